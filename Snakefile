@@ -1,0 +1,37 @@
+# manybaskets: what does the origin of training data do to a language model?
+#
+# Where things end up, below results/<study>/:
+#   report.html                                 the answer; open it first
+#   findings/measurements.csv, contrasts.csv    every number, every comparison
+#   findings/figures/                           every figure as SVG and PNG, its data as CSV
+#   cells/<target>/<mix>/seed=<seed>/           one fine-tuned model and all that was measured on it
+#   mixes/<mix>/seed=<seed>.jsonl               training sets        responses/<source>/  synthetic text
+#   data/                                       human text           models/              base models
+# A config is config.yaml or the one given with --configfile; its keys are explained in
+# workflow/manybaskets/config.py.
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+if "study" not in config:
+
+    configfile: "config.yaml"
+
+
+include: "workflow/rules/setup.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/sources.smk"
+include: "workflow/rules/mixes.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/collapse.smk"
+include: "workflow/rules/robustness.smk"
+include: "workflow/rules/preference.smk"
+include: "workflow/rules/findings.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        study.path("report.html"),

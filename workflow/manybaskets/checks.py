@@ -1,0 +1,167 @@
+"""Everything that can be known to be wrong before any job starts.
+
+Reads the config, the files it names and the environment; starts nothing, writes nothing.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from manybaskets import config as configs
+from manybaskets import dataset, mixes, recorded
+from manybaskets.attacks import read_requests
+from manybaskets.config import HUMAN, ConfigError, StudyConfig
+from manybaskets.files import BadFile, read_jsonl
+from manybaskets.study import REPOSITORY, Study
+
+MIB = 1024**2
+
+
+def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
+    """The study of a config; ConfigError with every problem that was found."""
+    name = files[-1] if files else "config"
+    for file in files:
+        configs.read(Path(file))  # a name that stands twice is lost once the files are merged
+    config = configs.load(_plain(raw), name)
+    study = Study(config)
+    problems = [*_environment(study), *_data(study)]
+    try:
+        study.attack_texts()
+    except ConfigError as error:
+        problems.append(("probes.robustness.attacks", str(error)))
+    if problems:
+        raise ConfigError("\n".join(f"{name}: {key}: {text}" for key, text in problems))
+    return study
+
+
+def expected_bytes(study: Study) -> int:
+    """What a whole run will roughly write: models, adapters, and rows of about 2 kB."""
+    config = study.config
+    per_cell_rows = config.dataset.test + study.rows + 400
+    total = len(study.cells) * (per_cell_rows * 2_000 + MIB)
+    total += len(study.scratch_models) * 20 * MIB
+    for name in config.targets:
+        model = config.models[name]
+        weights = _weights(Path(model.path)) if model.path else 8 * MIB
+        # A LoRA adapter has about 1/200 of the weights at rank 16, proportionally otherwise.
+        adapters = len(config.mixes) * len(config.seeds)
+        total += int(adapters * max(weights / 200 * config.training.rank / 16, MIB))
+    return total
+
+
+def _environment(study: Study) -> Iterator[tuple[str, str]]:
+    config = study.config
+    for name, source in config.sources.items():
+        if source.key_env and not os.environ.get(source.key_env):
+            yield (
+                f"sources.{name}.key_env",
+                f"the environment variable {source.key_env} is not set. Set it to the key: "
+                f"export {source.key_env}=…",
+            )
+    for name, model in config.models.items():
+        if model.path and not (Path(model.path) / "config.json").is_file():
+            yield (
+                f"models.{name}.path",
+                f"{model.path} is no model folder (it has no config.json). Check the path.",
+            )
+    if len(study.vocabularies) > 1:
+        yield (
+            "models",
+            "scratch models share one tokenizer, but ask for vocabularies of "
+            f"{sorted(study.vocabularies)}. Set the same vocabulary everywhere.",
+        )
+    try:
+        study.spec("documentation") if config.dataset.docs or study.scratch_models else None
+    except ConfigError as error:
+        yield "packages", str(error)
+    place = next(p for p in (Path(study.root), *Path(study.root).absolute().parents) if p.exists())
+    free, needed = shutil.disk_usage(place).free, expected_bytes(study)
+    if free < needed:
+        yield (
+            "study",
+            f"the study will write about {needed / MIB:,.0f} MiB to {study.root}, but the disk has "
+            f"{free / MIB:,.0f} MiB free. Make room, or link results/ to another disk.",
+        )
+
+
+def _data(study: Study) -> Iterator[tuple[str, str]]:
+    """Problems of the study's own files, each under the key that names the file."""
+    config = study.config
+    robustness = config.probes.robustness
+    if robustness:
+        path = REPOSITORY / robustness.requests
+        try:
+            if not path.is_file():
+                raise BadFile(f"{path}: there is no such file.")
+            if not read_requests(path, robustness.count):
+                raise BadFile(f"{path}: no request in it.")
+        except BadFile as error:
+            yield "probes.robustness.requests", str(error)
+    prompts = None
+    if config.dataset.prompts:
+        try:
+            field = config.dataset.prompts_field
+            prompts = [row[field] for row in read_jsonl(Path(config.dataset.prompts), [field])]
+        except BadFile as error:
+            yield "dataset.prompts", str(error)
+            return
+    unreadable = False
+    for name, source in config.sources.items():
+        if source.recorded:
+            try:
+                recorded.read_answers(source.model_dump())
+            except BadFile as error:
+                unreadable = True
+                yield f"sources.{name}.recorded", str(error)
+    if config.dataset.file:
+        settings = config.dataset
+        try:
+            fields = settings.fields
+            human = dataset.read_human_rows(Path(settings.file or ""), **fields.model_dump())
+            splits = dataset.from_rows(
+                human, prompts, settings.train, settings.test, settings.seed
+            )
+        except BadFile as error:
+            yield "dataset.file", str(error)
+            return
+        if not unreadable:
+            yield from _coverage(config, study.rows, splits)
+
+
+def _coverage(
+    config: StudyConfig, rows: int, splits: dataset.Splits
+) -> Iterator[tuple[str, str]]:
+    """Recorded sources without an answer to a prompt that a mix gives them."""
+    by_id = {row["id"]: row["prompt"] for row in splits.prompts}
+    asked: dict[str, set[str]] = {}
+    for name, mix in config.mixes.items():
+        recipe = mixes.Recipe(dict(mix.origins), mix.assign)
+        for seed in config.seeds:
+            try:
+                assigned = mixes.assignment(recipe, rows, seed, splits.train, splits.prompts)
+            except ValueError as error:
+                yield f"mixes.{name}", f"{error}. Lower rows, or bring more prompts."
+                break
+            for prompt, origin in assigned:
+                asked.setdefault(origin, set()).add(prompt)
+    for name, source in config.sources.items():
+        if source.recorded and name in asked and name != HUMAN:
+            prompts = [by_id[prompt] for prompt in sorted(asked[name])]
+            lacking = recorded.missing(source.model_dump(), prompts)
+            if lacking:
+                text = recorded.lacks(source.model_dump(), lacking, len(prompts))
+                yield f"sources.{name}.recorded", text
+
+
+def _weights(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

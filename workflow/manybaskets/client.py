@@ -1,0 +1,566 @@
+"""Asks language models many things at once: chat replies, and log-probabilities of labels.
+
+Speaks to engines of this host over a unix socket and to OpenAI-compatible endpoints over HTTP.
+Knows nothing about how an engine is started or ended; `engine.engine` and `engine.endpoint` make
+the clients.
+
+The same request with the same seed has the same text wherever the server promises it: vLLM on a
+CPU does, whatever else is in the batch; vLLM on a GPU only in its batch-invariant mode; most
+endpoints never.
+"""
+
+import asyncio
+import hashlib
+import json
+import math
+import random
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import aiohttp
+from tqdm import tqdm
+
+from manybaskets.files import canonical_json
+
+ENGINE_REQUESTS_IN_FLIGHT = 512  # vLLM queues what its batch does not hold
+ENDPOINT_REQUESTS_IN_FLIGHT = 64
+ENDPOINT_TRIES = 8
+FIRST_WAIT_SECONDS = 1.0  # before the second try; doubled for each further one
+LONGEST_WAIT_SECONDS = 60.0
+LONGEST_RETRY_AFTER_SECONDS = 600.0
+ENDPOINT_TIMEOUT_SECONDS = 600.0
+ENDPOINT_TOP_LOG_PROBS = 20  # the most that OpenAI's API returns
+
+State = Literal["ok", "empty", "cut", "too_long", "failed"]
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """One conversation to be continued by one reply of at most `max_tokens` tokens."""
+
+    id: str  # unique within the call
+    messages: tuple[dict[str, str], ...]  # [{"role": …, "content": …}]
+    seed: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_tokens: int = 128
+    prefill: str = ""  # forced beginning of the reply; the reply's text excludes it
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back for one ChatRequest; `text` is empty unless the state is ok or cut."""
+
+    id: str
+    text: str
+    state: State  # cut: stopped at max_tokens; too_long: the prompt does not fit the context
+    reason: str  # "" when ok; else a sentence (for failed: what the server said)
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class LabelRequest:
+    """One conversation whose reply should begin with one of `labels`, such as ("A", "B")."""
+
+    id: str
+    messages: tuple[dict[str, str], ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelReply:
+    """Natural log-probabilities of the labels as the first token of the reply.
+
+    Taken before temperature and top-p, log-sum-exp over a label's single-token spellings ("A" and
+    " A"); None where the server did not return it.
+    """
+
+    id: str
+    log_probs: tuple[float | None, ...]
+    state: State
+    reason: str
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where a model answers: an engine's socket, or an endpoint's address and key."""
+
+    url: str
+    model: str
+    identity: str  # of the weights: part of the key of a finished row
+    socket: Path | None = None
+    key: str | None = field(default=None, repr=False)
+    key_env: str | None = None
+
+
+class EngineLost(Exception):
+    """The engine went away while it was asked."""
+
+
+Asked = TypeVar("Asked", ChatRequest, LabelRequest)
+Answered = TypeVar("Answered", Reply, LabelReply)
+
+
+class Client:
+    """Asks one model; made by `engine.engine` or `engine.endpoint`, usable inside their block."""
+
+    def __init__(
+        self,
+        access: Access,
+        revive: Callable[[str], Access] | None = None,
+        max_tokens_total: int | None = None,
+    ) -> None:
+        """`revive` starts a lost engine again, or raises RuntimeError with the engine's log."""
+        self._access = access
+        self._revive = revive
+        self._budget = _Budget(max_tokens_total)
+        self._spellings: dict[str, tuple[int, ...]] = {}
+
+    def chat(
+        self, requests: Sequence[ChatRequest], partial: Path | None = None, progress: str = ""
+    ) -> list[Reply]:
+        """One reply per request, in their order.
+
+        Finished rows are appended to `partial` (JSON lines) and not asked again when the same
+        request to the same weights is found there; rows that failed are asked again. `progress`
+        names a bar on stderr. Raises ValueError for two requests with one id, and RuntimeError
+        with the end of the engine's log when the engine is lost twice.
+        """
+        return self._all(requests, _Rows(partial, "chat", Reply), self._chat_one, progress)
+
+    def label_log_probs(
+        self, requests: Sequence[LabelRequest], partial: Path | None = None, progress: str = ""
+    ) -> list[LabelReply]:
+        """One LabelReply per request, in their order; otherwise as `chat`.
+
+        From an engine the values are exact for labels of any rank in the vocabulary; an endpoint
+        tells the 20 likeliest tokens only, and labels outside them are None.
+        """
+        one = self._label_one if self._access.socket else self._label_one_of_top
+        return self._all(requests, _Rows(partial, "labels", LabelReply), one, progress)
+
+    def _all(
+        self,
+        requests: Sequence[Asked],
+        rows: "_Rows[Answered]",
+        one: "Callable[[_Connection, Asked], Awaitable[Answered]]",
+        progress: str,
+    ) -> list[Answered]:
+        if len({request.id for request in requests}) < len(requests):
+            raise ValueError("two requests of one call have the same id")
+        keys = {request.id: rows.key(self._access.identity, request) for request in requests}
+        done = rows.finished(keys)
+        while True:
+            missing = [request for request in requests if request.id not in done]
+            if not missing:
+                return [done[request.id] for request in requests]
+            with (
+                rows.appending() as append,
+                tqdm(
+                    total=len(requests),
+                    initial=len(done),
+                    desc=progress,
+                    disable=not progress,
+                    mininterval=0.5 if sys.stderr.isatty() else 10.0,
+                ) as bar,
+            ):
+
+                def finish(answer: Answered) -> None:
+                    done[answer.id] = answer
+                    if answer.state != "failed":
+                        append(keys[answer.id], answer)
+                    bar.update()
+
+                try:
+                    asyncio.run(self._ask(missing, one, finish))
+                except EngineLost as lost:
+                    if self._revive is None:
+                        raise RuntimeError(str(lost)) from lost
+                    self._access = self._revive(str(lost))
+
+    async def _ask(
+        self,
+        requests: Sequence[Asked],
+        one: "Callable[[_Connection, Asked], Awaitable[Answered]]",
+        finish: Callable[[Answered], None],
+    ) -> None:
+        in_flight = (
+            ENGINE_REQUESTS_IN_FLIGHT if self._access.socket else ENDPOINT_REQUESTS_IN_FLIGHT
+        )
+        waiting = iter(requests)  # shared by the workers: each takes the next one
+
+        async def work(connection: _Connection) -> None:
+            for request in waiting:
+                finish(await one(connection, request))
+
+        async with _connect(self._access, self._budget, in_flight) as connection:
+            workers = [
+                asyncio.ensure_future(work(connection))
+                for _ in range(min(in_flight, len(requests)))
+            ]
+            try:
+                await asyncio.gather(*workers)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _chat_one(self, connection: "_Connection", request: ChatRequest) -> Reply:
+        body: dict[str, Any] = {
+            "model": self._access.model,
+            "messages": list(request.messages),
+            "seed": request.seed,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "max_tokens": request.max_tokens,
+        }
+        if request.prefill:
+            body["messages"].append({"role": "assistant", "content": request.prefill})
+            body["add_generation_prompt"] = False
+            body["continue_final_message"] = True
+        answer = await connection.post("/chat/completions", body, request.max_tokens)
+        if isinstance(answer, _Refusal):
+            return Reply(request.id, "", answer.state, answer.reason, 0, 0)
+        choice = answer["choices"][0]
+        usage = answer.get("usage") or {}
+        prompt_tokens = int(usage.get("prompt_tokens") or 0)
+        completion_tokens = int(usage.get("completion_tokens") or 0)
+        text = choice["message"].get("content") or ""
+        state: State = "ok"
+        reason = ""
+        if not text.strip():
+            state, reason, text = "empty", "The reply has no text.", ""
+        elif choice.get("finish_reason") == "length":
+            state = "cut"
+            reason = f"The reply was cut after {completion_tokens} tokens."
+        return Reply(request.id, text, state, reason, prompt_tokens, completion_tokens)
+
+    async def _label_one(self, connection: "_Connection", request: LabelRequest) -> LabelReply:
+        nothing = (None,) * len(request.labels)
+        spellings = [await self._label_ids(connection, label) for label in request.labels]
+        for label, ids in zip(request.labels, spellings, strict=True):
+            if not ids:
+                reason = f"The label {label!r} is not one token of the model's vocabulary."
+                return LabelReply(request.id, nothing, "failed", reason)
+        body = {
+            "model": self._access.model,
+            "messages": list(request.messages),
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "logprobs": True,
+            "logprob_token_ids": sorted({token for ids in spellings for token in ids}),
+            "return_tokens_as_token_ids": True,
+        }
+        answer = await connection.post("/chat/completions", body, 1)
+        if isinstance(answer, _Refusal):
+            return LabelReply(request.id, nothing, answer.state, answer.reason)
+        log_probs = {
+            int(top["token"].removeprefix("token_id:")): float(top["logprob"])
+            for top in answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        }
+        values = tuple(_log_sum_exp([log_probs[token] for token in ids]) for ids in spellings)
+        return LabelReply(request.id, values, "ok", "")
+
+    async def _label_ids(self, connection: "_Connection", label: str) -> tuple[int, ...]:
+        """The tokens that spell `label` on their own, as it stands and after a space."""
+        if label not in self._spellings:
+            ids = set()
+            for spelling in (label, f" {label}"):
+                tokens = await connection.tokens(spelling)
+                if len(tokens) == 1:
+                    ids.add(tokens[0])
+            self._spellings[label] = tuple(sorted(ids))
+        return self._spellings[label]
+
+    async def _label_one_of_top(
+        self, connection: "_Connection", request: LabelRequest
+    ) -> LabelReply:
+        nothing = (None,) * len(request.labels)
+        body = {
+            "model": self._access.model,
+            "messages": list(request.messages),
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "logprobs": True,
+            "top_logprobs": ENDPOINT_TOP_LOG_PROBS,
+        }
+        answer = await connection.post("/chat/completions", body, 1)
+        if isinstance(answer, _Refusal):
+            return LabelReply(request.id, nothing, answer.state, answer.reason)
+        content = (answer["choices"][0].get("logprobs") or {}).get("content") or []
+        if not content:
+            reason = "The endpoint returned no log-probabilities."
+            return LabelReply(request.id, nothing, "failed", reason)
+        top = content[0].get("top_logprobs") or []
+        values = []
+        for label in request.labels:
+            spelled = [row for row in top if row["token"] in (label, f" {label}")]
+            values.append(_log_sum_exp([float(row["logprob"]) for row in spelled]))
+        return LabelReply(request.id, tuple(values), "ok", "")
+
+
+def _log_sum_exp(values: Sequence[float]) -> float | None:
+    if not values:
+        return None
+    largest = max(values)
+    return largest + math.log(sum(math.exp(value - largest) for value in values))
+
+
+class _Rows(Generic[Answered]):
+    """The resumable side file: one JSON object a line, `key` beside the fields of the answer."""
+
+    def __init__(self, path: Path | None, kind: str, answer: type[Answered]) -> None:
+        self._path = path
+        self._kind = kind
+        self._answer: type[Any] = answer
+
+    def key(self, identity: str, request: ChatRequest | LabelRequest) -> str:
+        """Changes with anything that changes the answer; the row's id is not among it."""
+        fields = {name: value for name, value in asdict(request).items() if name != "id"}
+        told = canonical_json([self._kind, identity, fields])
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    def finished(self, keys: dict[str, str]) -> dict[str, Answered]:
+        """By request id, the answers already in the file; a torn last line is no answer."""
+        if self._path is None or not self._path.is_file():
+            return {}
+        known: dict[str, dict[str, Any]] = {}
+        with self._path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    row = json.loads(line)
+                    known[row.pop("key")] = row
+                except (ValueError, KeyError, TypeError, AttributeError):
+                    continue
+        return {
+            id: self._answer(**self._restored(known[key], id))
+            for id, key in keys.items()
+            if key in known
+        }
+
+    @staticmethod
+    def _restored(row: dict[str, Any], id: str) -> dict[str, Any]:
+        row = row | {"id": id}
+        if "log_probs" in row:
+            row["log_probs"] = tuple(row["log_probs"])
+        return row
+
+    def appending(self) -> "_Appending":
+        """A context that yields `append(key, answer)`."""
+        return _Appending(self._path)
+
+
+class _Appending:
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def __enter__(self) -> Callable[[str, Reply | LabelReply], None]:
+        if self._path is None:
+            return lambda key, answer: None
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        torn = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
+        self._file = self._path.open("a", encoding="utf-8", buffering=1)
+        if torn and self._file.tell() > 0:
+            self._file.write("\n")
+        return self._append
+
+    def _append(self, key: str, answer: Reply | LabelReply) -> None:
+        self._file.write(canonical_json({"key": key, **asdict(answer)}) + "\n")
+
+    def __exit__(self, *_: object) -> None:
+        if self._path is not None:
+            self._file.close()
+
+
+class _Budget:
+    """Tokens a client may still spend; what is in flight is reserved, then settled."""
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+        self._spent = 0
+        self._reserved = 0
+        self._settled: asyncio.Event | None = None
+
+    async def reserve(self, tokens: int) -> bool:
+        """Waits for requests in flight as long as they could free what is missing."""
+        if self.total is None:
+            return True
+        while self._spent + self._reserved + tokens > self.total:
+            if self._reserved == 0 or self._spent + tokens > self.total:
+                return False
+            self._settled = self._settled or asyncio.Event()
+            await self._settled.wait()
+        self._reserved += tokens
+        return True
+
+    def settle(self, reserved: int, spent: int) -> None:
+        if self.total is None:
+            return
+        self._reserved -= reserved
+        self._spent += spent
+        if self._settled:
+            self._settled.set()
+            self._settled = None
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    state: State
+    reason: str
+
+
+@asynccontextmanager
+async def _connect(access: Access, budget: _Budget, in_flight: int) -> "AsyncIterator[_Connection]":
+    connector: aiohttp.BaseConnector
+    if access.socket:
+        connector = aiohttp.UnixConnector(str(access.socket), limit=in_flight)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=30.0)
+    else:
+        connector = aiohttp.TCPConnector(limit=in_flight)
+        timeout = aiohttp.ClientTimeout(total=ENDPOINT_TIMEOUT_SECONDS)
+    headers = {"Content-Type": "application/json"}
+    if access.key:
+        headers["Authorization"] = f"Bearer {access.key}"
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, headers=headers, trust_env=access.socket is None
+    ) as session:
+        yield _Connection(session, access, budget)
+
+
+class _Connection:
+    """One HTTP session; turns what a server can say into an answer, a refusal, or EngineLost."""
+
+    def __init__(self, session: aiohttp.ClientSession, access: Access, budget: _Budget) -> None:
+        self._session = session
+        self._access = access
+        self._budget = budget
+
+    async def post(
+        self, path: str, body: dict[str, Any], reply_tokens: int
+    ) -> dict[str, Any] | _Refusal:
+        """The server's answer; of an endpoint after as many tries as it takes."""
+        text = json.dumps(body)
+        if self._access.socket:
+            return await self._post_to_engine(path, text)
+        reserved = reply_tokens + len(text) // 4  # English has about 4 characters a token
+        if not await self._budget.reserve(reserved):
+            return _Refusal(
+                "failed",
+                f"Not asked: the budget of {self._budget.total} tokens (max_tokens_total) is "
+                "spent.",
+            )
+        spent = 0
+        try:
+            answer = await self._post_to_endpoint(path, text)
+            if not isinstance(answer, _Refusal):
+                spent = int((answer.get("usage") or {}).get("total_tokens") or reserved)
+            return answer
+        finally:
+            self._budget.settle(reserved, spent)
+
+    async def tokens(self, text: str) -> list[int]:
+        """The ids of `text` by the engine's tokenizer, without special tokens."""
+        body = {"model": self._access.model, "prompt": text, "add_special_tokens": False}
+        answer = await self._post_to_engine("/tokenize", json.dumps(body))
+        return [] if isinstance(answer, _Refusal) else list(answer["tokens"])
+
+    async def _post_to_engine(self, path: str, text: str) -> dict[str, Any] | _Refusal:
+        try:
+            prefix = "/v1" if path.startswith("/chat") else ""
+            status, said, _ = await self._send(prefix + path, text)
+            if status >= 500 and not await self._healthy():
+                raise EngineLost(f"The engine answered {status} and is not well: {said[:300]}")
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineLost(f"The engine is gone ({type(error).__name__}).") from error
+        return self._understood(status, said)
+
+    async def _healthy(self) -> bool:
+        await asyncio.sleep(0.5)
+        async with self._session.get(f"{self._access.url}/health") as response:
+            return response.status == 200
+
+    async def _post_to_endpoint(self, path: str, text: str) -> dict[str, Any] | _Refusal:
+        for attempt in range(1, ENDPOINT_TRIES + 1):
+            said_wait = None
+            try:
+                status, said, said_wait = await self._send(path, text)
+                if status == 401:
+                    raise RuntimeError(
+                        f"{self._access.url} refused the key in the environment variable "
+                        f"{self._access.key_env or '(none was named: set key_env)'}."
+                    )
+                if status != 408 and status != 429 and status < 500:
+                    return self._understood(status, said)
+                trouble = f"{status}: {_message(said)}"
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                trouble = f"{type(error).__name__}: {error}"
+            if attempt < ENDPOINT_TRIES:
+                await asyncio.sleep(_wait_seconds(attempt, said_wait))
+        return _Refusal(
+            "failed", f"Given up after {ENDPOINT_TRIES} tries; the last: {self._clean(trouble)}"
+        )
+
+    async def _send(self, path: str, text: str) -> tuple[int, str, str | None]:
+        url = f"{self._access.url}{path}"
+        async with self._session.post(url, data=text.encode()) as response:
+            said = await response.text()
+            return response.status, said, response.headers.get("Retry-After")
+
+    def _understood(self, status: int, said: str) -> dict[str, Any] | _Refusal:
+        if status == 200:
+            try:
+                answer = json.loads(said)
+            except ValueError:
+                return _Refusal("failed", f"Not JSON: {self._clean(said)}")
+            if isinstance(answer, dict) and (answer.get("choices") or "tokens" in answer):
+                return answer
+        message = self._clean(_message(said))
+        if _TOO_LONG.search(said):
+            return _Refusal("too_long", message)
+        return _Refusal("failed", f"{status}: {message}")
+
+    def _clean(self, said: str) -> str:
+        if self._access.key:
+            said = said.replace(self._access.key, "(the key)")
+        return said[:500]
+
+
+_TOO_LONG = re.compile(
+    r"maximum context length|context_length_exceeded|context length \(|max_model_len|"
+    r"prompt is too long",
+    re.IGNORECASE,
+)
+
+
+def _message(said: str) -> str:
+    """The message inside an OpenAI-style error, or all that was said."""
+    try:
+        answer = json.loads(said)
+        error = answer.get("error", answer)
+        return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+    except (ValueError, AttributeError):
+        return said.strip() or "no message"
+
+
+def _wait_seconds(attempt: int, retry_after: str | None) -> float:
+    """What the server asked for, or exponential back-off with jitter (full upper half)."""
+    if retry_after is not None:
+        try:
+            asked = float(retry_after)
+        except ValueError:
+            try:
+                asked = parsedate_to_datetime(retry_after).timestamp() - time.time()
+            except (ValueError, TypeError):
+                asked = 0.0
+        if asked > 0:
+            return min(asked, LONGEST_RETRY_AFTER_SECONDS) + random.uniform(0, 0.1)
+    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (attempt - 1))
+    return random.uniform(longest / 2, longest)

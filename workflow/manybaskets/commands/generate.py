@@ -1,0 +1,73 @@
+"""Asks a source for its responses to the training prompts it must answer."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets import mixes, recorded
+from manybaskets.files import BadFile, read_jsonl, write_jsonl
+
+HELP = "Generates a source's responses to the prompts that the mixes give it."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--model", type=Path, nargs="?")
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes one row per prompt, in the order of the prompts."""
+    spec = options.spec
+    human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
+    needed = set()
+    for mix in spec["mixes"]:
+        recipe = mixes.Recipe(mix["origins"], mix["assign"])
+        assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
+        needed |= {prompt for prompt, origin in assigned if origin == spec["source"]["name"]}
+    asked = [row for row in prompts if row["id"] in needed]
+    if spec["source"]["recorded"]:
+        rows = recorded.answers(spec["source"], asked)
+    else:
+        rows = _generated(options, asked)
+    usable = sum(row["state"] in ("ok", "cut") for row in rows)
+    if rows and not usable:
+        raise BadFile(
+            f"source '{spec['source']['name']}' gave no usable response to {len(rows)} prompts; "
+            f"the first: {rows[0]['state']}: {rows[0]['reason']}"
+        )
+    write_jsonl(options.output, rows)
+    print(f"{usable} of {len(rows)} responses are usable")
+
+
+def _generated(options: argparse.Namespace, asked: list[dict[str, str]]) -> list[dict[str, object]]:
+    from manybaskets import serving
+
+    spec = options.spec
+    partial = serving.partial_path(options.output)
+    with serving.serve_source(spec["source"], options.model, spec["engine"]) as client:
+        replies = serving.ask(
+            client,
+            [(row["id"], row["prompt"]) for row in asked],
+            spec["generation"],
+            (spec["seed"], "generate", spec["source"]["name"]),
+            partial,
+            f"{spec['source']['name']} seed {spec['seed']}",
+            again=2,
+        )
+    print(serving.summarize(replies))
+    partial.unlink(missing_ok=True)
+    return [
+        {
+            "id": row["id"],
+            "prompt": row["prompt"],
+            "response": reply.text,
+            "state": reply.state,
+            "reason": reply.reason,
+            "tokens": reply.completion_tokens,
+        }
+        for row, reply in zip(asked, replies, strict=True)
+    ]

@@ -1,0 +1,31 @@
+"""Fine-tunes one cell."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from manybaskets import training
+from manybaskets.files import read_jsonl, whole_directory, write_json
+
+HELP = "Fine-tunes a LoRA adapter of the target on a mix."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--rows", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--summary", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the adapter and a summary of the training."""
+    settings = {k: v for k, v in options.spec["training"].items() if k != "adapter"}
+    recipe = training.Recipe(**settings, seed=options.spec["seed"])
+    rows = read_jsonl(options.rows, ["prompt", "response"])
+    with whole_directory(options.output) as folder:
+        summary = training.fine_tune(options.base, rows, recipe, folder)
+        shutil.rmtree(folder / "trainer", ignore_errors=True)
+    write_json(options.summary, summary)

@@ -1,0 +1,237 @@
+"""Diversity of text: self-BLEU and distinct-n, from responses, at equal number and equal length.
+
+Self-BLEU by Zhu et al. 2018 (Texygen), exact and in linear time; distinct-n by Li et al. 2016.
+Both depend on how many texts there are and how long they are, so `text_diversity` fixes both.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybaskets.measurements import Measurement
+
+PROBE = "collapse"
+BLEU_ORDER = 4
+SMOOTHING = 0.1  # Chen & Cherry 2014, method 1: the numerator of a precision without matches
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+Integers = NDArray[np.int64]
+
+
+def tokenize(text: str) -> list[str]:
+    """The words and the single punctuation marks of `text`, in order, case kept."""
+    return _TOKEN.findall(text)
+
+
+def self_bleu(documents: Sequence[Sequence[str]], max_n: int = BLEU_ORDER) -> float:
+    """Mean over documents of BLEU against all other documents, from 0 (disjoint) to 1 (identical).
+
+    Sentence BLEU with uniform weights over the orders 1..`max_n`, precisions clipped by the
+    largest count in any one reference, the brevity penalty of the closest reference length (the
+    shorter of two equally close ones), and smoothing method 1 of Chen & Cherry 2014: a precision
+    without matches has the numerator 0.1. It equals the mean of NLTK's `sentence_bleu` with
+    `SmoothingFunction().method1`, also where NLTK's choice matters:
+
+    - a document without any shared token scores 0, an empty one too;
+    - a document of fewer than n tokens has the n-gram precision 0.1/1, so that even identical
+      documents score below 1 when they are shorter than `max_n` tokens.
+
+    Leave-one-out references cost nothing extra, because the largest count of an n-gram in all
+    other documents is its largest count, or its second largest where this document holds the
+    largest. Time and memory grow with the number of tokens, not with pairs of documents.
+
+    Raises ValueError for fewer than two documents, for which self-BLEU is not defined.
+    """
+    if len(documents) < 2:
+        raise ValueError(f"self-BLEU compares at least 2 documents; {len(documents)} given.")
+    if max_n < 1:
+        raise ValueError(f"max_n is {max_n}; the shortest n-gram has 1 token.")
+    return _self_bleu(*_encode(documents), max_n)
+
+
+def distinct_n(documents: Sequence[Sequence[str]], n: int) -> float:
+    """Share of different n-grams among all n-grams of the documents, above 0 up to 1.
+
+    Li et al. 2016, over all documents together; no n-gram reaches from one document into the
+    next. It falls with the amount of text, so compare it at equal amounts only. Raises ValueError
+    where there is no n-gram at all, for which it is not defined.
+    """
+    if n < 1:
+        raise ValueError(f"n is {n}; the shortest n-gram has 1 token.")
+    tokens, lengths = _encode(documents)
+    if not np.any(lengths >= n):
+        raise ValueError(f"distinct-{n} is not defined: no document has {n} tokens or more.")
+    return _distinct_n(tokens, lengths, n)
+
+
+def text_diversity(
+    responses: Sequence[str],
+    n_documents: int,
+    n_tokens: int,
+    subsamples: int,
+    seed: int,
+    item_set: str = "test",
+) -> list[Measurement]:
+    """Self-BLEU and distinct-1..3 at equal number and length; mean length and share of empty ones.
+
+    Only responses with at least `n_tokens` tokens are eligible, cut to their first `n_tokens`.
+    The values are means over `subsamples` random samples of `n_documents` eligible responses
+    without replacement, drawn from `seed`; `n` is the size of a sample, `excluded` the number of
+    responses that were too short. With fewer eligible responses than `n_documents` the values are
+    None, since a smaller sample would look more diverse (the bias of self-BLEU in the number of
+    documents is larger than most effects). `mean_words` and `empty_rate` are over all responses,
+    untruncated.
+
+    Raises ValueError for settings for which no value could mean anything.
+    """
+    if n_documents < 2 or subsamples < 1 or n_tokens < BLEU_ORDER:
+        raise ValueError(
+            f"n_documents is {n_documents} (at least 2), n_tokens {n_tokens} (at least "
+            f"{BLEU_ORDER}), subsamples {subsamples} (at least 1)."
+        )
+    documents = [tokenize(response) for response in responses]
+    eligible = [document[:n_tokens] for document in documents if len(document) >= n_tokens]
+    return [
+        *_sampled(eligible, len(documents), n_documents, n_tokens, subsamples, seed, item_set),
+        *_untruncated(responses, documents, item_set),
+    ]
+
+
+def _sampled(
+    eligible: list[list[str]],
+    n_responses: int,
+    n_documents: int,
+    n_tokens: int,
+    subsamples: int,
+    seed: int,
+    item_set: str,
+) -> list[Measurement]:
+    too_short = n_responses - len(eligible)
+    metrics: dict[str, Callable[[Integers, Integers], float]] = {
+        "self_bleu": lambda tokens, lengths: _self_bleu(tokens, lengths, BLEU_ORDER),
+        "distinct_1": lambda tokens, lengths: _distinct_n(tokens, lengths, 1),
+        "distinct_2": lambda tokens, lengths: _distinct_n(tokens, lengths, 2),
+        "distinct_3": lambda tokens, lengths: _distinct_n(tokens, lengths, 3),
+    }
+    if len(eligible) < n_documents:
+        reason = (
+            f"{len(eligible)} of {n_responses} responses have {n_tokens} tokens or more; a sample "
+            f"needs {n_documents}"
+        )
+        return [
+            Measurement(PROBE, metric, item_set, None, len(eligible), too_short, reason)
+            for metric in metrics
+        ]
+    tokens, lengths = _encode(eligible)
+    rectangle = tokens.reshape(len(eligible), n_tokens)
+    generator = np.random.default_rng(seed)
+    samples = [
+        rectangle[generator.choice(len(eligible), n_documents, replace=False)].ravel()
+        for _ in range(subsamples)
+    ]
+    measurements = []
+    for metric, value_of in metrics.items():
+        values = [value_of(sample, lengths[:n_documents]) for sample in samples]
+        note = f"mean of {subsamples} samples cut to {n_tokens} tokens, sd {np.std(values):.4f}"
+        value = math.fsum(values) / subsamples
+        measurements.append(
+            Measurement(PROBE, metric, item_set, value, n_documents, too_short, note)
+        )
+    return measurements
+
+
+def _untruncated(
+    responses: Sequence[str], documents: list[list[str]], item_set: str
+) -> list[Measurement]:
+    n = len(responses)
+    if n == 0:
+        return [
+            Measurement(PROBE, metric, item_set, None, 0, 0, "there are no responses")
+            for metric in ("mean_words", "empty_rate")
+        ]
+    mean_words = sum(len(document) for document in documents) / n
+    empty_rate = sum(not response.strip() for response in responses) / n
+    return [
+        Measurement(PROBE, "mean_words", item_set, mean_words, n),
+        Measurement(PROBE, "empty_rate", item_set, empty_rate, n),
+    ]
+
+
+def _encode(documents: Sequence[Sequence[str]]) -> tuple[Integers, Integers]:
+    """Every token as an integer, shape (tokens,), documents end to end; their lengths."""
+    codes: dict[str, int] = {}
+    tokens = [codes.setdefault(token, len(codes)) for document in documents for token in document]
+    lengths = [len(document) for document in documents]
+    return np.array(tokens, dtype=np.int64), np.array(lengths, dtype=np.int64)
+
+
+def _self_bleu(tokens: Integers, lengths: Integers, max_n: int) -> float:
+    n_documents = len(lengths)
+    log_precisions = np.zeros(n_documents)
+    any_match = np.zeros(n_documents, dtype=bool)
+    for n, (grams, document_of_gram) in enumerate(_ngrams(tokens, lengths, max_n), start=1):
+        matches = _clipped_matches(grams, document_of_gram, n_documents)
+        if n == 1:
+            any_match = matches > 0
+        log_precisions += np.log(
+            np.where(matches == 0, SMOOTHING, matches) / np.maximum(lengths - n + 1, 1)
+        )
+    brevity = np.minimum(1 - _closest_other_length(lengths) / np.maximum(lengths, 1), 0)
+    scores = np.where(any_match, np.exp(brevity + log_precisions / max_n), 0.0)
+    return math.fsum(scores) / n_documents  # fsum: the same bits in whatever order they come
+
+
+def _distinct_n(tokens: Integers, lengths: Integers, n: int) -> float:
+    grams, _ = list(_ngrams(tokens, lengths, n))[-1]
+    return len(np.unique(grams)) / len(grams)
+
+
+def _ngrams(tokens: Integers, lengths: Integers, max_n: int) -> list[tuple[Integers, Integers]]:
+    """For n = 1..max_n: the n-grams as integers and the document of each, both (n-grams,)."""
+    document_of_token = np.repeat(np.arange(len(lengths)), lengths)
+    n_codes = int(tokens.max(initial=0)) + 1
+    grams, starts = tokens, np.arange(len(tokens))
+    of_order = [(grams, document_of_token)]
+    for n in range(2, max_n + 1):
+        # Extend each (n-1)-gram by the next token, unless that belongs to the next document.
+        ends = starts + n - 1
+        inside = ends < len(tokens)
+        inside[inside] = document_of_token[starts[inside]] == document_of_token[ends[inside]]
+        starts, ends = starts[inside], ends[inside]
+        # Numbered anew at each order, so that no product can leave 64 bits.
+        _, grams = np.unique(grams[inside] * n_codes + tokens[ends], return_inverse=True)
+        of_order.append((grams, document_of_token[starts]))
+    return of_order
+
+
+def _clipped_matches(grams: Integers, document_of_gram: Integers, n_documents: int) -> Integers:
+    """Matches of each document with its leave-one-out references, shape (documents,)."""
+    if len(grams) == 0:
+        return np.zeros(n_documents, dtype=np.int64)
+    cells, counts = np.unique(grams * n_documents + document_of_gram, return_counts=True)
+    gram_of_cell, document_of_cell = np.divmod(cells, n_documents)
+    first_cells = np.flatnonzero(np.diff(gram_of_cell, prepend=-1))  # of each n-gram
+    group = np.repeat(np.arange(len(first_cells)), np.diff(first_cells, append=len(cells)))
+    largest = np.maximum.reduceat(counts, first_cells)
+    holders = np.flatnonzero(counts == largest[group])
+    holders = holders[np.diff(group[holders], prepend=-1) != 0]  # one document per n-gram
+    without_holders = counts.copy()
+    without_holders[holders] = 0
+    limit = largest[group]
+    limit[holders] = np.maximum.reduceat(without_holders, first_cells)
+    clipped = np.minimum(counts, limit)
+    return np.bincount(document_of_cell, clipped, n_documents).astype(np.int64)
+
+
+def _closest_other_length(lengths: Integers) -> NDArray[np.float64]:
+    """For each document the length of the other one closest to it, shape (documents,)."""
+    different, position, counts = np.unique(lengths, return_inverse=True, return_counts=True)
+    gaps = np.diff(different).astype(np.float64)
+    below = np.concatenate([[np.inf], gaps])
+    above = np.concatenate([gaps, [np.inf]])
+    neighbour = np.where(below <= above, different - below, different + above)
+    return np.where(counts > 1, different, neighbour)[position]

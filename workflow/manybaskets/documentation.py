@@ -1,0 +1,213 @@
+"""The documentation corpus: docstrings people wrote, read from the installed packages.
+
+Sources are parsed with `ast`, nothing is imported or run. A row is one function or class: its
+signature, the description that its docstring opens with, and that description's first line.
+Knows nothing about models, mixes or tasks.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import re
+import sysconfig
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+STANDARD_LIBRARY = "stdlib"
+SPLITS = ("test", "train", "pretrain")
+_SKIPPED_FOLDERS = {
+    *("test", "tests", "testing", "idlelib", "lib2to3", "site-packages", "_vendor", "vendor"),
+    *("third_party", "externals", "__pycache__", "turtledemo", "ensurepip", "_vendored"),
+}
+# A docstring's description ends where its sections, examples or markup begin.
+_SECTION = re.compile(
+    r"^\s*(args?|arguments?|param(eter)?s?|returns?|yields?|raises?|examples?|notes?|usage|"
+    r"attributes|references|see also|warnings?|inputs?|outputs?|shapes?|other parameters|"
+    r"keyword arguments|methods|default|defaults|tips?|todo)\s*:{0,2}\s*$",
+    re.IGNORECASE,
+)
+_MARKUP = re.compile(r"^\s*(>>>|\.\. |:\w+|@|-{3,}|={3,}|\||\+--|```|<Tip|\[\[|\{\{|#)")
+
+
+@dataclass(frozen=True)
+class Documented:
+    """One documented function or class."""
+
+    package: str
+    module: str
+    name: str
+    signature: str
+    description: str
+    summary: str
+    """The description's first line, where the description goes on after it; otherwise empty."""
+    body: str
+    """The description after its first line; otherwise empty."""
+    split: str = ""
+
+
+def package_folder(package: str) -> Path:
+    """The folder of an installed package's sources; LookupError where there is none."""
+    if package == STANDARD_LIBRARY:
+        return Path(sysconfig.get_paths()["stdlib"])
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise LookupError(
+            f"the package '{package}' is not installed here, or is a single module. "
+            "Name an installed package, or 'stdlib'."
+        )
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def harvest_one(package: str, words: tuple[int, int]) -> list[Documented]:
+    """Every documented function and class of a package, in the order of its files.
+
+    `words` bounds the length of a description, both ends included.
+    """
+    return list(_package_rows(package, words))
+
+
+def without_duplicates(rows: Iterable[Documented]) -> list[Documented]:
+    """Rows whose description and whose place are new.
+
+    Two rows with the same description, whitespace and case aside, or with the same signature in
+    the same module, are duplicates; the first stays.
+    """
+    kept: list[Documented] = []
+    descriptions: set[str] = set()
+    places: set[tuple[str, str]] = set()
+    for row in rows:
+        description = " ".join(row.description.lower().split())
+        place = (row.module, row.signature)
+        if description not in descriptions and place not in places:
+            descriptions.add(description)
+            places.add(place)
+            kept.append(row)
+    return kept
+
+
+def split_by_module(
+    rows: Iterable[Documented], shares: dict[str, float], seed: int
+) -> list[Documented]:
+    """Gives every row a split, whole modules at a time and each package by itself.
+
+    `shares` maps `test` and `train` to their share of every package's rows; the rest is
+    `pretrain`. Modules are taken in an order drawn from `seed`, largest excess avoided: a module
+    goes to the first split it still fits into.
+    """
+    modules: dict[str, dict[str, list[Documented]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        modules[row.package][row.module].append(row)
+    placed: list[Documented] = []
+    for package in sorted(modules):
+        total = sum(len(found) for found in modules[package].values())
+        room = {split: shares.get(split, 0.0) * total for split in SPLITS[:2]}
+        for module in sorted(modules[package], key=lambda name: _rank(name, seed)):
+            found = modules[package][module]
+            split = next((s for s in SPLITS[:2] if room[s] >= len(found)), SPLITS[2])
+            if split in room:
+                room[split] -= len(found)
+            placed += [replace(row, split=split) for row in found]
+    return placed
+
+
+def _rank(text: str, seed: int) -> str:
+    return hashlib.sha256(f"{seed}:{text}".encode()).hexdigest()
+
+
+def _package_rows(package: str, words: tuple[int, int]) -> Iterator[Documented]:
+    folder = package_folder(package)
+    for path in sorted(folder.rglob("*.py")):
+        inside = path.relative_to(folder)
+        if _SKIPPED_FOLDERS.intersection(inside.parts[:-1]) or inside.name.startswith("test_"):
+            continue
+        parts = [part for part in inside.with_suffix("").parts if part != "__init__"]
+        prefix = [] if package == STANDARD_LIBRARY else [package]
+        module = ".".join(prefix + parts) or package
+        try:
+            tree = ast.parse(path.read_bytes())
+        except (SyntaxError, ValueError):
+            continue  # some packages ship templates and files for other Pythons
+        yield from _documented(tree, package, module, words)
+
+
+def _documented(
+    tree: ast.Module, package: str, module: str, words: tuple[int, int]
+) -> Iterator[Documented]:
+    for node, owner in _definitions(tree, ""):
+        doc = ast.get_docstring(node, clean=False)
+        if not doc or not doc.isascii():
+            continue
+        lines = _description(doc)
+        description = _join(lines)
+        if not words[0] <= len(description.split()) <= words[1]:
+            continue
+        summary, body = _summary(lines)
+        name = f"{owner}{node.name}"
+        yield Documented(
+            package, module, name, _signature(node, owner), description, summary, body
+        )
+
+
+def _definitions(
+    node: ast.AST, owner: str
+) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, str]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield child, owner
+            yield from _definitions(child, f"{owner}{child.name}.")
+        elif isinstance(child, ast.If | ast.Try):
+            yield from _definitions(child, owner)
+
+
+def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, owner: str) -> str:
+    """`def f(x, *, axis)`: names only, since annotations and defaults are code, not language."""
+    if isinstance(node, ast.ClassDef):
+        bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+        return f"class {owner}{node.name}" + (f"({', '.join(bases[:3])})" if bases else "")
+    a = node.args
+    names = [arg.arg for arg in (*a.posonlyargs, *a.args) if arg.arg not in ("self", "cls")]
+    if a.vararg:
+        names.append(f"*{a.vararg.arg}")
+    names += [arg.arg for arg in a.kwonlyargs]
+    if a.kwarg:
+        names.append(f"**{a.kwarg.arg}")
+    shown = names[:8] + (["..."] if len(names) > 8 else [])
+    return f"def {owner}{node.name}({', '.join(shown)})"
+
+
+def _description(doc: str) -> list[str]:
+    """The lines before the first section, example or markup; a blank line ends a paragraph."""
+    kept: list[str] = []
+    lines = inspect.cleandoc(doc).splitlines()
+    for number, line in enumerate(lines):
+        underlined = number + 1 < len(lines) and re.match(r"^\s*[-=~]{3,}\s*$", lines[number + 1])
+        if _SECTION.match(line) or _MARKUP.match(line) or underlined:
+            break
+        kept.append(line.strip())
+    while kept and not kept[-1]:
+        kept.pop()
+    if kept and kept[-1].endswith(":"):  # announces what was cut off
+        while kept and kept[-1]:
+            kept.pop()
+    return kept
+
+
+def _join(lines: Sequence[str]) -> str:
+    paragraphs = re.split(r"\n\s*\n", "\n".join(lines).strip())
+    return "\n".join(" ".join(p.split()) for p in paragraphs if p.strip())
+
+
+def _summary(lines: Sequence[str]) -> tuple[str, str]:
+    """PEP 257: the summary is the first paragraph, when it is one line and more follows."""
+    if len(lines) > 2 and lines[0] and not lines[1]:
+        return lines[0], _join(lines[2:])
+    return "", ""
+
+
+def as_rows(documented: Iterable[Documented]) -> list[dict[str, Any]]:
+    """Plain dicts, ready to be written."""
+    return [asdict(row) for row in documented]

@@ -1,0 +1,517 @@
+"""Warm engines: one vLLM server per base model, shared by the jobs of a user on a host.
+
+    with engine(base, EngineSettings(), adapter) as client:
+        replies = client.chat(requests)
+
+Joins the server that is up for that base, or starts one; `supervisor` ends it. The server is
+vLLM's own, on a unix socket that only its owner can open. `endpoint` makes the same client for an
+OpenAI-compatible endpoint. Knows nothing about what is asked.
+"""
+
+import contextlib
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.util import cache_from_source, find_spec
+from pathlib import Path
+from typing import IO, Any, Self
+
+from manybaskets.client import Access, Client
+from manybaskets.devices import CPU, held, locked, on_cpu, private_directory, start_time, visible
+from manybaskets.files import canonical_json, read_json, write_json
+from manybaskets.supervisor import (
+    NO_RUN,
+    answers,
+    ask,
+    is_alive,
+    is_used,
+    kill_group,
+    start_lock,
+)
+
+GIB = 1024**3
+ADAPTERS_IN_MEMORY = 16  # vLLM drops the least recently used one beyond; it reloads from the file
+ERRORS_IN_MESSAGES = 5
+LOG_LINES_IN_MESSAGES = 20
+LOST_SECONDS = 30.0  # a lost engine that has not ended by then is told to
+POLL_SECONDS = 0.1
+_NOISE = re.compile(r"Route: |nanobind|^ - (leaked|\.\.\. skipped)|^\S* *[\^~]+$")
+_PREFIX = re.compile(r"^\(\w+ pid=\d+\) (?:\w+ [\d-]+ [\d:]+ \[[^\]]*\] )?")
+_ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception)\b: ?")
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How a base model is served; two jobs share a server when all but `keep_alive` agree."""
+
+    max_model_len: int = 512  # tokens of prompt and reply together
+    max_loras: int = 1  # adapters served in one batch; 0: none can be loaded
+    max_lora_rank: int = 16
+    dtype: str = "auto"
+    quantization: str | None = None
+    gpu_memory_utilization: float = 0.9  # share of each GPU's memory
+    threads: int = 2  # CPU engines: threads of the model
+    kv_cache_gib: float = 1.0  # CPU engines
+    keep_alive: float = 60.0  # seconds without a client until the server ends
+    devices: int = 1  # GPUs: how many the model is split over
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """One live engine of this host, as `live_engines` finds it."""
+
+    base: str
+    settings: EngineSettings
+    devices: tuple[str, ...]
+    socket: Path
+    log: Path
+    supervisor_pid: int
+    server_pid: int | None  # None while the supervisor waits for a device
+    run_pids: tuple[int, ...]  # the Snakemake runs it serves
+    in_use: bool
+    idle_seconds: float  # 0 while in use
+    adapters: tuple[str, ...]
+
+
+@contextmanager
+def engine(
+    base: Path | str, settings: EngineSettings, adapter: Path | None = None
+) -> Iterator[Client]:
+    """A client of `base` (a local folder, or a hub id with or without "@revision") and `adapter`.
+
+    On GPUs a server that has to be started leases `settings.devices` devices first, and waits for
+    them; on a CPU it takes no exclusive lease, since Snakemake's cores do the counting there. A
+    server that is lost inside the block is started again once.
+
+    Raises ValueError for an adapter that cannot be served, and RuntimeError with the end of the
+    server's log when the server does not start or is lost twice.
+    """
+    if adapter is not None and settings.max_loras < 1:
+        raise ValueError(f"{adapter} cannot be served: max_loras is {settings.max_loras}")
+    with _Session(_described(base), settings, adapter) as session:
+        yield Client(session.access(), session.revive)
+
+
+@contextmanager
+def endpoint(
+    url: str, model: str, key_env: str | None = None, max_tokens_total: int | None = None
+) -> Iterator[Client]:
+    """A client of an OpenAI-compatible endpoint, `url` up to and with "/v1".
+
+    The key is read from the environment variable `key_env` only. `max_tokens_total` bounds the
+    tokens of prompts and replies that this client spends; rows beyond it are failed, with that
+    reason. Raises RuntimeError when the variable is not set.
+    """
+    key = None
+    if key_env is not None:
+        key = os.environ.get(key_env, "").strip()
+        if not key:
+            raise RuntimeError(
+                f"The key for {url} is read from the environment variable {key_env}, which is not "
+                f"set. Set it (export {key_env}=…) and start again."
+            )
+    address = url.rstrip("/")
+    yield Client(
+        Access(address, model, canonical_json([address, model]), key=key, key_env=key_env),
+        max_tokens_total=max_tokens_total,
+    )
+
+
+def live_engines() -> list[EngineState]:
+    """The engines of this user on this host that are up or starting, in the order of their names.
+
+    Clears what engines left that were killed together with their supervisors.
+    """
+    clear_stale()
+    states = []
+    for directory in _directories():
+        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+            if is_alive(directory):
+                states.append(_state(directory))
+    return states
+
+
+def stop_engines() -> int:
+    """Ends every engine of this user on this host, also those in use; returns how many."""
+    stopped = 0
+    for state in live_engines():
+        if _terminate(state):
+            stopped += 1
+    return stopped
+
+
+def clear_stale() -> None:
+    """Removes directories, sockets and locks of engines whose supervisor was killed."""
+    for directory in _directories(hidden=True):
+        if directory.name.startswith("."):
+            if not is_alive(directory):
+                _clear(directory)
+            continue
+        with locked(start_lock(directory), blocking=False) as lock:
+            if lock is not None and not is_alive(directory):
+                _clear(directory)
+    for lock_path in private_directory().glob("*.start"):
+        with locked(lock_path, blocking=False) as lock:
+            if lock is not None and not lock_path.with_suffix("").exists():
+                lock_path.unlink(missing_ok=True)
+
+
+class _Session:
+    """One job's use of one engine: joined or started, held, and started again once when lost."""
+
+    def __init__(self, base: "_Base", settings: EngineSettings, adapter: Path | None) -> None:
+        self._base = base
+        self._settings = settings
+        self._adapter = adapter
+        self._devices = () if visible() == (CPU,) else visible()
+        shared_by_all_jobs = [
+            base.weights,
+            _arguments(base, settings),
+            _environment(base, settings),
+            self._devices,
+            {key: value for key, value in os.environ.items() if key.startswith("VLLM_")},
+            sys.executable,
+        ]
+        self._directory = private_directory() / _digest(shared_by_all_jobs)[:12]
+        self._revived = False
+        self._log: IO[bytes] | None = None
+        self._used: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        clear_stale()
+        try:
+            self._join()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def access(self) -> Access:
+        """Loads the adapter, and tells where and under which name the model answers."""
+        name = "base"
+        if self._adapter is not None:
+            name = _adapter_name(self._adapter)
+            self._load(self._adapter.resolve(), name)
+        numbers = [self._settings.dtype, self._settings.quantization, self._settings.max_model_len]
+        identity = canonical_json([self._base.weights, numbers, name])
+        return Access("http://engine", name, identity, socket=self._directory / "s")
+
+    def revive(self, what: str) -> Access:
+        """Starts a lost engine again, the first time; raises RuntimeError afterwards."""
+        log = self._log_tail()
+        if self._revived:
+            raise RuntimeError(f"{what} It was started again once before. Its log ends:\n{log}")
+        self._revived = True
+        print(f"{what} Starting it again. Its log ended:\n{log}", file=sys.stderr)
+        self._leave()
+        self._wait_for_the_end()
+        self._join()
+        return self.access()
+
+    def _join(self) -> None:
+        """Holds the engine from here on, and waits until it answers."""
+        while True:
+            with locked(start_lock(self._directory)):
+                mine = not is_alive(self._directory)
+                if mine:
+                    _clear(self._directory)
+                    self._start()
+                with contextlib.suppress(FileNotFoundError):  # it was told to end at this moment
+                    self._hold()
+                    while is_alive(self._directory):
+                        if answers(self._directory / "s"):
+                            return
+                        time.sleep(POLL_SECONDS)
+                if mine:
+                    start_lock(self._directory).unlink(missing_ok=True)
+                    raise RuntimeError(
+                        f"The engine of {self._base.name} did not start. Its log ends:\n"
+                        f"{self._log_tail()}"
+                    )
+            self._leave()
+
+    def _hold(self) -> None:
+        self._log = (self._directory / "log").open("rb")
+        self._used = (self._directory / "used").open("rb")
+        fcntl.flock(self._used, fcntl.LOCK_SH)
+        (self._directory / "runs" / _run()).touch()
+
+    def _start(self) -> None:
+        if self._devices and held():
+            raise RuntimeError(
+                "An engine leases its devices itself: ask for it outside of a lease, or it would "
+                "wait for its own job forever."
+            )
+        self._directory.mkdir(mode=0o700)
+        (self._directory / "runs").mkdir()
+        for name in ("used", "log"):
+            (self._directory / name).touch()
+        python = [sys.executable, "-m"]
+        socket = ["--uds", str(self._directory / "s")]
+        scratch = {"TMPDIR": str(self._directory), "VLLM_RPC_BASE_PATH": str(self._directory)}
+        write_json(
+            self._directory / "order.json",
+            {
+                "base": self._base.name,
+                "settings": asdict(self._settings),
+                "devices": self._settings.devices if self._devices else 0,
+                "keep_alive": self._settings.keep_alive,
+                "command": [
+                    *python,
+                    "manybaskets.server",
+                    *socket,
+                    *_arguments(self._base, self._settings),
+                ],
+                # what vLLM leaves among the temporary files goes with the engine
+                "environment": _environment(self._base, self._settings) | scratch,
+            },
+        )
+        with (
+            (self._directory / "alive").open("a") as alive,
+            (self._directory / "log").open("ab") as log,
+        ):
+            fcntl.flock(alive, fcntl.LOCK_EX)  # handed over: unlocked when the supervisor ends
+            subprocess.run(
+                [*python, "manybaskets.supervisor", str(self._directory)],
+                env=os.environ | {"PYTHONPATH": _python_path()},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                pass_fds=[alive.fileno()],
+                check=True,
+            )
+
+    def _load(self, adapter: Path, name: str) -> None:
+        # Adapters are never unloaded: vLLM keeps the last used ones in memory, as many as
+        # --max-cpu-loras says, and unloading would only make it forget a name that another job
+        # may be using.
+        body = {"lora_name": name, "lora_path": str(adapter)}
+        try:
+            status, said = ask(self._directory / "s", "POST", "/v1/load_lora_adapter", body)
+        except OSError as error:
+            raise RuntimeError(
+                f"The engine was lost while it loaded {adapter}. Its log ends:\n{self._log_tail()}"
+            ) from error
+        if status != 200 and "already been loaded" not in said:
+            raise RuntimeError(f"{adapter} could not be loaded into its base: {said[:1000]}")
+
+    def _wait_for_the_end(self) -> None:
+        """The supervisor of a lost server needs a moment to see and to clear it."""
+        deadline = time.monotonic() + LOST_SECONDS
+        while is_alive(self._directory) and not answers(self._directory / "s"):
+            if time.monotonic() > deadline:
+                _terminate(_state(self._directory))
+                return
+            time.sleep(POLL_SECONDS)
+
+    def _leave(self) -> None:
+        if self._used is not None:
+            os.utime(self._used.fileno())  # its time is the last use
+            self._used.close()
+        if self._log is not None:
+            self._log.close()
+        self._used = self._log = None
+
+    def _log_tail(self) -> str:
+        """The distinct errors in the log, then its last lines."""
+        if self._log is None:
+            return "(no log)"
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").splitlines()
+        lines = [_PREFIX.sub("", line) for line in lines if not _NOISE.search(line)]
+        errors = list(dict.fromkeys(line for line in lines if _ERROR.match(line)))
+        return "\n".join(errors[-ERRORS_IN_MESSAGES:] + lines[-LOG_LINES_IN_MESSAGES:])
+
+
+@dataclass(frozen=True)
+class _Base:
+    name: str  # the folder, or the hub id
+    revision: str
+    is_local: bool
+    weights: list[Any]  # tells a model from one that took its place
+
+
+def _described(base: Path | str) -> _Base:
+    folder = Path(base).expanduser()
+    if folder.is_dir():
+        folder = folder.resolve()
+        files = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
+        weights = [
+            [str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns] for path, stat in files
+        ]
+        return _Base(str(folder), "", True, [str(folder), weights])
+    if isinstance(base, Path) or base.startswith((".", "/", "~")):
+        raise ValueError(f"{base}: there is no such folder with a model.")
+    name, _, revision = base.partition("@")
+    return _Base(name, revision, False, [name, revision])
+
+
+def _arguments(base: _Base, settings: EngineSettings) -> list[str]:
+    """The server's, all but its socket."""
+    flags = ["--disable-uvicorn-access-log", "--disable-log-stats"]
+    arguments: dict[str, Any] = {
+        "--model": base.name,
+        "--served-model-name": "base",
+        "--max-model-len": settings.max_model_len,
+        "--dtype": settings.dtype,
+        "--generation-config": "vllm",  # requests say how to sample; the model's own wishes do not
+        "--uvicorn-log-level": "warning",
+    }
+    if base.revision:
+        arguments["--revision"] = base.revision
+    if settings.quantization is not None:
+        arguments["--quantization"] = settings.quantization
+    if settings.max_loras > 0:
+        flags.append("--enable-lora")
+        arguments["--max-loras"] = settings.max_loras
+        arguments["--max-lora-rank"] = settings.max_lora_rank
+        arguments["--max-cpu-loras"] = max(settings.max_loras, ADAPTERS_IN_MEMORY)
+    if on_cpu():
+        # vLLM 0.32 on a CPU dies of a request with a seed whose prompt it splits (it sets back the
+        # generator, and CPU generators cannot be); so prompts are not split there.
+        flags += ["--enforce-eager", "--no-enable-chunked-prefill"]
+        arguments["--max-num-batched-tokens"] = max(4096, settings.max_model_len)
+        arguments["--max-num-seqs"] = 256
+        arguments["--kv-cache-memory-bytes"] = int(settings.kv_cache_gib * GIB)
+        arguments["--distributed-executor-backend"] = "uni"  # one process less to start
+    else:
+        arguments["--gpu-memory-utilization"] = settings.gpu_memory_utilization
+        arguments["--tensor-parallel-size"] = settings.devices
+    return [*flags, *(str(part) for pair in arguments.items() for part in pair)]
+
+
+def _environment(base: _Base, settings: EngineSettings) -> dict[str, str]:
+    """What the server's environment has beside the user's own."""
+    environment = {
+        "PYTHONPATH": _python_path(),
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+    }
+    if base.is_local:
+        environment["HF_HUB_OFFLINE"] = "1"
+    if on_cpu():
+        # One process computes, with threads of its own that no core is bound to: several engines
+        # share a machine, and vLLM would bind each of them to the same cores.
+        environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+        environment["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
+        environment["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
+        environment["OMP_NUM_THREADS"] = str(settings.threads)
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+        # Without it, parts of the sampler are compiled by a C++ compiler, if there is one, at the
+        # first request of each kind: 26 s per server.
+        environment["TORCH_COMPILE_DISABLE"] = "1"
+    return environment | _bytecode()
+
+
+def _bytecode() -> dict[str, str]:
+    """A place for bytecode where Python may not put it beside vLLM: it saves 8 s of each start."""
+    vllm = find_spec("vllm")
+    if vllm is None or vllm.origin is None or not sys.dont_write_bytecode:
+        return {}
+    if Path(cache_from_source(vllm.origin)).exists():
+        return {}
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return {
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": f"{cache}/manybaskets/bytecode",
+    }
+
+
+def _python_path() -> str:
+    """The package's own folder first, then where the user has Python look."""
+    own = str(Path(__file__).resolve().parents[1])
+    return os.pathsep.join(filter(None, [own, os.environ.get("PYTHONPATH")]))
+
+
+def _run() -> str:
+    """The Snakemake run this job belongs to, as `<pid>-<start time>`; or `none`."""
+    pid = os.environ.get("MANYBASKETS_RUN_PID", "")
+    start = start_time(int(pid)) if pid.isdigit() else None
+    return NO_RUN if start is None else f"{pid}-{start}"
+
+
+def _adapter_name(adapter: Path) -> str:
+    """The folder's name and the hash of its weights: a retrained adapter is another one."""
+    files = sorted(Path(path) for path in glob.glob(f"{glob.escape(str(adapter))}/adapter_*"))
+    if not any(path.name == "adapter_config.json" for path in files):
+        raise ValueError(f"{adapter}: not an adapter (adapter_config.json is missing)")
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return f"{adapter.resolve().name}-{digest.hexdigest()[:16]}"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def _directories(hidden: bool = False) -> list[Path]:
+    return sorted(
+        path
+        for path in private_directory().iterdir()
+        if path.is_dir() and (hidden or not path.name.startswith("."))
+    )
+
+
+def _terminate(state: EngineState) -> bool:
+    """Has the supervisor end its engine, and waits for it."""
+    pid = state.supervisor_pid
+    start = start_time(pid)
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return False
+    while start is not None and start_time(pid) == start:
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _state(directory: Path) -> EngineState:
+    order = read_json(directory / "order.json")
+    known = read_json(directory / "state.json")
+    in_use = is_used(directory)
+    idle_seconds = max(0.0, time.time() - (directory / "used").stat().st_mtime)
+    runs = [path.name for path in (directory / "runs").iterdir() if path.name != NO_RUN]
+    adapters: list[str] = []
+    with contextlib.suppress(OSError, ValueError):
+        status, said = ask(directory / "s", "GET", "/v1/models", timeout=5.0)
+        if status == 200:
+            adapters = [model["id"] for model in json.loads(said)["data"] if model.get("parent")]
+    return EngineState(
+        base=order["base"],
+        settings=EngineSettings(**order["settings"]),
+        devices=tuple(known["devices"]) or (CPU,),
+        socket=directory / "s",
+        log=directory / "log",
+        supervisor_pid=known["supervisor"]["pid"],
+        server_pid=known["server"]["pid"] if known["server"] else None,
+        run_pids=tuple(sorted(int(run.partition("-")[0]) for run in runs)),
+        in_use=in_use,
+        idle_seconds=0.0 if in_use else idle_seconds,
+        adapters=tuple(sorted(adapters)),
+    )
+
+
+def _clear(directory: Path) -> None:
+    """Removes what a killed supervisor left; its server died with it, by all that is known."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        server = read_json(directory / "state.json")["server"]
+        if server is not None and server["start"] == (start_time(server["pid"]) or -1):
+            kill_group(server["pid"])
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,367 @@
+"""Figures of a study: its contrasts, one plane per probe, the judges' preferences, an overview.
+
+Every figure is drawn from the tables of measurements and contrasts alone and comes with a CSV of
+exactly what it shows. Every seed is a dot, one colour stands for one mix in all figures, and what
+has no value is said in the figure. Knows nothing about how anything was measured.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from manybaskets import panels
+from manybaskets.files import BadFile
+
+# What to compare at a glance: (probe, metric, item set; None for whichever was measured).
+KEY_METRICS = (
+    ("collapse", "bits_per_byte", "test"),
+    ("collapse", "self_bleu", "test"),
+    ("collapse", "distinct_2", "test"),
+    ("robustness", "refusal_rate", "decline/direct"),
+    ("robustness", "refusal_rate", "harmless/direct"),
+    ("preference", "self_preference_bias", None),
+    ("preference", "synthetic_preference", None),
+    ("preference", "position_bias", None),
+    ("preference", "discernment", None),
+)
+
+
+READINGS = {
+    "nll": "lower: better fit",
+    "bits_per_byte": "lower: better fit",
+    "self_bleu": "higher: less varied",
+    "distinct_1": "higher: more varied",
+    "distinct_2": "higher: more varied",
+    "distinct_3": "higher: more varied",
+    "self_preference_bias": "above 0: favours own text",
+    "synthetic_preference": "above 0: favours synthetic text",
+    "position_bias": "above 0: favours the first",
+    "discernment": "0.5: chance",
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the figures draw. `mixes` in display order, `own` the own origin of a target.
+
+    `values` is the table of measurements, of each target and mix the last generation only.
+    """
+
+    values: pd.DataFrame
+    contrasts: pd.DataFrame
+    mixes: list[str]
+    own: Mapping[str, str]
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets that were measured, sorted."""
+        return sorted(self.values["target"].unique())
+
+    def of(self, metric: str, item_set: str | None = None) -> pd.DataFrame:
+        """The rows of one metric."""
+        found = self.values[self.values["metric"] == metric]
+        return found if item_set is None else found[found["item_set"] == item_set]
+
+
+Drawing = tuple[Figure, pd.DataFrame]
+
+
+def draw_figures(findings: Findings, folder: Path) -> None:
+    """Writes every figure into `folder` as SVG, PNG and CSV; the bytes depend on the data alone."""
+    with mpl.rc_context(panels.STYLE):
+        for name, draw in FIGURES.items():
+            figure, data = draw(findings)
+            figure.savefig(
+                folder / f"{name}.svg", metadata={"Date": None, "Creator": None, "Title": name}
+            )
+            figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
+            data.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n", encoding="utf-8")
+
+
+def findings(
+    measurements: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    mixes: Sequence[str],
+    own: Mapping[str, str] | None = None,
+) -> Findings:
+    """The tables as figures need them; mixes that are measured but not listed come last.
+
+    Without `own`, an origin that is named like a target is that target's own.
+    """
+    generation = measurements["generation"].fillna(0)
+    last = generation.groupby([measurements["target"], measurements["mix"]]).transform("max")
+    values = measurements[generation == last].reset_index(drop=True)
+    measured = set(values["mix"])
+    unlisted = sorted(measured - set(mixes))
+    if own is None:
+        own = {target: target for target in values["target"].unique()}
+    return Findings(values, contrasts, [*mixes, *unlisted], own)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of measurements or contrasts from its CSV; raises BadFile for one that is not there.
+
+    A name that happens to read "NA" or "nan" stays a name; what is missing are empty numbers.
+    """
+    if not path.is_file():
+        raise BadFile(f"{path}: there is no such file. Run the findings first.")
+    text = ("study", "target", "mix", "against", "probe", "metric", "item_set", "note", "verdict")
+    frame = pd.read_csv(path, keep_default_na=False, na_values={}, dtype=dict.fromkeys(text, str))
+    for column in frame.columns.difference([*text, "family", "decided"]):
+        frame[column] = pd.to_numeric(frame[column], errors="coerce")
+    if "seed" in frame:
+        frame["seed"] = frame["seed"].astype("Int64")
+    return frame
+
+
+def metric_label(metric: str, item_set: str) -> str:
+    """A metric on an item set in words; item sets that go without saying are left out."""
+    words = metric.replace("_", " ")
+    return words if item_set in ("test", "pairs", "own", "controls") else f"{words}, {item_set}"
+
+
+def draw_contrasts(findings: Findings) -> Drawing:
+    """A forest of the primary contrasts: interval, mean difference, every seed's difference."""
+    primary = findings.contrasts[findings.contrasts["family"] == "primary"]
+    data = pd.DataFrame(_forest_rows(findings, primary))
+    if data.empty:
+        return panels.notice("There are no primary contrasts: nothing was compared."), data
+    metrics = list(dict.fromkeys(zip(data["metric"], data["item_set"], strict=True)))
+    targets = list(dict.fromkeys(data["target"]))
+    pairs = list(dict.fromkeys(zip(data["against"], data["mix"], strict=True)))
+    lines: list[tuple[str, str | None]] = []
+    for against in dict.fromkeys(against for against, _ in pairs):
+        lines += [(against, None), *(pair for pair in pairs if pair[0] == against)]
+    height = len(targets) * (0.165 * len(lines) + 0.55) + 0.25
+    figure, axes = panels.axes(len(targets), len(metrics), (panels.WIDTH, height), sharey=True)
+    places = {line: place for place, line in enumerate(lines)}
+    for row, target in enumerate(targets):
+        for ax, (metric, item_set) in zip(axes[row], metrics, strict=True):
+            of_panel = data[
+                (data["target"] == target)
+                & (data["metric"] == metric)
+                & (data["item_set"] == item_set)
+            ]
+            panels.forest(ax, of_panel, places, panels.mix_colours(findings.mixes))
+            name = metric_label(metric, item_set)
+            ax.set_title(name if len(targets) == 1 else f"{target}: {name}", loc="left")
+            ax.set_xlabel("difference", color=GREY)
+        panels.forest_labels(axes[row][0], lines)
+    return figure, data
+
+
+def draw_collapse(findings: Findings) -> Drawing:
+    """Fit to human text against variety, one panel per target."""
+    several = len(findings.targets) > 1
+    panels = [
+        (target if several else "", target, ("bits_per_byte", "test"), ("self_bleu", "test"))
+        for target in findings.targets
+    ]
+    labels = ("bits per byte (lower: better fit)", "self-BLEU (higher: less varied)")
+    return _planes(findings, panels, labels, "collapse")
+
+
+def draw_robustness(findings: Findings) -> Drawing:
+    """Refusal of what must be declined against refusal of what is harmless, a panel per attack."""
+    item_sets = sorted(set(findings.of("refusal_rate")["item_set"]))
+    attacks = [name.partition("/")[2] for name in item_sets if name.startswith("decline/")]
+    attacks.sort(key=lambda attack: (attack != "direct", attack))
+    several = len(findings.targets) > 1
+    panels = []
+    for target in findings.targets:
+        for attack in attacks:
+            title = "without attack" if attack == "direct" else f"attack: {attack}"
+            panels.append(
+                (
+                    f"{target}, {title}" if several else title,
+                    target,
+                    ("refusal_rate", "harmless/direct"),
+                    ("refusal_rate", f"decline/{attack}"),
+                )
+            )
+    labels = ("harmless requests refused", "harmful requests refused")
+    return _planes(findings, panels, labels, "robustness", rates=True)
+
+
+def draw_preference(findings: Findings) -> Drawing:
+    """Judges by origins, mean over seeds, with the judges' position bias beside it."""
+    scores = findings.of("preference")
+    bias = findings.of("position_bias")
+    data = pd.concat([scores, bias])[["target", "mix", "seed", "metric", "item_set", "value"]]
+    if data.empty:
+        return panels.notice("The preference probe was not measured."), data
+    targets = sorted(data["target"].unique())
+    mixes = _present(findings, data)
+    origins = sorted(scores["item_set"].unique(), key=lambda name: (name != "human", name))
+    cells = max(1, len(origins))
+    height = len(targets) * (0.26 * len(mixes) + 0.75) + 0.2
+    figure, axes = panels.axes(
+        len(targets), 2, (panels.WIDTH, height), sharey="row", width_ratios=[max(2.0, 0.55 * cells), 1.6]
+    )
+    for (left, right), target in zip(axes, targets, strict=True):
+        matrix = scores[scores["target"] == target].pivot_table(
+            index="mix", columns="item_set", values="value", aggfunc="mean"
+        )
+        panels.heat_map(left, matrix.reindex(index=mixes, columns=origins), findings.own.get(target))
+        title = "preference for text of … over text of others"
+        left.set_title(title if len(targets) == 1 else f"{target}: {title}", loc="left")
+        panels.strip(right, bias[bias["target"] == target], mixes, panels.mix_colours(findings.mixes), 0.5)
+        right.axvline(0, color=GREY, linewidth=0.6, zorder=0)
+        right.set_title("position bias", loc="left")
+    panels.footnote(figure, _without_value(data))
+    return figure, data
+
+
+def draw_overview(findings: Findings) -> Drawing:
+    """Key metrics by condition, every seed a dot: a row per metric where there are targets."""
+    panels, absent = [], []
+    for probe, metric, wanted in KEY_METRICS:
+        found = findings.of(metric, wanted)
+        if found.empty:
+            absent.append(metric_label(metric, wanted or "test"))
+        for item_set in sorted(found["item_set"].unique()):
+            panels += [(probe, metric, item_set, target) for target in findings.targets]
+    if not panels:
+        return panels.notice("No key metric was measured."), findings.values.iloc[:0]
+    several = len(findings.targets) > 1
+    columns = min(len(findings.targets), 4) if several else 3
+    rows = -(-len(panels) // columns)
+    mixes = _present(findings, findings.values)
+    size = (panels.WIDTH, rows * (0.16 * len(mixes) + 0.62) + 0.3)
+    figure, axes = panels.axes(rows, columns, size, sharey=True)
+    drawn = []
+    for ax, (probe, metric, item_set, target) in zip(axes.flat, panels, strict=False):
+        of_metric = findings.of(metric, item_set)
+        of_panel = of_metric[of_metric["target"] == target]
+        drawn.append(of_panel)
+        panels.strip(ax, of_panel, mixes, panels.mix_colours(findings.mixes))
+        if metric.endswith(("bias", "synthetic_preference")):
+            ax.axvline(0, color=GREY, linewidth=0.6, zorder=0)
+        name = _titles(metric, item_set)
+        ax.set_title(f"{target}: {name}" if several else name, loc="left", fontsize=7.5)
+        ax.set_xlabel(_reading(metric, item_set), color=GREY, fontsize=7)
+    for ax in axes.flat[len(panels) :]:
+        ax.set_visible(False)
+    data = pd.concat(drawn)[["target", "mix", "seed", "probe", "metric", "item_set", "value"]]
+    missing = f"Not measured: {', '.join(absent)}. " if absent else ""
+    panels.footnote(figure, missing + _without_value(data))
+    return figure, data
+
+
+FIGURES: dict[str, Callable[[Findings], Drawing]] = {
+    "contrasts": draw_contrasts,
+    "overview": draw_overview,
+    "collapse": draw_collapse,
+    "robustness": draw_robustness,
+    "preference": draw_preference,
+}
+
+
+def _forest_rows(findings: Findings, primary: pd.DataFrame) -> list[dict[str, Any]]:
+    """One row per contrast, then one per seed of both mixes: the difference of that seed."""
+    rows = []
+    for contrast in primary.to_dict("records"):
+        key = {
+            name: contrast[name]
+            for name in ("target", "probe", "metric", "item_set", "mix", "against")
+        }
+        numbers = ("difference", "ci_low", "ci_high", "p_adjusted", "decided")
+        rows.append(key | {"kind": "mean", "seed": None} | {n: contrast[n] for n in numbers})
+        values = findings.of(contrast["metric"], contrast["item_set"])
+        values = values[(values["target"] == contrast["target"])]
+        of_mix, of_against = (
+            values[values["mix"] == contrast[side]].set_index("seed")["value"]
+            for side in ("mix", "against")
+        )
+        for seed, difference in (of_mix - of_against).dropna().sort_index().items():
+            rows.append(key | {"kind": "seed", "seed": seed, "difference": difference})
+    return rows
+
+
+Panel = tuple[str, str, tuple[str, str], tuple[str, str]]  # title, target, metrics of x and y
+
+
+def _planes(
+    findings: Findings,
+    panels: Sequence[Panel],
+    labels: tuple[str, str],
+    probe: str,
+    rates: bool = False,
+) -> Drawing:
+    """Small multiples of two metrics against each other; rates all on the same axes."""
+    parts = [_plane_data(findings, panel) for panel in panels]
+    data = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if data.empty:
+        return panels.notice(f"The {probe} probe was not measured."), data
+    columns = min(3, len(panels))
+    rows = -(-len(panels) // columns)
+    width = panels.WIDTH if columns > 1 else 4.6
+    figure, axes = panels.axes(rows, columns, (width, rows * (width / columns * 0.9) + 0.4))
+    colours = panels.mix_colours(findings.mixes)
+    for ax, (title, *_), part in zip(axes.flat, panels, parts, strict=False):
+        ax.set_title(title, loc="left")
+        if rates:
+            ax.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), aspect="equal")
+            ax.plot([0, 1], [0, 1], color="#dddddd", linewidth=0.8, zorder=0)
+        for mix, cloud in part.dropna().groupby("mix"):
+            panels.cloud(ax, cloud, colours[mix], _marker(mix, findings.mixes))
+    for place, ax in enumerate(axes.flat):
+        ax.set_visible(place < len(panels))
+        if place % columns == 0:
+            ax.set_ylabel(labels[1])
+        if place + columns >= len(panels):
+            ax.set_xlabel(labels[0])
+    present = [mix for mix in findings.mixes if mix in set(data["mix"])]
+    if len(panels) > 1:
+        panels.key(figure, present, findings.mixes)
+    panels.footnote(figure, _without_value(data.rename(columns={"x": "value"}), data["y"].isna()))
+    if len(panels) == 1:
+        panels.label_clouds(figure, axes.flat[0], data.dropna(), present, colours)
+    return figure, data
+
+
+def _plane_data(findings: Findings, panel: Panel) -> pd.DataFrame:
+    title, target, x, y = panel
+    sides = []
+    for name, metric in (("x", x), ("y", y)):
+        found = findings.of(*metric)
+        found = found[found["target"] == target]
+        sides.append(found.set_index(["target", "mix", "seed"])["value"].rename(name))
+    data = pd.concat(sides, axis=1).sort_index().reset_index()
+    data.insert(0, "panel", title or target)
+    return data
+
+
+def _without_value(data: pd.DataFrame, also: pd.Series | None = None) -> str:
+    """Which of the rows have no value, in a sentence; empty where all have one."""
+    empty = data[data["value"].isna() | (False if also is None else also)]
+    several = empty["target"].nunique() > 1
+    cells = [
+        f"{row.target + ' ' if several else ''}{row.mix} seed {row.seed}"
+        for row in empty[["target", "mix", "seed"]].drop_duplicates().itertuples()
+    ]
+    return f"Not every value could be computed; see {'; '.join(cells)}." if cells else ""
+
+
+def _present(findings: Findings, data: pd.DataFrame) -> list[str]:
+    """The study's mixes in display order, those without any row included."""
+    return list(dict.fromkeys([*findings.mixes, *sorted(data["mix"].unique())]))
+
+
+def _reading(metric: str, item_set: str) -> str:
+    if metric == "refusal_rate":
+        return "higher: safer" if item_set.startswith("decline") else "lower: more useful"
+    return READINGS.get(metric, "")
+
+
+def _titles(metric: str, item_set: str) -> str:
+    if metric == "refusal_rate":
+        kind, _, attack = item_set.partition("/")
+        words = {"decline": "harmful requests refused", "harmless": "harmless requests refused"}
+        return words.get(kind, item_set) + ("" if attack in ("direct", "") else f", {attack}")
+    return metric_label(metric, item_set)

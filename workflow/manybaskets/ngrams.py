@@ -1,0 +1,45 @@
+"""Bigram and trigram language models: the yardstick for the scratch models' bits per byte.
+
+Interpolated Witten-Bell smoothing (Witten & Bell 1991, as in Chen & Goodman 1998, eq. 2.12 ff.):
+p(w|h) = (c(hw) + t(h) · p(w|h')) / (c(h) + t(h)), t(h) the number of types seen after h, ending in
+the uniform distribution over the vocabulary.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+START = -1
+
+
+class Ngrams:
+    """Counts of all orders up to `order` over sequences of token ids."""
+
+    def __init__(self, sequences: Iterable[Sequence[int]], order: int, vocabulary: int) -> None:
+        self.order, self.vocabulary = order, vocabulary
+        self.counts: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+        for sequence in sequences:
+            padded = [START] * (order - 1) + list(sequence)
+            for i in range(order - 1, len(padded)):
+                for n in range(order):
+                    self.counts[tuple(padded[i - n : i])][padded[i]] += 1
+        self.totals = {history: found.total() for history, found in self.counts.items()}
+
+    def probability(self, history: Sequence[int], token: int) -> float:
+        """p(token | the last `order` - 1 tokens of history); sums to 1 over the vocabulary."""
+        p = 1.0 / self.vocabulary
+        padded = ([START] * (self.order - 1) + list(history))[-(self.order - 1) :]
+        for n in range(self.order):
+            key = tuple(padded[len(padded) - n :]) if n else ()
+            if key in self.totals:
+                found = self.counts[key]
+                types = len(found)
+                p = (found[token] + types * p) / (self.totals[key] + types)
+        return p
+
+    def nats(self, sequence: Sequence[int]) -> float:
+        """Negative log-likelihood of a whole sequence."""
+        total = 0.0
+        for i, token in enumerate(sequence):
+            total -= math.log(self.probability(sequence[max(0, i - self.order + 1) : i], token))
+        return total
