@@ -25,7 +25,8 @@ else
   cp "envs/$kind.txt" "$lock"
 fi
 # uv is several times faster; pip knows mirrors that only pip is configured with.
-.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps -r "$lock" ||
+.venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --compile-bytecode \
+  -r "$lock" ||
   "${pip[@]}" --no-deps -r "$lock"
 "${pip[@]}" --no-deps --no-build-isolation --editable .
 echo "$kind" > .venv/.ready

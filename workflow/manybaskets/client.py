@@ -13,32 +13,28 @@ import asyncio
 import hashlib
 import json
 import math
-import random
-import re
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
-from email.utils import parsedate_to_datetime
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
-import aiohttp
 from tqdm import tqdm
 
+from manybaskets.connection import (
+    Access,
+    Budget,
+    Connection,
+    EngineLostError,
+    Refusal,
+    State,
+    connect,
+)
 from manybaskets.files import canonical_json
 
 ENGINE_REQUESTS_IN_FLIGHT = 512  # vLLM queues what its batch does not hold
 ENDPOINT_REQUESTS_IN_FLIGHT = 64
-ENDPOINT_TRIES = 8
-FIRST_WAIT_SECONDS = 1.0  # before the second try; doubled for each further one
-LONGEST_WAIT_SECONDS = 60.0
-LONGEST_RETRY_AFTER_SECONDS = 600.0
-ENDPOINT_TIMEOUT_SECONDS = 600.0
 ENDPOINT_TOP_LOG_PROBS = 20  # the most that OpenAI's API returns
-
-State = Literal["ok", "empty", "cut", "too_long", "failed"]
 
 
 @dataclass(frozen=True)
@@ -89,22 +85,6 @@ class LabelReply:
     reason: str
 
 
-@dataclass(frozen=True)
-class Access:
-    """Where a model answers: an engine's socket, or an endpoint's address and key."""
-
-    url: str
-    model: str
-    identity: str  # of the weights: part of the key of a finished row
-    socket: Path | None = None
-    key: str | None = field(default=None, repr=False)
-    key_env: str | None = None
-
-
-class EngineLost(Exception):
-    """The engine went away while it was asked."""
-
-
 Asked = TypeVar("Asked", ChatRequest, LabelRequest)
 Answered = TypeVar("Answered", Reply, LabelReply)
 
@@ -121,8 +101,7 @@ class Client:
         """`revive` starts a lost engine again, or raises RuntimeError with the engine's log."""
         self._access = access
         self._revive = revive
-        self._budget = _Budget(max_tokens_total)
-        self._spellings: dict[str, tuple[int, ...]] = {}
+        self._budget = Budget(max_tokens_total)
 
     def chat(
         self, requests: Sequence[ChatRequest], partial: Path | None = None, progress: str = ""
@@ -151,7 +130,7 @@ class Client:
         self,
         requests: Sequence[Asked],
         rows: "_Rows[Answered]",
-        one: "Callable[[_Connection, Asked], Awaitable[Answered]]",
+        one: "Callable[[Connection, Asked], Awaitable[Answered]]",
         progress: str,
     ) -> list[Answered]:
         if len({request.id for request in requests}) < len(requests):
@@ -181,7 +160,7 @@ class Client:
 
                 try:
                     asyncio.run(self._ask(missing, one, finish))
-                except EngineLost as lost:
+                except EngineLostError as lost:
                     if self._revive is None:
                         raise RuntimeError(str(lost)) from lost
                     self._access = self._revive(str(lost))
@@ -189,7 +168,7 @@ class Client:
     async def _ask(
         self,
         requests: Sequence[Asked],
-        one: "Callable[[_Connection, Asked], Awaitable[Answered]]",
+        one: "Callable[[Connection, Asked], Awaitable[Answered]]",
         finish: Callable[[Answered], None],
     ) -> None:
         in_flight = (
@@ -197,11 +176,11 @@ class Client:
         )
         waiting = iter(requests)  # shared by the workers: each takes the next one
 
-        async def work(connection: _Connection) -> None:
+        async def work(connection: Connection) -> None:
             for request in waiting:
                 finish(await one(connection, request))
 
-        async with _connect(self._access, self._budget, in_flight) as connection:
+        async with connect(self._access, self._budget, in_flight) as connection:
             workers = [
                 asyncio.ensure_future(work(connection))
                 for _ in range(min(in_flight, len(requests)))
@@ -213,7 +192,7 @@ class Client:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _chat_one(self, connection: "_Connection", request: ChatRequest) -> Reply:
+    async def _chat_one(self, connection: "Connection", request: ChatRequest) -> Reply:
         body: dict[str, Any] = {
             "model": self._access.model,
             "messages": list(request.messages),
@@ -227,7 +206,7 @@ class Client:
             body["add_generation_prompt"] = False
             body["continue_final_message"] = True
         answer = await connection.post("/chat/completions", body, request.max_tokens)
-        if isinstance(answer, _Refusal):
+        if isinstance(answer, Refusal):
             return Reply(request.id, "", answer.state, answer.reason, 0, 0)
         choice = answer["choices"][0]
         usage = answer.get("usage") or {}
@@ -243,9 +222,9 @@ class Client:
             reason = f"The reply was cut after {completion_tokens} tokens."
         return Reply(request.id, text, state, reason, prompt_tokens, completion_tokens)
 
-    async def _label_one(self, connection: "_Connection", request: LabelRequest) -> LabelReply:
+    async def _label_one(self, connection: "Connection", request: LabelRequest) -> LabelReply:
         nothing = (None,) * len(request.labels)
-        spellings = [await self._label_ids(connection, label) for label in request.labels]
+        spellings = [await connection.spellings(label) for label in request.labels]
         for label, ids in zip(request.labels, spellings, strict=True):
             if not ids:
                 reason = f"The label {label!r} is not one token of the model's vocabulary."
@@ -260,7 +239,7 @@ class Client:
             "return_tokens_as_token_ids": True,
         }
         answer = await connection.post("/chat/completions", body, 1)
-        if isinstance(answer, _Refusal):
+        if isinstance(answer, Refusal):
             return LabelReply(request.id, nothing, answer.state, answer.reason)
         log_probs = {
             int(top["token"].removeprefix("token_id:")): float(top["logprob"])
@@ -269,19 +248,8 @@ class Client:
         values = tuple(_log_sum_exp([log_probs[token] for token in ids]) for ids in spellings)
         return LabelReply(request.id, values, "ok", "")
 
-    async def _label_ids(self, connection: "_Connection", label: str) -> tuple[int, ...]:
-        """The tokens that spell `label` on their own, as it stands and after a space."""
-        if label not in self._spellings:
-            ids = set()
-            for spelling in (label, f" {label}"):
-                tokens = await connection.tokens(spelling)
-                if len(tokens) == 1:
-                    ids.add(tokens[0])
-            self._spellings[label] = tuple(sorted(ids))
-        return self._spellings[label]
-
     async def _label_one_of_top(
-        self, connection: "_Connection", request: LabelRequest
+        self, connection: "Connection", request: LabelRequest
     ) -> LabelReply:
         nothing = (None,) * len(request.labels)
         body = {
@@ -293,7 +261,7 @@ class Client:
             "top_logprobs": ENDPOINT_TOP_LOG_PROBS,
         }
         answer = await connection.post("/chat/completions", body, 1)
-        if isinstance(answer, _Refusal):
+        if isinstance(answer, Refusal):
             return LabelReply(request.id, nothing, answer.state, answer.reason)
         content = (answer["choices"][0].get("logprobs") or {}).get("content") or []
         if not content:
@@ -364,7 +332,7 @@ class _Appending:
 
     def __enter__(self) -> Callable[[str, Reply | LabelReply], None]:
         if self._path is None:
-            return lambda key, answer: None
+            return lambda *_: None
         self._path.parent.mkdir(parents=True, exist_ok=True)
         torn = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
         self._file = self._path.open("a", encoding="utf-8", buffering=1)
@@ -378,189 +346,3 @@ class _Appending:
     def __exit__(self, *_: object) -> None:
         if self._path is not None:
             self._file.close()
-
-
-class _Budget:
-    """Tokens a client may still spend; what is in flight is reserved, then settled."""
-
-    def __init__(self, total: int | None) -> None:
-        self.total = total
-        self._spent = 0
-        self._reserved = 0
-        self._settled: asyncio.Event | None = None
-
-    async def reserve(self, tokens: int) -> bool:
-        """Waits for requests in flight as long as they could free what is missing."""
-        if self.total is None:
-            return True
-        while self._spent + self._reserved + tokens > self.total:
-            if self._reserved == 0 or self._spent + tokens > self.total:
-                return False
-            self._settled = self._settled or asyncio.Event()
-            await self._settled.wait()
-        self._reserved += tokens
-        return True
-
-    def settle(self, reserved: int, spent: int) -> None:
-        if self.total is None:
-            return
-        self._reserved -= reserved
-        self._spent += spent
-        if self._settled:
-            self._settled.set()
-            self._settled = None
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    state: State
-    reason: str
-
-
-@asynccontextmanager
-async def _connect(access: Access, budget: _Budget, in_flight: int) -> "AsyncIterator[_Connection]":
-    connector: aiohttp.BaseConnector
-    if access.socket:
-        connector = aiohttp.UnixConnector(str(access.socket), limit=in_flight)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=30.0)
-    else:
-        connector = aiohttp.TCPConnector(limit=in_flight)
-        timeout = aiohttp.ClientTimeout(total=ENDPOINT_TIMEOUT_SECONDS)
-    headers = {"Content-Type": "application/json"}
-    if access.key:
-        headers["Authorization"] = f"Bearer {access.key}"
-    async with aiohttp.ClientSession(
-        connector=connector, timeout=timeout, headers=headers, trust_env=access.socket is None
-    ) as session:
-        yield _Connection(session, access, budget)
-
-
-class _Connection:
-    """One HTTP session; turns what a server can say into an answer, a refusal, or EngineLost."""
-
-    def __init__(self, session: aiohttp.ClientSession, access: Access, budget: _Budget) -> None:
-        self._session = session
-        self._access = access
-        self._budget = budget
-
-    async def post(
-        self, path: str, body: dict[str, Any], reply_tokens: int
-    ) -> dict[str, Any] | _Refusal:
-        """The server's answer; of an endpoint after as many tries as it takes."""
-        text = json.dumps(body)
-        if self._access.socket:
-            return await self._post_to_engine(path, text)
-        reserved = reply_tokens + len(text) // 4  # English has about 4 characters a token
-        if not await self._budget.reserve(reserved):
-            return _Refusal(
-                "failed",
-                f"Not asked: the budget of {self._budget.total} tokens (max_tokens_total) is "
-                "spent.",
-            )
-        spent = 0
-        try:
-            answer = await self._post_to_endpoint(path, text)
-            if not isinstance(answer, _Refusal):
-                spent = int((answer.get("usage") or {}).get("total_tokens") or reserved)
-            return answer
-        finally:
-            self._budget.settle(reserved, spent)
-
-    async def tokens(self, text: str) -> list[int]:
-        """The ids of `text` by the engine's tokenizer, without special tokens."""
-        body = {"model": self._access.model, "prompt": text, "add_special_tokens": False}
-        answer = await self._post_to_engine("/tokenize", json.dumps(body))
-        return [] if isinstance(answer, _Refusal) else list(answer["tokens"])
-
-    async def _post_to_engine(self, path: str, text: str) -> dict[str, Any] | _Refusal:
-        try:
-            prefix = "/v1" if path.startswith("/chat") else ""
-            status, said, _ = await self._send(prefix + path, text)
-            if status >= 500 and not await self._healthy():
-                raise EngineLost(f"The engine answered {status} and is not well: {said[:300]}")
-        except (aiohttp.ClientError, OSError) as error:
-            raise EngineLost(f"The engine is gone ({type(error).__name__}).") from error
-        return self._understood(status, said)
-
-    async def _healthy(self) -> bool:
-        await asyncio.sleep(0.5)
-        async with self._session.get(f"{self._access.url}/health") as response:
-            return response.status == 200
-
-    async def _post_to_endpoint(self, path: str, text: str) -> dict[str, Any] | _Refusal:
-        for attempt in range(1, ENDPOINT_TRIES + 1):
-            said_wait = None
-            try:
-                status, said, said_wait = await self._send(path, text)
-                if status == 401:
-                    raise RuntimeError(
-                        f"{self._access.url} refused the key in the environment variable "
-                        f"{self._access.key_env or '(none was named: set key_env)'}."
-                    )
-                if status != 408 and status != 429 and status < 500:
-                    return self._understood(status, said)
-                trouble = f"{status}: {_message(said)}"
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                trouble = f"{type(error).__name__}: {error}"
-            if attempt < ENDPOINT_TRIES:
-                await asyncio.sleep(_wait_seconds(attempt, said_wait))
-        return _Refusal(
-            "failed", f"Given up after {ENDPOINT_TRIES} tries; the last: {self._clean(trouble)}"
-        )
-
-    async def _send(self, path: str, text: str) -> tuple[int, str, str | None]:
-        url = f"{self._access.url}{path}"
-        async with self._session.post(url, data=text.encode()) as response:
-            said = await response.text()
-            return response.status, said, response.headers.get("Retry-After")
-
-    def _understood(self, status: int, said: str) -> dict[str, Any] | _Refusal:
-        if status == 200:
-            try:
-                answer = json.loads(said)
-            except ValueError:
-                return _Refusal("failed", f"Not JSON: {self._clean(said)}")
-            if isinstance(answer, dict) and (answer.get("choices") or "tokens" in answer):
-                return answer
-        message = self._clean(_message(said))
-        if _TOO_LONG.search(said):
-            return _Refusal("too_long", message)
-        return _Refusal("failed", f"{status}: {message}")
-
-    def _clean(self, said: str) -> str:
-        if self._access.key:
-            said = said.replace(self._access.key, "(the key)")
-        return said[:500]
-
-
-_TOO_LONG = re.compile(
-    r"maximum context length|context_length_exceeded|context length \(|max_model_len|"
-    r"prompt is too long",
-    re.IGNORECASE,
-)
-
-
-def _message(said: str) -> str:
-    """The message inside an OpenAI-style error, or all that was said."""
-    try:
-        answer = json.loads(said)
-        error = answer.get("error", answer)
-        return str(error.get("message", error)) if isinstance(error, dict) else str(error)
-    except (ValueError, AttributeError):
-        return said.strip() or "no message"
-
-
-def _wait_seconds(attempt: int, retry_after: str | None) -> float:
-    """What the server asked for, or exponential back-off with jitter (full upper half)."""
-    if retry_after is not None:
-        try:
-            asked = float(retry_after)
-        except ValueError:
-            try:
-                asked = parsedate_to_datetime(retry_after).timestamp() - time.time()
-            except (ValueError, TypeError):
-                asked = 0.0
-        if asked > 0:
-            return min(asked, LONGEST_RETRY_AFTER_SECONDS) + random.uniform(0, 0.1)
-    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (attempt - 1))
-    return random.uniform(longest / 2, longest)

@@ -108,7 +108,8 @@ class Scratch(Section):
     heads: Count = 4
     vocabulary: int = Field(4096, ge=512)
     """Size of the byte-level BPE shared by the study's scratch models."""
-    learning_rate: float = Field(4e-3, gt=0)
+    learning_rate: float = Field(1e-2, gt=0)
+    """Peak rate of AdamW on embeddings; Muon has twice as much on matrices."""
     batch_tokens: Count = 1024
     seed: int = 0
 

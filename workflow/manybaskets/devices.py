@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -196,10 +196,8 @@ def _ask_to_leave(devices: Sequence[str], missing: int, asked: dict[str, float])
     for _, device, pid in sorted(candidates)[:missing]:
         if now - asked.get(device, -ASK_AGAIN_SECONDS) >= ASK_AGAIN_SECONDS:
             asked[device] = now
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGUSR1)
-            except ProcessLookupError:
-                pass
 
 
 def _is_at(file: IO[str], path: Path) -> bool:
@@ -241,7 +239,7 @@ def _is_cpu_build() -> bool:
 
 @lru_cache(maxsize=1)
 def _gpus() -> tuple[tuple[str, str], ...]:
-    """Index and UUID of every GPU the driver shows; asked of nvidia-smi, to spare importing torch."""
+    """Index and UUID of every GPU; asked of nvidia-smi, to spare importing torch."""
     try:
         listed = subprocess.run(
             ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"],

@@ -73,15 +73,15 @@ def harvest_one(package: str, words: tuple[int, int]) -> list[Documented]:
 def without_duplicates(rows: Iterable[Documented]) -> list[Documented]:
     """Rows whose description and whose place are new.
 
-    Two rows with the same description, whitespace and case aside, or with the same signature in
-    the same module, are duplicates; the first stays.
+    Two rows with the same description, whitespace and case aside, or with the same name in the
+    same module, are duplicates; the first stays.
     """
     kept: list[Documented] = []
     descriptions: set[str] = set()
     places: set[tuple[str, str]] = set()
     for row in rows:
         description = " ".join(row.description.lower().split())
-        place = (row.module, row.signature)
+        place = (row.module, row.name)
         if description not in descriptions and place not in places:
             descriptions.add(description)
             places.add(place)

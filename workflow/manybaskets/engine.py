@@ -23,13 +23,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from typing import IO, Any, Self
 
-from manybaskets.client import Access, Client
-from manybaskets.devices import CPU, held, locked, on_cpu, private_directory, start_time, visible
+from manybaskets.client import Client
+from manybaskets.connection import Access
+from manybaskets.devices import CPU, held, locked, private_directory, start_time, visible
 from manybaskets.files import canonical_json, read_json, write_json
+from manybaskets.launch import Base, EngineSettings, arguments, described, environment, python_path
 from manybaskets.supervisor import (
     NO_RUN,
     answers,
@@ -40,8 +41,6 @@ from manybaskets.supervisor import (
     start_lock,
 )
 
-GIB = 1024**3
-ADAPTERS_IN_MEMORY = 16  # vLLM drops the least recently used one beyond; it reloads from the file
 ERRORS_IN_MESSAGES = 5
 LOG_LINES_IN_MESSAGES = 20
 LOST_SECONDS = 30.0  # a lost engine that has not ended by then is told to
@@ -49,22 +48,6 @@ POLL_SECONDS = 0.1
 _NOISE = re.compile(r"Route: |nanobind|^ - (leaked|\.\.\. skipped)|^\S* *[\^~]+$")
 _PREFIX = re.compile(r"^\(\w+ pid=\d+\) (?:\w+ [\d-]+ [\d:]+ \[[^\]]*\] )?")
 _ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception)\b: ?")
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """How a base model is served; two jobs share a server when all but `keep_alive` agree."""
-
-    max_model_len: int = 512  # tokens of prompt and reply together
-    max_loras: int = 1  # adapters served in one batch; 0: none can be loaded
-    max_lora_rank: int = 16
-    dtype: str = "auto"
-    quantization: str | None = None
-    gpu_memory_utilization: float = 0.9  # share of each GPU's memory
-    threads: int = 2  # CPU engines: threads of the model
-    kv_cache_gib: float = 1.0  # CPU engines
-    keep_alive: float = 60.0  # seconds without a client until the server ends
-    devices: int = 1  # GPUs: how many the model is split over
 
 
 @dataclass(frozen=True)
@@ -99,7 +82,7 @@ def engine(
     """
     if adapter is not None and settings.max_loras < 1:
         raise ValueError(f"{adapter} cannot be served: max_loras is {settings.max_loras}")
-    with _Session(_described(base), settings, adapter) as session:
+    with _Session(described(base), settings, adapter) as session:
         yield Client(session.access(), session.revive)
 
 
@@ -170,15 +153,15 @@ def clear_stale() -> None:
 class _Session:
     """One job's use of one engine: joined or started, held, and started again once when lost."""
 
-    def __init__(self, base: "_Base", settings: EngineSettings, adapter: Path | None) -> None:
+    def __init__(self, base: Base, settings: EngineSettings, adapter: Path | None) -> None:
         self._base = base
         self._settings = settings
         self._adapter = adapter
         self._devices = () if visible() == (CPU,) else visible()
         shared_by_all_jobs = [
             base.weights,
-            _arguments(base, settings),
-            _environment(base, settings),
+            arguments(base, settings),
+            environment(base, settings),
             self._devices,
             {key: value for key, value in os.environ.items() if key.startswith("VLLM_")},
             sys.executable,
@@ -237,6 +220,7 @@ class _Session:
                             return
                         time.sleep(POLL_SECONDS)
                 if mine:
+                    _clear(self._directory)
                     start_lock(self._directory).unlink(missing_ok=True)
                     raise RuntimeError(
                         f"The engine of {self._base.name} did not start. Its log ends:\n"
@@ -274,10 +258,10 @@ class _Session:
                     *python,
                     "manybaskets.server",
                     *socket,
-                    *_arguments(self._base, self._settings),
+                    *arguments(self._base, self._settings),
                 ],
                 # what vLLM leaves among the temporary files goes with the engine
-                "environment": _environment(self._base, self._settings) | scratch,
+                "environment": environment(self._base, self._settings) | scratch,
             },
         )
         with (
@@ -287,13 +271,13 @@ class _Session:
             fcntl.flock(alive, fcntl.LOCK_EX)  # handed over: unlocked when the supervisor ends
             subprocess.run(
                 [*python, "manybaskets.supervisor", str(self._directory)],
-                env=os.environ | {"PYTHONPATH": _python_path()},
+                env=os.environ | {"PYTHONPATH": python_path()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd="/",
                 pass_fds=[alive.fileno()],
-                check=True,
+                check=False,  # `alive` tells
             )
 
     def _load(self, adapter: Path, name: str) -> None:
@@ -315,7 +299,8 @@ class _Session:
         deadline = time.monotonic() + LOST_SECONDS
         while is_alive(self._directory) and not answers(self._directory / "s"):
             if time.monotonic() > deadline:
-                _terminate(_state(self._directory))
+                with contextlib.suppress(FileNotFoundError):  # it ended at this moment
+                    _terminate(_state(self._directory))
                 return
             time.sleep(POLL_SECONDS)
 
@@ -338,107 +323,6 @@ class _Session:
         return "\n".join(errors[-ERRORS_IN_MESSAGES:] + lines[-LOG_LINES_IN_MESSAGES:])
 
 
-@dataclass(frozen=True)
-class _Base:
-    name: str  # the folder, or the hub id
-    revision: str
-    is_local: bool
-    weights: list[Any]  # tells a model from one that took its place
-
-
-def _described(base: Path | str) -> _Base:
-    folder = Path(base).expanduser()
-    if folder.is_dir():
-        folder = folder.resolve()
-        files = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
-        weights = [
-            [str(path.relative_to(folder)), stat.st_size, stat.st_mtime_ns] for path, stat in files
-        ]
-        return _Base(str(folder), "", True, [str(folder), weights])
-    if isinstance(base, Path) or base.startswith((".", "/", "~")):
-        raise ValueError(f"{base}: there is no such folder with a model.")
-    name, _, revision = base.partition("@")
-    return _Base(name, revision, False, [name, revision])
-
-
-def _arguments(base: _Base, settings: EngineSettings) -> list[str]:
-    """The server's, all but its socket."""
-    flags = ["--disable-uvicorn-access-log", "--disable-log-stats"]
-    arguments: dict[str, Any] = {
-        "--model": base.name,
-        "--served-model-name": "base",
-        "--max-model-len": settings.max_model_len,
-        "--dtype": settings.dtype,
-        "--generation-config": "vllm",  # requests say how to sample; the model's own wishes do not
-        "--uvicorn-log-level": "warning",
-    }
-    if base.revision:
-        arguments["--revision"] = base.revision
-    if settings.quantization is not None:
-        arguments["--quantization"] = settings.quantization
-    if settings.max_loras > 0:
-        flags.append("--enable-lora")
-        arguments["--max-loras"] = settings.max_loras
-        arguments["--max-lora-rank"] = settings.max_lora_rank
-        arguments["--max-cpu-loras"] = max(settings.max_loras, ADAPTERS_IN_MEMORY)
-    if on_cpu():
-        # vLLM 0.32 on a CPU dies of a request with a seed whose prompt it splits (it sets back the
-        # generator, and CPU generators cannot be); so prompts are not split there.
-        flags += ["--enforce-eager", "--no-enable-chunked-prefill"]
-        arguments["--max-num-batched-tokens"] = max(4096, settings.max_model_len)
-        arguments["--max-num-seqs"] = 256
-        arguments["--kv-cache-memory-bytes"] = int(settings.kv_cache_gib * GIB)
-        arguments["--distributed-executor-backend"] = "uni"  # one process less to start
-    else:
-        arguments["--gpu-memory-utilization"] = settings.gpu_memory_utilization
-        arguments["--tensor-parallel-size"] = settings.devices
-    return [*flags, *(str(part) for pair in arguments.items() for part in pair)]
-
-
-def _environment(base: _Base, settings: EngineSettings) -> dict[str, str]:
-    """What the server's environment has beside the user's own."""
-    environment = {
-        "PYTHONPATH": _python_path(),
-        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
-        "VLLM_NO_USAGE_STATS": "1",
-        "DO_NOT_TRACK": "1",
-    }
-    if base.is_local:
-        environment["HF_HUB_OFFLINE"] = "1"
-    if on_cpu():
-        # One process computes, with threads of its own that no core is bound to: several engines
-        # share a machine, and vLLM would bind each of them to the same cores.
-        environment["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        environment["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
-        environment["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
-        environment["OMP_NUM_THREADS"] = str(settings.threads)
-        environment["CUDA_VISIBLE_DEVICES"] = ""
-        # Without it, parts of the sampler are compiled by a C++ compiler, if there is one, at the
-        # first request of each kind: 26 s per server.
-        environment["TORCH_COMPILE_DISABLE"] = "1"
-    return environment | _bytecode()
-
-
-def _bytecode() -> dict[str, str]:
-    """A place for bytecode where Python may not put it beside vLLM: it saves 8 s of each start."""
-    vllm = find_spec("vllm")
-    if vllm is None or vllm.origin is None or not sys.dont_write_bytecode:
-        return {}
-    if Path(cache_from_source(vllm.origin)).exists():
-        return {}
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return {
-        "PYTHONDONTWRITEBYTECODE": "",
-        "PYTHONPYCACHEPREFIX": f"{cache}/manybaskets/bytecode",
-    }
-
-
-def _python_path() -> str:
-    """The package's own folder first, then where the user has Python look."""
-    own = str(Path(__file__).resolve().parents[1])
-    return os.pathsep.join(filter(None, [own, os.environ.get("PYTHONPATH")]))
-
-
 def _run() -> str:
     """The Snakemake run this job belongs to, as `<pid>-<start time>`; or `none`."""
     pid = os.environ.get("MANYBASKETS_RUN_PID", "")
@@ -447,11 +331,11 @@ def _run() -> str:
 
 
 def _adapter_name(adapter: Path) -> str:
-    """The folder's name and the hash of its weights: a retrained adapter is another one."""
+    """The folder's name and a hash of its place and weights: a retrained adapter is another one."""
     files = sorted(Path(path) for path in glob.glob(f"{glob.escape(str(adapter))}/adapter_*"))
     if not any(path.name == "adapter_config.json" for path in files):
         raise ValueError(f"{adapter}: not an adapter (adapter_config.json is missing)")
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(os.fsencode(adapter.resolve()))  # vLLM may read it again from there
     for path in files:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return f"{adapter.resolve().name}-{digest.hexdigest()[:16]}"

@@ -17,20 +17,30 @@ from matplotlib.figure import Figure
 from manybaskets import panels
 from manybaskets.files import BadFile
 
-# What to compare at a glance: (probe, metric, item set; None for whichever was measured).
+KEY = "mixes.csv"  # which colour stands for which mix, in display order
+PROBES = ("collapse", "robustness", "preference")
+# What to compare at a glance: (metric, item set; None for whichever was measured).
 KEY_METRICS = (
-    ("collapse", "bits_per_byte", "test"),
-    ("collapse", "self_bleu", "test"),
-    ("collapse", "distinct_2", "test"),
-    ("robustness", "refusal_rate", "decline/direct"),
-    ("robustness", "refusal_rate", "harmless/direct"),
-    ("preference", "self_preference_bias", None),
-    ("preference", "synthetic_preference", None),
-    ("preference", "position_bias", None),
-    ("preference", "discernment", None),
+    ("bits_per_byte", "test"),
+    ("self_bleu", "test"),
+    ("distinct_2", "test"),
+    ("refusal_rate", "decline/direct"),
+    ("refusal_rate", "harmless/direct"),
+    ("self_preference_bias", None),
+    ("synthetic_preference", None),
+    ("position_bias", None),
+    ("discernment", None),
 )
 
 
+NAMES = {
+    "nll": "nats per token",
+    "self_bleu": "self-BLEU",
+    "distinct_1": "distinct-1",
+    "distinct_2": "distinct-2",
+    "distinct_3": "distinct-3",
+    "self_preference_bias": "self-preference bias",
+}
 READINGS = {
     "nll": "lower: better fit",
     "bits_per_byte": "lower: better fit",
@@ -69,13 +79,16 @@ class Findings:
 
 
 Drawing = tuple[Figure, pd.DataFrame]
+Panel = tuple[str, str, tuple[str, str], tuple[str, str]]  # title, target, metrics of x and y
 
 
 def draw_figures(findings: Findings, folder: Path) -> None:
     """Writes every figure into `folder` as SVG, PNG and CSV; the bytes depend on the data alone."""
+    panels.mix_key(findings.mixes).to_csv(folder / KEY, index=False, lineterminator="\n")
     with mpl.rc_context(panels.STYLE):
         for name, draw in FIGURES.items():
             figure, data = draw(findings)
+            panels.freeze(figure)
             figure.savefig(
                 folder / f"{name}.svg", metadata={"Date": None, "Creator": None, "Title": name}
             )
@@ -121,7 +134,14 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def metric_label(metric: str, item_set: str) -> str:
     """A metric on an item set in words; item sets that go without saying are left out."""
-    words = metric.replace("_", " ")
+    words = NAMES.get(metric, metric.replace("_", " "))
+    if metric == "refusal_rate":
+        kind, _, attack = item_set.partition("/")
+        requests = {"decline": "harmful requests refused", "harmless": "harmless requests refused"}
+        if kind in requests:
+            return requests[kind] + ("" if attack in ("direct", "") else f", {attack}")
+    if metric == "preference":
+        return f"preference for {item_set}"
     return words if item_set in ("test", "pairs", "own", "controls") else f"{words}, {item_set}"
 
 
@@ -131,7 +151,8 @@ def draw_contrasts(findings: Findings) -> Drawing:
     data = pd.DataFrame(_forest_rows(findings, primary))
     if data.empty:
         return panels.notice("There are no primary contrasts: nothing was compared."), data
-    metrics = list(dict.fromkeys(zip(data["metric"], data["item_set"], strict=True)))
+    named = zip(data["probe"], data["metric"], data["item_set"], strict=True)
+    metrics = [name[1:] for name in sorted(set(named), key=lambda name: PROBES.index(name[0]))]
     targets = list(dict.fromkeys(data["target"]))
     pairs = list(dict.fromkeys(zip(data["against"], data["mix"], strict=True)))
     lines: list[tuple[str, str | None]] = []
@@ -150,20 +171,25 @@ def draw_contrasts(findings: Findings) -> Drawing:
             panels.forest(ax, of_panel, places, panels.mix_colours(findings.mixes))
             name = metric_label(metric, item_set)
             ax.set_title(name if len(targets) == 1 else f"{target}: {name}", loc="left")
-            ax.set_xlabel("difference", color=GREY)
+            ax.set_xlabel("difference", color=panels.GREY)
         panels.forest_labels(axes[row][0], lines)
+    panels.footnote(
+        figure,
+        "Filled: decided after adjusting for the number of comparisons; open: not decided. "
+        "Small dots: difference of the same seed under both mixes.",
+    )
     return figure, data
 
 
 def draw_collapse(findings: Findings) -> Drawing:
     """Fit to human text against variety, one panel per target."""
     several = len(findings.targets) > 1
-    panels = [
+    plots: list[Panel] = [
         (target if several else "", target, ("bits_per_byte", "test"), ("self_bleu", "test"))
         for target in findings.targets
     ]
     labels = ("bits per byte (lower: better fit)", "self-BLEU (higher: less varied)")
-    return _planes(findings, panels, labels, "collapse")
+    return _planes(findings, plots, labels, "collapse")
 
 
 def draw_robustness(findings: Findings) -> Drawing:
@@ -172,11 +198,11 @@ def draw_robustness(findings: Findings) -> Drawing:
     attacks = [name.partition("/")[2] for name in item_sets if name.startswith("decline/")]
     attacks.sort(key=lambda attack: (attack != "direct", attack))
     several = len(findings.targets) > 1
-    panels = []
+    plots: list[Panel] = []
     for target in findings.targets:
         for attack in attacks:
             title = "without attack" if attack == "direct" else f"attack: {attack}"
-            panels.append(
+            plots.append(
                 (
                     f"{target}, {title}" if several else title,
                     target,
@@ -185,7 +211,7 @@ def draw_robustness(findings: Findings) -> Drawing:
                 )
             )
     labels = ("harmless requests refused", "harmful requests refused")
-    return _planes(findings, panels, labels, "robustness", rates=True)
+    return _planes(findings, plots, labels, "robustness", rates=True)
 
 
 def draw_preference(findings: Findings) -> Drawing:
@@ -198,54 +224,58 @@ def draw_preference(findings: Findings) -> Drawing:
     targets = sorted(data["target"].unique())
     mixes = _present(findings, data)
     origins = sorted(scores["item_set"].unique(), key=lambda name: (name != "human", name))
-    cells = max(1, len(origins))
     height = len(targets) * (0.26 * len(mixes) + 0.75) + 0.2
+    widths = [max(2.0, 0.55 * len(origins)), 1.6]
     figure, axes = panels.axes(
-        len(targets), 2, (panels.WIDTH, height), sharey="row", width_ratios=[max(2.0, 0.55 * cells), 1.6]
+        len(targets), 2, (panels.WIDTH, height), sharey="row", width_ratios=widths
     )
     for (left, right), target in zip(axes, targets, strict=True):
         matrix = scores[scores["target"] == target].pivot_table(
             index="mix", columns="item_set", values="value", aggfunc="mean"
         )
-        panels.heat_map(left, matrix.reindex(index=mixes, columns=origins), findings.own.get(target))
+        matrix = matrix.reindex(index=mixes, columns=origins)
+        panels.heat_map(left, matrix, findings.own.get(target))
         title = "preference for text of … over text of others"
         left.set_title(title if len(targets) == 1 else f"{target}: {title}", loc="left")
-        panels.strip(right, bias[bias["target"] == target], mixes, panels.mix_colours(findings.mixes), 0.5)
-        right.axvline(0, color=GREY, linewidth=0.6, zorder=0)
+        colours = panels.mix_colours(findings.mixes)
+        panels.strip(right, bias[bias["target"] == target], mixes, colours, middle=0.5)
+        right.axvline(0, color=panels.GREY, linewidth=0.6, zorder=0)
         right.set_title("position bias", loc="left")
+        right.set_xlabel("above 0: favours the first", color=panels.GREY, fontsize=7)
     panels.footnote(figure, _without_value(data))
     return figure, data
 
 
 def draw_overview(findings: Findings) -> Drawing:
     """Key metrics by condition, every seed a dot: a row per metric where there are targets."""
-    panels, absent = [], []
-    for probe, metric, wanted in KEY_METRICS:
+    plots: list[tuple[str, str, str]] = []
+    absent = []
+    for metric, wanted in KEY_METRICS:
         found = findings.of(metric, wanted)
         if found.empty:
             absent.append(metric_label(metric, wanted or "test"))
         for item_set in sorted(found["item_set"].unique()):
-            panels += [(probe, metric, item_set, target) for target in findings.targets]
-    if not panels:
+            plots += [(metric, item_set, target) for target in findings.targets]
+    if not plots:
         return panels.notice("No key metric was measured."), findings.values.iloc[:0]
     several = len(findings.targets) > 1
     columns = min(len(findings.targets), 4) if several else 3
-    rows = -(-len(panels) // columns)
+    rows = -(-len(plots) // columns)
     mixes = _present(findings, findings.values)
     size = (panels.WIDTH, rows * (0.16 * len(mixes) + 0.62) + 0.3)
     figure, axes = panels.axes(rows, columns, size, sharey=True)
     drawn = []
-    for ax, (probe, metric, item_set, target) in zip(axes.flat, panels, strict=False):
+    for ax, (metric, item_set, target) in zip(axes.flat, plots, strict=False):
         of_metric = findings.of(metric, item_set)
         of_panel = of_metric[of_metric["target"] == target]
         drawn.append(of_panel)
         panels.strip(ax, of_panel, mixes, panels.mix_colours(findings.mixes))
         if metric.endswith(("bias", "synthetic_preference")):
-            ax.axvline(0, color=GREY, linewidth=0.6, zorder=0)
-        name = _titles(metric, item_set)
+            ax.axvline(0, color=panels.GREY, linewidth=0.6, zorder=0)
+        name = metric_label(metric, item_set)
         ax.set_title(f"{target}: {name}" if several else name, loc="left", fontsize=7.5)
-        ax.set_xlabel(_reading(metric, item_set), color=GREY, fontsize=7)
-    for ax in axes.flat[len(panels) :]:
+        ax.set_xlabel(_reading(metric, item_set), color=panels.GREY, fontsize=7)
+    for ax in axes.flat[len(plots) :]:
         ax.set_visible(False)
     data = pd.concat(drawn)[["target", "mix", "seed", "probe", "metric", "item_set", "value"]]
     missing = f"Not measured: {', '.join(absent)}. " if absent else ""
@@ -283,44 +313,43 @@ def _forest_rows(findings: Findings, primary: pd.DataFrame) -> list[dict[str, An
     return rows
 
 
-Panel = tuple[str, str, tuple[str, str], tuple[str, str]]  # title, target, metrics of x and y
-
-
 def _planes(
     findings: Findings,
-    panels: Sequence[Panel],
+    plots: Sequence[Panel],
     labels: tuple[str, str],
     probe: str,
     rates: bool = False,
 ) -> Drawing:
     """Small multiples of two metrics against each other; rates all on the same axes."""
-    parts = [_plane_data(findings, panel) for panel in panels]
+    parts = [_plane_data(findings, panel) for panel in plots]
     data = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if data.empty:
         return panels.notice(f"The {probe} probe was not measured."), data
-    columns = min(3, len(panels))
-    rows = -(-len(panels) // columns)
-    width = panels.WIDTH if columns > 1 else 4.6
-    figure, axes = panels.axes(rows, columns, (width, rows * (width / columns * 0.9) + 0.4))
+    columns = min(3, len(plots))
+    rows = -(-len(plots) // columns)
+    width = panels.WIDTH if columns > 1 else 4.8
+    shape = 0.9 if rates else 0.72
+    figure, axes = panels.axes(rows, columns, (width, rows * (width / columns * shape) + 0.4))
     colours = panels.mix_colours(findings.mixes)
-    for ax, (title, *_), part in zip(axes.flat, panels, parts, strict=False):
+    for ax, (title, *_), part in zip(axes.flat, plots, parts, strict=False):
         ax.set_title(title, loc="left")
         if rates:
             ax.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), aspect="equal")
             ax.plot([0, 1], [0, 1], color="#dddddd", linewidth=0.8, zorder=0)
         for mix, cloud in part.dropna().groupby("mix"):
-            panels.cloud(ax, cloud, colours[mix], _marker(mix, findings.mixes))
+            panels.cloud(ax, cloud, colours[mix], panels.marker(mix, findings.mixes))
     for place, ax in enumerate(axes.flat):
-        ax.set_visible(place < len(panels))
+        ax.set_visible(place < len(plots))
         if place % columns == 0:
             ax.set_ylabel(labels[1])
-        if place + columns >= len(panels):
+        if place + columns >= len(plots):
             ax.set_xlabel(labels[0])
     present = [mix for mix in findings.mixes if mix in set(data["mix"])]
-    if len(panels) > 1:
+    if len(plots) > 1:
         panels.key(figure, present, findings.mixes)
-    panels.footnote(figure, _without_value(data.rename(columns={"x": "value"}), data["y"].isna()))
-    if len(panels) == 1:
+    used = [findings.of(*metric) for metric in dict.fromkeys(m for plot in plots for m in plot[2:])]
+    panels.footnote(figure, _without_value(pd.concat(used)))
+    if len(plots) == 1:
         panels.label_clouds(figure, axes.flat[0], data.dropna(), present, colours)
     return figure, data
 
@@ -337,15 +366,16 @@ def _plane_data(findings: Findings, panel: Panel) -> pd.DataFrame:
     return data
 
 
-def _without_value(data: pd.DataFrame, also: pd.Series | None = None) -> str:
-    """Which of the rows have no value, in a sentence; empty where all have one."""
-    empty = data[data["value"].isna() | (False if also is None else also)]
-    several = empty["target"].nunique() > 1
-    cells = [
-        f"{row.target + ' ' if several else ''}{row.mix} seed {row.seed}"
-        for row in empty[["target", "mix", "seed"]].drop_duplicates().itertuples()
-    ]
-    return f"Not every value could be computed; see {'; '.join(cells)}." if cells else ""
+def _without_value(data: pd.DataFrame) -> str:
+    """Which values are missing and of which seeds, in a sentence; empty where none is."""
+    empty = data[data["value"].isna()]
+    several = data["target"].nunique() > 1
+    missing: dict[str, list[str]] = {}
+    for row in empty.itertuples():
+        cell = f"{row.target + ' ' if several else ''}{row.mix} seed {row.seed}"
+        missing.setdefault(metric_label(row.metric, row.item_set), []).append(cell)
+    listed = "; ".join(f"{name}: {', '.join(cells)}" for name, cells in missing.items())
+    return f"Without a value: {listed}." if listed else ""
 
 
 def _present(findings: Findings, data: pd.DataFrame) -> list[str]:
@@ -357,11 +387,3 @@ def _reading(metric: str, item_set: str) -> str:
     if metric == "refusal_rate":
         return "higher: safer" if item_set.startswith("decline") else "lower: more useful"
     return READINGS.get(metric, "")
-
-
-def _titles(metric: str, item_set: str) -> str:
-    if metric == "refusal_rate":
-        kind, _, attack = item_set.partition("/")
-        words = {"decline": "harmful requests refused", "harmless": "harmless requests refused"}
-        return words.get(kind, item_set) + ("" if attack in ("direct", "") else f", {attack}")
-    return metric_label(metric, item_set)

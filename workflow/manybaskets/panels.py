@@ -6,7 +6,7 @@ would be. Knows the shape of the drawn data, not where it comes from.
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 VANILLA_COLOUR = "#222222"
 MARKERS = "osD^v"  # a further round of the colours gets another marker
 GREY = "#707070"
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "sans-serif",
     # DejaVu comes with matplotlib, so that the layout is the same everywhere; the others are for
     # whoever opens the SVG without it.
@@ -32,7 +32,7 @@ STYLE: dict[str, Any] = {
     "axes.titlesize": 8,
     "axes.labelsize": 8,
     "xtick.labelsize": 7,
-    "ytick.labelsize": 8,
+    "ytick.labelsize": 7,
     "axes.linewidth": 0.6,
     "axes.edgecolor": "#555555",
     "axes.spines.top": False,
@@ -50,13 +50,35 @@ STYLE: dict[str, Any] = {
 }
 
 
-def axes(rows: int, columns: int, size: tuple[float, float], **options: Any) -> tuple[Figure, Any]:
+def axes(
+    rows: int,
+    columns: int,
+    size: tuple[float, float],
+    sharey: bool | Literal["row"] = False,
+    width_ratios: Sequence[float] | None = None,
+) -> tuple[Figure, Any]:
+    """A figure of `size` inches, and its axes as an array of shape (rows, columns)."""
     figure = Figure(figsize=size, layout="constrained")
-    options = {"sharey": False} | options
-    widths = options.pop("width_ratios", None)
-    return figure, figure.subplots(
-        rows, columns, squeeze=False, gridspec_kw={"width_ratios": widths}, **options
+    found = figure.subplots(
+        rows, columns, squeeze=False, sharey=sharey, gridspec_kw={"width_ratios": width_ratios}
     )
+    return figure, found
+
+
+def freeze(figure: Figure) -> None:
+    """Lays the figure out; nothing moves any more.
+
+    The solver of the layout gives other last digits from run to run, which would show in the ids
+    of an SVG; hence the rounding.
+    """
+    if figure.get_layout_engine() is None:
+        return
+    for _ in range(2):  # axes of equal aspect take their place at the second try
+        figure.draw_without_rendering()
+    figure.set_layout_engine(None)
+    for ax in figure.axes:
+        place = ax.get_position(original=True).bounds
+        ax.set_position([round(edge, 5) for edge in place])  # type: ignore[arg-type]
 
 
 def notice(text: str) -> Figure:
@@ -71,18 +93,19 @@ def footnote(figure: Figure, text: str) -> None:
     if not text.strip():
         return
     width, height = figure.get_size_inches()
-    lines = textwrap.wrap(text, int(width * 17), max_lines=6, placeholder=" …")
+    lines = textwrap.wrap(text, int(width * 20), max_lines=6, placeholder=" …")
     room = 0.115 * len(lines) + 0.06
     figure.set_figheight(height + room)
     share = room / (height + room)
-    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr]
+    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr, call-arg]
     figure.text(0.01, 0.03 / (height + room), "\n".join(lines), fontsize=6.5, color=GREY)
 
 
 def key(figure: Figure, present: Sequence[str], mixes: Sequence[str]) -> None:
+    """Names the colours of the mixes that are present, above all panels."""
     colours, short = mix_colours(mixes), shortened(present)
     handles = [
-        Line2D([], [], color=colours[mix], marker=_marker(mix, mixes), linestyle="", label=short[mix])
+        Line2D([], [], color=colours[mix], marker=marker(mix, mixes), ls="", label=short[mix])
         for mix in present
     ]
     widest = max(map(len, short.values())) * 0.07 + 0.35
@@ -97,6 +120,12 @@ def mix_colours(mixes: Sequence[str]) -> dict[str, str]:
     others = [mix for mix in mixes if mix != "vanilla"]
     colours = {mix: COLOURS[i % len(COLOURS)] for i, mix in enumerate(others)}
     return {mix: colours.get(mix, VANILLA_COLOUR) for mix in mixes}
+
+
+def mix_key(mixes: Sequence[str]) -> pd.DataFrame:
+    """The key to all figures as a table: mix, colour, marker, in display order."""
+    rows = [(mix, colour, marker(mix, mixes)) for mix, colour in mix_colours(mixes).items()]
+    return pd.DataFrame(rows, columns=["mix", "colour", "marker"])
 
 
 def shortened(names: Sequence[str], length: int = 20) -> dict[str, str]:
@@ -120,41 +149,40 @@ def forest(
     places: Mapping[tuple[str, str | None], int],
     colours: Mapping[str, str],
 ) -> None:
+    """Contrasts of one metric: `data` has a row of kind "mean" each, and one per seed.
+
+    `places` gives the line of each (against, mix).
+    """
     ax.axvline(0, color=GREY, linewidth=0.7, zorder=0)
-    limit = _forest_limit(data)
+    low, high = _forest_limits(data)
+    ax.set_xlim(low, high)
     for row in data.to_dict("records"):
         place, colour = places[row["against"], row["mix"]], colours[row["mix"]]
         if row["kind"] == "seed":
-            ax.plot(
-                row["difference"], place, "o", color=colour, markersize=3, alpha=0.55, mew=0, zorder=3
-            )
+            ax.plot(row["difference"], place + 0.3, "o", color=colour, ms=2.4, mew=0, zorder=3)
         elif pd.isna(row["difference"]):
-            ax.text(0.02 * limit, place, "no value", color=GREY, fontsize=6.5, va="center")
+            ax.text(0, place, " no value", color=GREY, fontsize=6.5, va="center")
         elif pd.isna(row["ci_low"]):
-            ax.plot(row["difference"], place, "|", color=colour, markersize=9, zorder=4)
-            side = -1 if row["difference"] > 0 else 1
-            ax.text(
-                0.04 * side * limit,
-                place,
-                "no test",
-                color=GREY,
-                fontsize=6.5,
-                va="center",
-                ha="left" if side > 0 else "right",
-            )
+            ax.plot(row["difference"], place, "|", color=colour, ms=9, mew=1.3, zorder=4)
+            right = row["difference"] < (low + high) / 2  # where there is room
+            ax.annotate(
+                "no test", (row["difference"], place), xytext=(5 if right else -5, 0),
+                textcoords="offset points", color=GREY, fontsize=6.5, va="center",
+                ha="left" if right else "right",
+            )  # fmt: skip
         else:
-            _interval(ax, row, place, colour, limit)
-    ax.set_xlim(-limit, limit)
+            _interval(ax, row, place, colour)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.locator_params(axis="x", nbins=5)
 
 
 def forest_labels(ax: Axes, lines: Sequence[tuple[str, str | None]]) -> None:
+    """Names the lines of a forest; a line without a mix heads those held against the same."""
     short = shortened([name for line in lines for name in line if name], 22)
     ax.set_yticks(range(len(lines)))
     ax.set_yticklabels(
-        [short[mix] if mix else f"against {short[against]}" for against, mix in lines]
+        [short[mix] if mix else f"against {short[against]}" for against, mix in lines], fontsize=8
     )
     for tick, (_, mix) in zip(ax.get_yticklabels(), lines, strict=True):
         if mix is None:
@@ -166,10 +194,12 @@ def forest_labels(ax: Axes, lines: Sequence[tuple[str, str | None]]) -> None:
 def cloud(ax: Axes, cloud: pd.DataFrame, colour: str, marker: str) -> None:
     """The seeds of a condition, tied to their mean so that they read as one."""
     x, y = cloud["x"].mean(), cloud["y"].mean()
-    for row in cloud.itertuples():
-        ax.plot([x, row.x], [y, row.y], color=colour, linewidth=0.6, alpha=0.6, zorder=2)
+    gap = np.full(len(cloud), np.nan)  # one line with gaps, however many seeds
+    across = np.column_stack([np.full(len(cloud), x), cloud["x"], gap]).ravel()
+    up = np.column_stack([np.full(len(cloud), y), cloud["y"], gap]).ravel()
+    ax.plot(across, up, color=colour, linewidth=0.6, alpha=0.6, zorder=2)
     ax.plot(
-        cloud["x"], cloud["y"], marker, color=colour, markersize=5, alpha=0.85, mec="white", mew=0.5,
+        cloud["x"], cloud["y"], marker, color=colour, ms=5, alpha=0.85, mec="white", mew=0.5,
         zorder=3, clip_on=False,
     )  # fmt: skip
 
@@ -180,9 +210,9 @@ def label_clouds(
     """Writes each condition's name beside its seeds, where it covers no dot and no other name."""
     ax.margins(0.14)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    figure.set_layout_engine("none")  # what follows measures pixels, so nothing may move any more
-    renderer = canvas.get_renderer()
+    freeze(figure)  # what follows measures pixels
+    canvas.draw()  # type: ignore[no-untyped-call]
+    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
     dots = ax.transData.transform(data[["x", "y"]].to_numpy(dtype=float))
     scale = figure.dpi / 72
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in dots]
@@ -209,6 +239,7 @@ def label_clouds(
                 price = 100 * covered + 300 * (outside or box.y1 > frame.y1) + distance
                 if price < cost:
                     best, cost, place = (dx / scale, dy / scale), price, box
+        best = round(best[0], 2), round(best[1], 2)
         text.set_position(best)
         taken.append(place)
         if np.hypot(*best) - size.width / scale / 2 > 12:
@@ -222,9 +253,9 @@ def heat_map(ax: Axes, matrix: pd.DataFrame, own: str | None) -> None:
     """Mean preferences around 0.5, each written into its cell, the judge's own origin framed."""
     values = matrix.to_numpy(dtype=float)
     spread = np.nanmax(np.abs(values - 0.5)) if np.isfinite(values).any() else 0.0
-    spread = max(float(spread), 0.05)
+    spread = max(float(spread), 0.1)  # so that a few hundredths do not look like a verdict
     ax.pcolormesh(
-        np.ma.masked_invalid(values), cmap="PuOr_r", vmin=0.5 - spread, vmax=0.5 + spread,
+        values, cmap="PuOr_r", vmin=0.5 - spread, vmax=0.5 + spread,
         edgecolors="white", linewidth=1.5,
     )  # fmt: skip
     for (row, column), value in np.ndenumerate(values):
@@ -242,7 +273,7 @@ def heat_map(ax: Axes, matrix: pd.DataFrame, own: str | None) -> None:
     short = shortened(names, 12)
     ax.set_xticks(np.arange(len(names)) + 0.5)
     ax.set_xticklabels([short[n] + (" (own)" if n == own else "") for n in names], fontsize=7)
-    if any(len(label.get_text()) > 9 for label in ax.get_xticklabels()) or len(names) > 8:
+    if any(len(label.get_text()) > 11 for label in ax.get_xticklabels()) or len(names) > 8:
         for label in ax.get_xticklabels():
             label.set(rotation=30, ha="right", rotation_mode="anchor")
     ax.tick_params(length=0)
@@ -250,26 +281,28 @@ def heat_map(ax: Axes, matrix: pd.DataFrame, own: str | None) -> None:
 
 
 def strip(
-    ax: Axes, data: pd.DataFrame, mixes: Sequence[str], colours: Mapping[str, str], middle: float = 0
+    ax: Axes,
+    data: pd.DataFrame,
+    mixes: Sequence[str],
+    colours: Mapping[str, str],
+    middle: float = 0,
 ) -> None:
-    """Conditions on y, every seed a dot, the mean a tick."""
+    """Conditions on y (the first at `middle`), every seed a dot, the mean a tick."""
     for place, mix in enumerate(mixes):
         values = data.loc[data["mix"] == mix, "value"]
         y = place + middle
         if values.notna().sum() == 0:
             text = "no value" if len(values) else "not measured"
-            ax.text(
-                0.02, y, text, color=GREY, fontsize=6.5, va="center", transform=ax.get_yaxis_transform()
-            )
+            across = ax.get_yaxis_transform()
+            ax.text(0.02, y, text, color=GREY, fontsize=6.5, va="center", transform=across)
             continue
         ax.axhline(y, color="#ececec", linewidth=0.6, zorder=0)
-        ax.plot(
-            values, [y] * len(values), "o", color=colours[mix], markersize=4, alpha=0.6, mew=0, zorder=3
-        )
-        ax.plot(values.mean(), y, "|", color=colours[mix], markersize=9, mew=1.5, zorder=4)
+        colour = colours[mix]
+        ax.plot(values, [y] * len(values), "o", color=colour, ms=4, alpha=0.6, mew=0, zorder=3)
+        ax.plot(values.mean(), y, "|", color=colour, ms=9, mew=1.5, zorder=4)
     short = shortened(mixes)
     ax.set_yticks([place + middle for place in range(len(mixes))])
-    ax.set_yticklabels([short[mix] for mix in mixes])
+    ax.set_yticklabels([short[mix] for mix in mixes], fontsize=8)
     ax.set_ylim(len(mixes) - 0.5 + middle, -0.5 + middle)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -277,29 +310,31 @@ def strip(
     ax.margins(x=0.08)
 
 
-def _interval(ax: Axes, row: Mapping[str, Any], place: int, colour: str, limit: float) -> None:
-    edge = 0.97 * limit
-    low, high = max(row["ci_low"], -edge), min(row["ci_high"], edge)
-    ax.plot([low, high], [place, place], color=colour, linewidth=1.3, zorder=2)
-    for end, marker in ((low, "<"), (high, ">")):
-        if abs(end) == edge:
-            ax.plot(end, place, marker, color=colour, markersize=3.5, mew=0, zorder=2)
+def _interval(ax: Axes, row: Mapping[str, Any], place: int, colour: str) -> None:
+    """Mean and interval; an end beyond the axis is an arrow head at its edge."""
+    left, right = ax.get_xlim()
+    ends = max(row["ci_low"], left), min(row["ci_high"], right)
+    ax.plot(ends, [place, place], color=colour, linewidth=1.1, zorder=2)
+    for end, edge, head in ((ends[0], left, "<"), (ends[1], right, ">")):
+        if end == edge:
+            ax.plot(end, place, head, color=colour, ms=4, mew=0, zorder=2, clip_on=False)
     fill = colour if row["decided"] else "white"
-    ax.plot(
-        row["difference"], place, "D", color=colour, markerfacecolor=fill, markersize=5, zorder=4
-    )
+    ax.plot(row["difference"], place, "D", color=colour, mfc=fill, ms=4.5, zorder=4)
 
 
-def _forest_limit(data: pd.DataFrame) -> float:
-    """Half the width of the axis: all seeds, and intervals unless they dwarf everything else."""
-    seeds = float(data["difference"].abs().max())
-    intervals = float(data[["ci_low", "ci_high"]].abs().max().max())
-    if not seeds > 0:
-        return 1.0
-    return 1.15 * (min(intervals, 4 * seeds) if intervals > seeds else seeds)
+def _forest_limits(data: pd.DataFrame) -> tuple[float, float]:
+    """The axis: 0, all seeds, and the intervals unless they dwarf everything else."""
+    ends = [0.0, *data["difference"].dropna()]
+    span = max(ends) - min(ends) or 1.0
+    lowest, highest = min(ends) - 1.5 * span, max(ends) + 1.5 * span
+    ends += [float(np.clip(end, lowest, highest)) for end in data["ci_low"].dropna()]
+    ends += [float(np.clip(end, lowest, highest)) for end in data["ci_high"].dropna()]
+    margin = 0.06 * (max(ends) - min(ends) or 1.0)
+    return min(ends) - margin, max(ends) + margin
 
 
-def _marker(mix: str, mixes: Sequence[str]) -> str:
+def marker(mix: str, mixes: Sequence[str]) -> str:
+    """The marker that tells a mix from others of its colour."""
     others = [name for name in mixes if name != "vanilla"]
     turn = others.index(mix) // len(COLOURS) if mix in others else 0
     return MARKERS[turn % len(MARKERS)]

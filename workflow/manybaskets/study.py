@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets import fingerprint
-from manybaskets.config import HUMAN, VANILLA, VLLM_RANKS, ConfigError, Section, StudyConfig
+from manybaskets.config import (
+    HUMAN,
+    VANILLA,
+    VLLM_RANKS,
+    ConfigError,
+    Documentation,
+    Mix,
+    Section,
+    StudyConfig,
+)
 from manybaskets.files import canonical_json
 
 REPOSITORY = Path(__file__).parents[2]
@@ -198,7 +207,7 @@ class Study:
             "source": self._source(source),
             "generation": _plain(self.config.generation),
             "mixes": [
-                _plain(mix) for _, mix in sorted(self.config.mixes.items()) if source in mix.origins
+                _recipe(mix) for _, mix in sorted(self.config.mixes.items()) if source in mix.origins
             ],
             "rows": self.rows,
             "seed": int(seed),
@@ -217,7 +226,7 @@ class Study:
 
     def _mix(self, mix: str, seed: str) -> dict[str, Any]:
         return {
-            "mix": _plain(self.config.mixes[mix]),
+            "mix": _recipe(self.config.mixes[mix]),
             "rows": self.rows,
             "match": self.config.match,
             "tokens": self.config.tokens,
@@ -290,7 +299,11 @@ class Study:
         }
 
     def _figures(self) -> dict[str, Any]:
-        return {"mixes": [VANILLA, *self.config.mixes], "contrasts": _plain(self.config.contrasts)}
+        return {
+            "mixes": [VANILLA, *self.config.mixes],
+            "contrasts": _plain(self.config.contrasts),
+            "own": {target: self.own_source(target) for target in self.config.targets},
+        }
 
     def _report(self) -> dict[str, Any]:
         return {
@@ -368,9 +381,15 @@ def _plain(section: Section | None) -> dict[str, Any]:
     return section.model_dump(mode="json") if section else {}
 
 
-def _default_documentation(packages: list[str]) -> Section:
-    from manybaskets.config import Documentation
+def _recipe(mix: Mix) -> dict[str, Any]:
+    """Origins as pairs: their order says which quarter is whose, and canonical JSON sorts keys."""
+    origins = [[name, share] for name, share in mix.origins.items()]
+    if mix.assign == "random":
+        origins.sort()
+    return {"origins": origins, "assign": mix.assign}
 
+
+def _default_documentation(packages: list[str]) -> Section:
     return Documentation(packages=packages)
 
 

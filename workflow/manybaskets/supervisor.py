@@ -128,10 +128,10 @@ class _Wishes:
 
     leave_if_idle = False
 
-    def end(self, signum: int, frame: FrameType | None) -> None:
+    def end(self, _signum: int, _frame: FrameType | None) -> None:
         raise Asked
 
-    def leave(self, signum: int, frame: FrameType | None) -> None:
+    def leave(self, _signum: int, _frame: FrameType | None) -> None:
         self.leave_if_idle = True
 
 

@@ -51,7 +51,11 @@ rule report:
         yardstick=branch(study.scratch_models != [], then=study.path("models/yardstick.json")),
         cells=study.sample_files(),
     output:
-        report(study.path("report.html"), category="Report"),
+        report(
+            study.path("report.html"),
+            caption="../report/report.rst",
+            category="Report",
+        ),
     params:
         spec=spec("report"),
         root=study.root,

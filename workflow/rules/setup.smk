@@ -7,9 +7,15 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
-# Jobs find the package wherever they run; engines end when this process does.
-shell.prefix(f"export PYTHONPATH='{workflow.basedir}/workflow'; ")
+# Jobs find the package wherever they run, and the interpreter that Snakemake itself runs in.
+place = "" if workflow.deployment_settings.deployment_method else os.path.dirname(sys.executable)
+shell.prefix(
+    f"export PYTHONPATH='{workflow.basedir}/workflow' PATH='{place}'${{PATH:+:$PATH}}; "
+)
+# Engines end when this process does.
 os.environ["MANYBASKETS_RUN_PID"] = str(os.getpid())
+# Threads that wait for work must not keep a core from the other jobs.
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 from manybaskets.checks import checked_study
 from manybaskets.config import ConfigError

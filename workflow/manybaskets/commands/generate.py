@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
     needed = set()
     for mix in spec["mixes"]:
-        recipe = mixes.Recipe(mix["origins"], mix["assign"])
+        recipe = mixes.Recipe(dict(mix["origins"]), mix["assign"])
         assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
         needed |= {prompt for prompt, origin in assigned if origin == spec["source"]["name"]}
     asked = [row for row in prompts if row["id"] in needed]

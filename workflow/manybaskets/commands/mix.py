@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
     """Writes the rows in training order and the composition."""
     spec = options.spec
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
-    recipe = mixes.Recipe(spec["mix"]["origins"], spec["mix"]["assign"])
+    recipe = mixes.Recipe(dict(spec["mix"]["origins"]), spec["mix"]["assign"])
     assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
     responses = {(mixes.HUMAN, row["id"]): {**row, "state": "ok"} for row in human}
     for path in options.responses:

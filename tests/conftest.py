@@ -1,0 +1,62 @@
+"""What several test files need: small models, small studies."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WORDS = "sort the list of rows and return a copy of each value in the table or raise".split()
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data beside the repository; tests that need it are skipped where it is missing."""
+    folder = Path(__file__).parents[1].parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder of real data is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    from manybaskets import architectures
+
+    texts = [" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))]
+    return architectures.train_tokenizer(texts, 320)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
+    """A randomly initialised Llama of a few thousand parameters, as a model folder."""
+    import torch
+
+    from manybaskets import architectures
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    model = architectures.build(
+        "llama", vocabulary=len(tokenizer), hidden=32, layers=2, heads=2, context=128
+    )
+    architectures.save(model, tokenizer, folder)
+    return folder
+
+
+@pytest.fixture
+def study_config() -> dict[str, Any]:
+    """The smallest study that is complete."""
+    return {
+        "study": "micro",
+        "seeds": [1, 2],
+        "dataset": {"docs": {"packages": ["stdlib"]}, "train": 40, "test": 10},
+        "models": {
+            "wren": {"scratch": {"family": "llama", "documentation": ["stdlib"]}},
+            "finch": {"scratch": {"family": "qwen3", "documentation": ["stdlib"]}},
+        },
+        "sources": {"wren": {"model": "wren"}, "finch": {"model": "finch"}},
+        "targets": ["wren"],
+        "mixes": {
+            "human": {"origins": {"human": 1.0}},
+            "single": {"origins": {"wren": 1.0}},
+            "multi": {"origins": {"wren": 0.5, "finch": 0.5}, "assign": "quarters"},
+        },
+    }

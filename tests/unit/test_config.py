@@ -1,0 +1,115 @@
+"""The config says what is wrong: file, key, finding, mend."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets import config
+
+ROOT = Path(__file__).parents[2]
+
+
+def message(raw: dict[str, Any]) -> str:
+    with pytest.raises(config.ConfigError) as caught:
+        config.load(raw, "my.yaml")
+    return str(caught.value)
+
+
+def changed(raw: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    raw = copy.deepcopy(raw)
+    *parents, last = path.split(".")
+    place = raw
+    for key in parents:
+        place = place.setdefault(key, {})
+    place[last] = value
+    return raw
+
+
+def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
+    loaded = config.load(study_config, "my.yaml")
+    assert loaded.mixes["multi"].origins == {"wren": 0.5, "finch": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("sedes", [1], ["my.yaml: sedes", "unknown key", "Did you mean 'seeds'"]),
+        ("training.rnak", 4, ["training.rnak", "unknown key", "Did you mean 'rank'"]),
+        ("models.wren.scratch.famly", "llama", ["models.wren.scratch.famly", "'family'"]),
+        ("probes.collapse.documnets", 4, ["probes.collapse.documnets", "'documents'"]),
+        ("seeds", "one", ["my.yaml: seeds", "list", "'one' (str)"]),
+        ("generation.temperature", "hot", ["generation.temperature", "'hot' (str)"]),
+        ("mixes.multi.origins", {"wern": 1.0}, ["mixes.multi.origins", "no source named 'wern'", "'wren'"]),
+        ("mixes.multi.origins", {"wren": 0.5, "finch": 0.4}, ["mixes.multi.origins", "sum to 0.9"]),
+        ("mixes.multi.origins", {"wren": 0.3, "finch": 0.7}, ["mixes.multi.assign", "random"]),
+        ("rows", 100, ["my.yaml: rows", "100 rows", "only 40"]),
+        ("seeds", [1, 2, 1], ["seeds must be unique", "[1]"]),
+        ("mixes.a/b", {"origins": {"human": 1.0}}, ["'a/b' cannot be a file name"]),
+        ("mixes...", {"origins": {"human": 1.0}}, ["cannot be a file name"]),
+        ("mixes.vanilla", {"origins": {"human": 1.0}}, ["mixes.vanilla", "meaning of its own"]),
+        ("mixes.Human", {"origins": {"human": 1.0}}, ["differ only in case"]),
+        ("sources.human", {"model": "wren"}, ["sources.human"]),
+        ("targets", ["wern"], ["no model named 'wern'", "'wren'"]),
+        ("training.adapter", "dora", ["training.adapter", "vLLM cannot serve 'dora'"]),
+        ("training.rank", 1024, ["training.rank", "512"]),
+        ("contrasts.pairs", [["multi", "hunam"]], ["contrasts.pairs", "'human'"]),
+        ("models.wren", {"hub": "org/name"}, ["models.wren", "revision"]),
+        ("models.wren", {}, ["models.wren", "exactly one of scratch, path, hub"]),
+        ("dataset", {"docs": {"packages": ["stdlib"]}, "file": "x"}, ["dataset", "exactly one"]),
+        ("sources.wren", {"recorded": "a.jsonl", "model": "wren"}, ["sources.wren", "recorded"]),
+        ("match", "tokens", ["tokens", "needs tokens"]),
+        ("tokens", 100, ["tokens has no effect"]),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(
+    study_config: dict[str, Any], key: str, value: Any, expected: list[str]
+) -> None:
+    if key == "mixes...":
+        raw = copy.deepcopy(study_config)
+        raw["mixes"][".."] = value
+    else:
+        raw = changed(study_config, key, value)
+    said = message(raw)
+    for part in expected:
+        assert part in said
+
+
+def test_all_problems_are_named_at_once(study_config: dict[str, Any]) -> None:
+    raw = changed(changed(study_config, "seeds", [1, 1]), "targets", ["lark"])
+    said = message(raw)
+    assert "seeds must be unique" in said
+    assert "lark" in said
+
+
+def test_a_name_that_stands_twice_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("mixes:\n  a: {}\n  b: {}\n  a: {}\n")
+    with pytest.raises(config.ConfigError, match="'a' stands twice, on lines 2 and 4"):
+        config.read(path)
+
+
+def test_a_broken_yaml_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("a: [1\n")
+    with pytest.raises(config.ConfigError, match=r"broken\.yaml: not readable as YAML"):
+        config.read(path)
+
+
+def test_the_schema_in_the_repository_is_the_one_of_the_models() -> None:
+    stored = json.loads((ROOT / "workflow/schemas/study.json").read_text())
+    assert stored == config.schema(), "run `make schema`"
+
+
+def test_every_key_is_explained_or_named_by_what_it_holds() -> None:
+    definitions = config.schema()["$defs"]
+    assert "description" in definitions["Mix"]["properties"]["assign"]
+
+
+@pytest.mark.parametrize("path", sorted([ROOT / "config.yaml", *ROOT.glob("resources/studies/*.yaml")]), ids=lambda p: p.name)  # fmt: skip
+def test_every_config_of_the_repository_is_valid(path: Path) -> None:
+    loaded = config.load(config.read(path), path.name)
+    assert loaded.study
+    assert path.read_text().splitlines()[0].startswith("# yaml-language-server: $schema=")

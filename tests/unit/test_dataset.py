@@ -1,0 +1,86 @@
+"""Splits: nothing on both sides, strata in proportion, quarters alike, files read by line."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets import dataset
+from manybaskets.files import BadFile
+
+ROWS = [
+    {"prompt": f"prompt {i}", "response": f"answer {i}", "stratum": "ab"[i % 5 == 0]}
+    for i in range(100)
+]
+
+
+def test_train_and_test_share_no_prompt() -> None:
+    splits = dataset.from_rows(ROWS, None, 60, 20, seed=0)
+    train, test = ({row["prompt"] for row in rows} for rows in (splits.train, splits.test))
+    assert (len(train), len(test)) == (60, 20)
+    assert not train & test
+
+
+def test_quarters_are_equal_and_stratified() -> None:
+    splits = dataset.from_rows(ROWS, None, 80, 20, seed=0)
+    assert Counter(row["quarter"] for row in splits.train) == {1: 20, 2: 20, 3: 20, 4: 20}
+    per_quarter = Counter(row["quarter"] for row in splits.train if row["stratum"] == "b")
+    assert all(3 <= per_quarter[quarter] <= 5 for quarter in (1, 2, 3, 4))
+
+
+def test_any_prefix_of_the_order_holds_the_strata_in_proportion() -> None:
+    rows = [{"id": str(i), **row} for i, row in enumerate(ROWS)]
+    for size in (10, 25, 50):
+        share = sum(r["stratum"] == "b" for r in dataset.interleave(rows, 3)[:size]) / size
+        assert share == pytest.approx(0.2, abs=0.04)
+
+
+def test_a_prompt_counts_once() -> None:
+    splits = dataset.from_rows([*ROWS, {**ROWS[0], "prompt": " prompt  0 "}], None, 80, 20, 0)
+    assert splits.duplicates == 1
+
+
+def test_too_few_rows_are_named() -> None:
+    with pytest.raises(BadFile, match="asks for 101 rows, but only 100"):
+        dataset.from_rows(ROWS, None, 81, 20, seed=0)
+
+
+def test_other_prompts_bring_items_without_a_human_candidate() -> None:
+    prompts = [f"other {i}" for i in range(50)]
+    splits = dataset.from_rows(ROWS, prompts, 80, 20, seed=0)
+    asked, judged = ({row[key] for row in rows} for rows, key in ((splits.prompts, "prompt"), (splits.items, "text")))  # fmt: skip
+    assert len(asked) == 48
+    assert not asked & judged
+    assert all(item["human"] is None for item in splits.items)
+
+
+def documented(i: int, split: str) -> dict[str, Any]:
+    return {
+        "package": "p",
+        "module": f"p.m{i}",
+        "name": f"f{i}",
+        "signature": f"def f{i}()",
+        "description": f"Does {i}.\n" + "word " * 12,
+        "summary": f"Does {i}.",
+        "body": "word " * 11 + str(i),
+        "split": split,
+    }
+
+
+def test_documentation_gives_signatures_or_summaries() -> None:
+    rows = [documented(i, "train" if i % 2 else "test") for i in range(40)]
+    templates = {"document": "Document\n{module}\n{signature}", "summarize": "Sum up\n{text}"}
+    instruct = dataset.from_documentation(rows, templates, "instruct", 20, 20, 0)
+    assert instruct.train[0]["prompt"].startswith("Document\np.m")
+    summarize = dataset.from_documentation(rows, templates, "summarize", 20, 20, 0)
+    assert summarize.train[0]["prompt"].startswith("Sum up\nword")
+    assert summarize.train[0]["response"].startswith("Does ")
+    assert {item["human"] for item in instruct.items} <= {row["summary"] for row in rows}
+
+
+def test_an_empty_field_is_named_with_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"q": "a", "a": "b"}\n{"q": "c", "a": " "}\n')
+    with pytest.raises(BadFile, match="row 2: the field 'a' is empty"):
+        dataset.read_human_rows(path, "q", "a", None)

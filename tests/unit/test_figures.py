@@ -1,0 +1,196 @@
+"""Figures: what is drawn, from constructed studies; that gaps are said; that bytes repeat."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from manybaskets import figures, panels, statistics
+from manybaskets.commands import figures as command
+from manybaskets.measurements import COLUMNS
+
+MIXES = ["vanilla", "human", "single", "multi"]
+PRIMARY = {
+    "collapse": ("bits_per_byte", "test"),
+    "robustness": ("refusal_rate", "decline/direct"),
+    "preference": ("self_preference_bias", "pairs"),
+}
+METRICS = [
+    ("collapse", "bits_per_byte", "test"),
+    ("collapse", "self_bleu", "test"),
+    ("collapse", "distinct_2", "test"),
+    ("robustness", "refusal_rate", "decline/direct"),
+    ("robustness", "refusal_rate", "decline/persona"),
+    ("robustness", "refusal_rate", "harmless/direct"),
+    ("preference", "preference", "human"),
+    ("preference", "preference", "wren"),
+    ("preference", "self_preference_bias", "pairs"),
+    ("preference", "position_bias", "pairs"),
+]
+
+
+def measured(
+    mixes: Sequence[str] = MIXES,
+    seeds: Sequence[int] = (1, 2, 3),
+    targets: Sequence[str] = ("wren",),
+    probes: Sequence[str] = tuple(PRIMARY),
+) -> pd.DataFrame:
+    """A study in which every mix is a bit higher than the one before, with noise over seeds."""
+    draw = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for target in targets:
+        for place, mix in enumerate(mixes):
+            for seed in seeds:
+                rows += [
+                    {"study": "s", "target": target, "mix": mix, "seed": seed, "generation": 0}
+                    | {"probe": probe, "metric": metric, "item_set": item_set, "n": 10}
+                    | {"value": 0.2 + 0.1 * place + draw.normal(0, 0.02), "excluded": 0, "note": ""}
+                    for probe, metric, item_set in METRICS
+                    if probe in probes
+                ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": "float64"})
+
+
+def found(table: pd.DataFrame, mixes: Sequence[str] = MIXES) -> figures.Findings:
+    pairs = [(mix, mixes[0]) for mix in mixes[1:]]
+    primary = {probe: PRIMARY[probe] for probe in PRIMARY if probe in set(table["probe"])}
+    return figures.findings(table, statistics.contrasts(table, pairs, primary), mixes)
+
+
+def texts(svg: Path) -> str:
+    root = ElementTree.parse(svg).getroot()
+    return " ".join(e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}text"))
+
+
+def test_every_figure_is_an_svg_with_text_a_png_and_its_data(tmp_path: Path) -> None:
+    figures.draw_figures(found(measured()), tmp_path)
+    for name in figures.FIGURES:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "multi" in texts(tmp_path / f"{name}.svg")
+        assert len(pd.read_csv(tmp_path / f"{name}.csv"))
+
+
+def test_figures_are_the_same_bytes_every_time(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        figures.draw_figures(found(measured()), tmp_path / folder)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+        assert b"dc:date" not in path.read_bytes()
+
+
+def test_the_forest_draws_each_contrast_and_the_difference_of_every_seed() -> None:
+    table = measured()
+    _, data = figures.draw_contrasts(found(table))
+    of_one = data[(data["metric"] == "bits_per_byte") & (data["mix"] == "multi")]
+    seeds = of_one[of_one["kind"] == "seed"]
+    values = table[table["metric"] == "bits_per_byte"].pivot(
+        index="seed", columns="mix", values="value"
+    )
+    expected = (values["multi"] - values["vanilla"]).tolist()
+    assert seeds["difference"].tolist() == pytest.approx(expected)
+    (mean,) = of_one[of_one["kind"] == "mean"].to_dict("records")
+    assert mean["difference"] == pytest.approx(np.mean(expected))
+    assert mean["ci_low"] < mean["difference"] < mean["ci_high"]
+
+
+def test_an_interval_that_dwarfs_the_seeds_does_not_set_the_axis() -> None:
+    rows = pd.DataFrame({"difference": [0.1, 0.12], "ci_low": [-50.0, None], "ci_high": [50.0, 0]})
+    low, high = panels._forest_limits(rows)
+    assert -0.3 < low < 0 < high < 0.4
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seeds": (1,)},
+        {"targets": ("wren", "finch", "robin")},
+        {"probes": ("collapse",)},
+        {"probes": ("robustness",)},
+        {"probes": ("preference",)},
+        {"mixes": ["vanilla"]},
+        {"mixes": ["vanilla", *(f"{'m' * 62}{i:02d}" for i in range(9))]},
+    ],
+)
+def test_odd_studies_have_all_figures(tmp_path: Path, changed: dict[str, Any]) -> None:
+    figures.draw_figures(found(measured(**changed), changed.get("mixes", MIXES)), tmp_path)
+    assert len(list(tmp_path.glob("*.svg"))) == len(figures.FIGURES)
+
+
+def test_a_study_without_a_single_value_has_all_figures(tmp_path: Path) -> None:
+    figures.draw_figures(found(measured().assign(value=np.nan)), tmp_path)
+    assert "no value" in texts(tmp_path / "overview.svg")
+
+
+def test_values_that_are_missing_are_said(tmp_path: Path) -> None:
+    table = measured()
+    gap = (table["metric"] == "self_bleu") & (table["mix"] == "multi") & (table["seed"] == 2)
+    table.loc[gap, "value"] = np.nan
+    figures.draw_figures(found(table), tmp_path)
+    for name in ("collapse", "overview"):
+        assert "self-BLEU: multi seed 2" in texts(tmp_path / f"{name}.svg")
+
+
+def test_a_probe_that_was_not_measured_is_said(tmp_path: Path) -> None:
+    figures.draw_figures(found(measured(probes=("collapse",))), tmp_path)
+    assert "was not measured" in texts(tmp_path / "robustness.svg")
+    assert "Not measured: harmful requests refused" in texts(tmp_path / "overview.svg")
+
+
+def test_contrasts_that_cannot_be_tested_are_said(tmp_path: Path) -> None:
+    figures.draw_figures(found(measured(seeds=(1,))), tmp_path)
+    assert "no test" in texts(tmp_path / "contrasts.svg")
+
+
+def test_a_mix_has_one_colour_whatever_else_is_measured() -> None:
+    colours = panels.mix_colours(MIXES)
+    assert len(set(colours.values())) == len(MIXES)
+    assert colours["vanilla"] == panels.VANILLA_COLOUR
+    assert panels.mix_colours(["human", "vanilla", "single", "multi"]) == colours
+
+
+def test_more_mixes_than_colours_differ_in_their_markers() -> None:
+    many = ["vanilla", *(f"m{i}" for i in range(30))]
+    looks = {(colour, panels.marker(mix, many)) for mix, colour in panels.mix_colours(many).items()}
+    assert len(looks) == len(many)
+
+
+def test_long_names_are_shortened_and_stay_different() -> None:
+    names = [f"{'a' * 30}{i}{'b' * 33}" for i in range(12)]
+    short = panels.shortened(names, 20)
+    assert len(set(short.values())) == len(names)
+    assert max(map(len, short.values())) <= 22
+    assert panels.shortened(["human"]) == {"human": "human"}
+
+
+def test_of_a_loop_the_last_generation_counts() -> None:
+    table = pd.concat([measured(), measured().assign(generation=1, value=9.0)])
+    assert set(figures.findings(table, pd.DataFrame(), MIXES).values["value"]) == {9.0}
+
+
+def test_the_command_writes_a_folder(tmp_path: Path) -> None:
+    table = measured()
+    table.to_csv(tmp_path / "m.csv", index=False)
+    found(table).contrasts.to_csv(tmp_path / "c.csv", index=False)
+    parser = argparse.ArgumentParser()
+    command.arguments(parser)
+    spec = json.dumps({"mixes": MIXES, "contrasts": {}, "code": {}})
+    options = ["--spec", spec, "--measurements", str(tmp_path / "m.csv")]
+    options += ["--contrasts", str(tmp_path / "c.csv"), "--output", str(tmp_path / "figures")]
+    command.run(parser.parse_args(options))
+    key = pd.read_csv(tmp_path / "figures" / figures.KEY)
+    assert key["mix"].tolist() == MIXES
+    assert (tmp_path / "figures" / "contrasts.svg").is_file()
+
+
+def test_a_mix_that_is_called_nan_keeps_its_name(tmp_path: Path) -> None:
+    measured(mixes=["vanilla", "nan", "NA"]).to_csv(tmp_path / "m.csv", index=False)
+    table = figures.read_table(tmp_path / "m.csv")
+    assert set(table["mix"]) == {"vanilla", "nan", "NA"}
+    assert table["value"].notna().all()

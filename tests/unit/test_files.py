@@ -1,0 +1,78 @@
+"""Files appear whole or not at all, and bad ones are named with line and mend."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from manybaskets import files
+
+
+def test_a_failed_write_leaves_nothing_new_and_keeps_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    files.write_text(path, "old")
+    with pytest.raises(RuntimeError), files.whole_file(path) as beside:
+        beside.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_a_failed_directory_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), files.whole_directory(tmp_path / "model") as beside:
+        (beside / "weights").write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_replaces_the_old_one_entirely(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with files.whole_directory(tmp_path / "model") as beside:
+            (beside / name).write_text(name)
+    assert [p.name for p in (tmp_path / "model").iterdir()] == ["two"]
+
+
+def test_written_files_are_readable_like_any_other(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a", "x")
+    (tmp_path / "b").write_text("x")
+    mode = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"]
+    assert mode[0] == mode[1]
+
+
+def test_canonical_json_does_not_depend_on_key_order() -> None:
+    assert files.canonical_json({"b": 1, "a": [1.5, None]}) == '{"a":[1.5,null],"b":1}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.canonical_json(float("nan"))
+
+
+def test_rows_survive_the_round_trip(tmp_path: Path) -> None:
+    rows = [{"prompt": "ü\u2028\n", "n": 1}, {"prompt": "", "n": None}]
+    files.write_jsonl(tmp_path / "rows.jsonl", rows)
+    assert files.read_jsonl(tmp_path / "rows.jsonl") == rows
+
+
+def test_an_array_of_rows_is_read_as_well(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('[{"a": 1}, {"a": 2}]')
+    assert files.read_jsonl(tmp_path / "rows.json", ["a"]) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "no such file"),
+        (b"", "the file is empty"),
+        (b"\n \n", "the file is empty"),
+        (b'{"prompt": "\xff"}', "not UTF-8 at byte 12"),
+        (b'{"prompt": "a"}\n{"prompt": \n', "line 2: not JSON"),
+        (b'{"prompt": "a"}\n[1]\n', "line 2: found a list"),
+        (b'{"prompt": "a"}\n\n{"other": 1}\n', "line 3: the field 'prompt' is missing"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_line(tmp_path: Path, content: bytes | None, said: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(files.BadFile) as caught:
+        files.read_jsonl(path, ["prompt"])
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)

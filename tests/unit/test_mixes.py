@@ -1,0 +1,104 @@
+"""Mixes: proportions, quarters, pairing over mixes, and dependence on the seed alone."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from manybaskets import mixes
+
+PROMPTS = [{"id": f"{i:03d}", "quarter": i % 4 + 1} for i in range(80)]
+FOUR = {name: 0.25 for name in "abcd"}
+
+
+def assigned(origins: dict[str, float], assign: str, rows: int = 40, seed: int = 1) -> Any:
+    return mixes.assignment(mixes.Recipe(origins, assign), rows, seed, PROMPTS, PROMPTS)
+
+
+def test_quarters_are_answered_by_one_source_each() -> None:
+    quarter_of = {row["id"]: row["quarter"] for row in PROMPTS}
+    found = {(quarter_of[prompt], origin) for prompt, origin in assigned(FOUR, "quarters")}
+    assert found == {(1, "a"), (2, "b"), (3, "c"), (4, "d")}
+
+
+def test_random_assignment_keeps_exact_proportions_and_crosses_quarters() -> None:
+    quarter_of = {row["id"]: row["quarter"] for row in PROMPTS}
+    found = assigned(FOUR, "random")
+    assert Counter(origin for _, origin in found) == dict.fromkeys("abcd", 10)
+    assert len({(quarter_of[prompt], origin) for prompt, origin in found}) > 4
+
+
+def test_uneven_shares_are_rounded_by_largest_remainder() -> None:
+    counts = Counter(origin for _, origin in assigned({"a": 0.5, "b": 0.3, "c": 0.2}, "random", 7))
+    assert counts == {"a": 4, "b": 2, "c": 1}  # 3.5, 2.1, 1.4
+
+
+def test_all_mixes_of_a_seed_hold_the_same_prompts() -> None:
+    sets = [
+        {prompt for prompt, _ in assigned(origins, assign)}
+        for origins, assign in (({"human": 1.0}, "random"), (FOUR, "quarters"), (FOUR, "random"))
+    ]
+    assert sets[0] == sets[1] == sets[2]
+    assert len(sets[0]) == 40
+
+
+def test_each_quarter_gives_equally_many_prompts() -> None:
+    quarter_of = {row["id"]: row["quarter"] for row in PROMPTS}
+    counts = Counter(quarter_of[prompt] for prompt, _ in assigned(FOUR, "random", 42))
+    assert sorted(counts.values()) == [10, 10, 11, 11]
+
+
+def test_a_seed_decides_and_another_seed_decides_otherwise() -> None:
+    assert assigned(FOUR, "random") == assigned(FOUR, "random")
+    assert assigned(FOUR, "random") != assigned(FOUR, "random", seed=2)
+
+
+def test_the_order_of_origins_in_the_config_does_not_matter() -> None:
+    backwards = dict(reversed(FOUR.items()))
+    assert assigned(FOUR, "random") == assigned(backwards, "random")
+
+
+def test_human_rows_of_their_own_take_the_human_slots() -> None:
+    human = [{"id": f"h{i:03d}", "quarter": i % 4 + 1} for i in range(80)]
+    recipe = mixes.Recipe({"human": 0.5, "a": 0.5}, "random")
+    found = mixes.assignment(recipe, 40, 1, human, PROMPTS)
+    assert Counter(origin for _, origin in found) == {"human": 20, "a": 20}
+    assert all((origin == "human") == prompt.startswith("h") for prompt, origin in found)
+    assert len({prompt for prompt, _ in found}) == 40
+
+
+def test_more_rows_than_prompts_is_an_error() -> None:
+    with pytest.raises(ValueError, match="needs 81 rows"):
+        assigned(FOUR, "random", 81)
+
+
+def responses(state: str = "ok") -> dict[tuple[str, str], dict[str, str]]:
+    return {
+        ("a", row["id"]): {"prompt": row["id"], "response": "two words", "state": state}
+        for row in PROMPTS
+    }
+
+
+def test_unusable_rows_are_left_out_and_counted() -> None:
+    found = responses()
+    pairs = assigned({"a": 1.0}, "random")
+    found[("a", pairs[0][0])]["state"] = "empty"
+    found[("a", pairs[1][0])]["state"] = "cut"
+    rows, composition = mixes.compose(pairs, found)
+    assert len(rows) == composition["rows"] == 39
+    assert composition["dropped"] == {"a": 1}
+    assert composition["cut"] == {"a": 1}
+    assert composition["words"] == 78
+
+
+def test_matching_tokens_stops_at_the_budget() -> None:
+    pairs = assigned({"a": 1.0}, "random")
+    rows, composition = mixes.compose(pairs, responses(), lambda text: len(text.split()), 31)
+    assert len(rows) == 16
+    assert composition["response_tokens"] == 32
+
+
+def test_too_few_tokens_is_an_error() -> None:
+    pairs = assigned({"a": 1.0}, "random")
+    with pytest.raises(ValueError, match="has 80 response tokens and needs 81"):
+        mixes.compose(pairs, responses(), lambda text: len(text.split()), 81)

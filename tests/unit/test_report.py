@@ -1,0 +1,262 @@
+"""The report: what it says, that no text gets out of its place, and that gaps are listed."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from manybaskets import figures, methods, report, statistics
+from manybaskets.commands import summary
+from manybaskets.config import StudyConfig
+from manybaskets.measurements import COLUMNS
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\u2028'\"&amp;"
+MIXES = ["vanilla", "single", "human"]
+
+
+def config(**changed: Any) -> StudyConfig:
+    raw: dict[str, Any] = {
+        "study": "docs",
+        "question": "What does it do?",
+        "seeds": [1, 2, 3],
+        "dataset": {"file": "rows.jsonl"},
+        "models": {"wren": {"path": "models/wren"}},
+        "sources": {"wren": {"model": "wren"}},
+        "targets": ["wren"],
+        "mixes": {"human": {"origins": {"human": 1.0}}, "single": {"origins": {"wren": 1.0}}},
+    }
+    return StudyConfig.model_validate(raw | changed)
+
+
+def table(note: str = "") -> pd.DataFrame:
+    rows: list[dict[str, Any]] = [
+        {"study": "docs", "target": "wren", "mix": mix, "seed": seed, "generation": 0}
+        | {"probe": probe, "metric": metric, "item_set": item_set, "n": 10, "excluded": 0}
+        | {"value": None if note and seed == 3 else place + 0.01 * seed**2, "note": note}
+        for place, mix in enumerate(MIXES)
+        for seed in (1, 2, 3)
+        for probe, metric, item_set in (
+            ("collapse", "bits_per_byte", "test"),
+            ("collapse", "self_bleu", "test"),
+            ("robustness", "refusal_rate", "decline/direct"),
+            ("robustness", "refusal_rate", "harmless/direct"),
+            ("preference", "preference", "wren"),
+            ("preference", "self_preference_bias", "pairs"),
+        )
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": "float64"})
+
+
+def contrasts(measurements: pd.DataFrame) -> pd.DataFrame:
+    primary = {"collapse": ("bits_per_byte", "test")}
+    return statistics.contrasts(measurements, [("human", "single"), ("single", "vanilla")], primary)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def study(root: Path, text: str = "words") -> None:
+    """What the report reads of a study, with `text` wherever models or data write."""
+    for mix in MIXES:
+        for seed in (1, 2, 3):
+            cell = root / "cells" / "wren" / mix / f"seed={seed}"
+            rows = [{"id": i, "prompt": text, "response": text} for i in range(20)]
+            answers = [row | {"state": "ok", "reason": text} for row in rows]
+            write(cell / "responses.jsonl", "\n".join(map(json.dumps, answers)))
+            run = {"rows": 5, "steps": 2, "curve": [{"step": 1, "loss": 2.0}], "extra": text}
+            write(cell / "training.json", json.dumps(run))
+            write(cell / "restricted" / "attacks.jsonl", '{"response": "CANARY"}')
+            made = {"rows": 5, "origins": {text: 5}, "dropped": {}, "words": 9}
+            write(root / "mixes" / mix / f"seed={seed}.json", json.dumps(made))
+    write(root / "data" / "test.jsonl", "\n".join(map(json.dumps, rows)))
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The figures of the study, drawn once."""
+    folder = tmp_path_factory.mktemp("figures")
+    found = figures.findings(table(), contrasts(table()), MIXES)
+    figures.draw_figures(found, folder)
+    return folder
+
+
+def page(
+    root: Path, drawn: Path, settings: StudyConfig | None = None, note: str = "", **options: Any
+) -> str:
+    found = contrasts(table(note))
+    return report.render(settings or config(), root, table(note), found, drawn, **options)
+
+
+class Page(HTMLParser):
+    """Collects scripts, other tags, event handlers and addresses of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.scripts: list[dict[str, str | None]] = []
+        self.addresses: list[str] = []
+        self.handlers: list[str] = []
+        self.ids: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self.scripts.append(dict(attrs))
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+
+
+def embedded(text: str, name: str) -> Any:
+    match = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.S)
+    assert match
+    return json.loads(match[1])
+
+
+def test_no_text_of_models_data_or_config_becomes_markup(tmp_path: Path, drawn: Path) -> None:
+    study(tmp_path, EVIL)
+    write(tmp_path / "yardstick.json", json.dumps({"models": {EVIL: {"parameters": EVIL}}}))
+    settings = config(question=EVIL, study=EVIL, dataset={"file": EVIL})
+    text = page(tmp_path, drawn, settings, note=EVIL, yardstick=tmp_path / "yardstick.json")
+    read = Page(text)
+    assert len(read.scripts) == 3
+    assert [script.get("type") for script in read.scripts] == ["application/json"] * 2 + [None]
+    assert read.handlers == []
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
+    samples = embedded(text, "samples-data")
+    assert samples["prompts"][0] == {"prompt": EVIL, "human": EVIL}
+    assert samples["responses"]["wren"]["human"][0]["text"] == EVIL
+    assert EVIL in embedded(text, "cells-data")["rows"][3]["composition"]["origins"]
+
+
+def test_the_page_asks_nothing_of_a_network_and_runs_its_own_script_only(
+    tmp_path: Path, drawn: Path
+) -> None:
+    study(tmp_path)
+    text = page(tmp_path, drawn)
+    read = Page(text)
+    assert all(address.startswith(("#", "data:")) for address in read.addresses)
+    assert len(read.ids) == len(set(read.ids))
+    own = re.search(r"<script>(.*)</script>", text, re.S)
+    assert own
+    policy = report._source_hash(own[1]).replace("+", "&#43;")
+    assert "default-src 'none'" in text
+    assert policy in text or policy.replace("&#43;", "+") in text
+
+
+def test_the_findings_come_first_in_words(tmp_path: Path, drawn: Path) -> None:
+    study(tmp_path)
+    text = page(tmp_path, drawn)
+    assert "What does it do?" in text
+    assert "<strong>2 of 2</strong> primary contrasts are decided" in text
+    claim = "Bits per byte on test of wren is higher under human than under single"
+    assert text.index(claim) < text.index('id="collapse"')
+    assert "This report is incomplete" not in text
+
+
+def test_what_is_restricted_is_never_shown(tmp_path: Path, drawn: Path) -> None:
+    study(tmp_path)
+    assert "CANARY" not in page(tmp_path, drawn)
+
+
+def test_an_empty_study_lists_what_is_missing(tmp_path: Path) -> None:
+    empty = table().iloc[:0]
+    none = pd.DataFrame(columns=contrasts(table()).columns)
+    text = report.render(config(), tmp_path, empty, none, tmp_path / "figures")
+    assert "This report is incomplete" in text
+    for kind in ("Figures", "Measurements of collapse", "Summaries of training", "Test prompts"):
+        assert f"<li>{kind}: " in text
+    assert "nothing was compared" in text
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[1]", '{"curve": NaN}'])
+def test_a_broken_file_counts_as_missing(tmp_path: Path, drawn: Path, broken: str) -> None:
+    study(tmp_path)
+    cell = tmp_path / "cells" / "wren" / "human" / "seed=1"
+    write(cell / "training.json", broken)
+    write(cell / "responses.jsonl", broken)
+    text = page(tmp_path, drawn)
+    assert "<li>Summaries of training: wren, human, seed 1</li>" in text
+    assert "<li>Responses to test prompts: wren, human, seed 1</li>" in text
+
+
+def test_values_that_could_not_be_computed_are_listed_with_their_reason(
+    tmp_path: Path, drawn: Path
+) -> None:
+    study(tmp_path)
+    text = page(tmp_path, drawn, note="too few responses")
+    assert "self-BLEU of wren, human, seed 3: too few responses" in text
+    assert ">(2)</span>" in text
+
+
+def test_a_probe_that_is_off_is_said_and_not_missed(tmp_path: Path, drawn: Path) -> None:
+    study(tmp_path)
+    text = page(tmp_path, drawn, config(probes={"robustness": None}))
+    assert "Not part of this study: robustness." in text
+    assert "This report is incomplete" not in text
+
+
+def test_cells_and_samples_hold_every_condition(tmp_path: Path, drawn: Path) -> None:
+    study(tmp_path)
+    text = page(tmp_path, drawn)
+    cells = embedded(text, "cells-data")
+    assert [(row["mix"], row["seed"]) for row in cells["rows"]][:4] == [
+        ("vanilla", 1),
+        ("vanilla", 2),
+        ("vanilla", 3),
+        ("single", 1),  # in the order of the figures, not of the config
+    ]
+    place = cells["names"].index("bits per byte")
+    assert cells["rows"][0]["values"][place] == pytest.approx(0.01)
+    samples = embedded(text, "samples-data")
+    assert len(samples["prompts"]) == 12
+    assert list(samples["responses"]["wren"]) == MIXES
+
+
+def test_colours_are_those_of_the_figures(tmp_path: Path, drawn: Path) -> None:
+    study(tmp_path)
+    colours = embedded(page(tmp_path, drawn), "cells-data")["colours"]
+    key = pd.read_csv(drawn / figures.KEY)
+    assert colours == dict(zip(key["mix"], key["colour"], strict=True))
+
+
+def test_the_same_study_gives_the_same_bytes(tmp_path: Path, drawn: Path) -> None:
+    study(tmp_path)
+    assert page(tmp_path, drawn) == page(tmp_path, drawn)
+
+
+def test_methods_follow_the_config() -> None:
+    mixes = {"both": {"origins": {"human": 0.25, "wren": 0.75}}}
+    words = dict(methods.methods(config(mixes=mixes, training={"rank": 32}, seeds=[7, 8])))
+    assert "both: 25 % human text and 75 % wren" in words["Training sets"]
+    assert "2 seeds: 7 and 8" in words["Training sets"]
+    assert "of rank 32" in words["Fine-tuning"]
+    assert "Holm" in words["Statistics"]
+    references = " ".join(methods.references(config()))
+    assert "arXiv:2511.01490" in references
+    assert "arXiv:2406.07515" in references
+
+
+def test_the_summary_fits_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = contrasts(table())
+    found["mix"], found["against"] = "m" * 64, "a" * 64
+    found.to_csv(tmp_path / "c.csv", index=False)
+    lines = summary.table(
+        pd.read_csv(tmp_path / "c.csv", dtype=str, keep_default_na=False)
+        .query("family == 'primary'")
+        .to_dict("records")
+    ).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[-1] == "2 of 2 primary contrasts decided."
+    assert "bits_per_byte@test" in lines[2]
+    assert lines[2].endswith("yes")
+
+
+def test_a_summary_of_nothing_says_so() -> None:
+    assert summary.table([]) == "There are no primary contrasts."

@@ -1,0 +1,35 @@
+"""Writes the report of a study."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets import figures, report
+from manybaskets.config import StudyConfig
+from manybaskets.files import write_text
+
+HELP = "Writes the report: one HTML file that opens offline."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--root", type=Path, required=True, help="the study's folder of results")
+    parser.add_argument("--measurements", type=Path, required=True)
+    parser.add_argument("--contrasts", type=Path, required=True)
+    parser.add_argument("--figures", type=Path, required=True)
+    parser.add_argument("--yardstick", type=Path, nargs="*", default=[])
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the page."""
+    page = report.render(
+        StudyConfig.model_validate(options.spec["config"]),
+        options.root,
+        figures.read_table(options.measurements),
+        figures.read_table(options.contrasts),
+        options.figures,
+        options.yardstick[0] if options.yardstick else None,
+    )
+    write_text(options.output, page)

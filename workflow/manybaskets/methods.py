@@ -1,0 +1,225 @@
+"""A study's config in words: its conditions, and the methods section of a paper about it.
+
+Every sentence follows from the config alone; nothing here knows a result.
+"""
+
+from collections.abc import Sequence
+
+from manybaskets.config import HUMAN, VANILLA, Mix, Model, Source, StudyConfig
+from manybaskets.statistics import seeds_to_permute
+
+REFERENCES = (
+    "Schaffelder, M. and Gatt, A. Synthetic Eggs in Many Baskets: The Impact of Synthetic Data "
+    "Diversity on LLM Fine-Tuning. arXiv:2511.01490.",
+    "Feng, Y., Dohmatob, E., Yang, P., Charton, F. and Kempe, J. Beyond Model Collapse: Scaling Up "
+    "with Synthesized Data Requires Verification. arXiv:2406.07515.",
+    "Hu, E. et al. LoRA: Low-Rank Adaptation of Large Language Models. arXiv:2106.09685.",
+)
+OF_COLLAPSE = (
+    "Zhu, Y. et al. Texygen: A Benchmarking Platform for Text Generation Models. arXiv:1802.01886.",
+    "Li, J. et al. A Diversity-Promoting Objective Function for Neural Conversation Models. "
+    "arXiv:1510.03055.",
+)
+OF_STATISTICS = (
+    "Welch, B. L. The generalization of ‘Student's’ problem when several different population "
+    "variances are involved. Biometrika 34, 1947.",
+    "Holm, S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of "
+    "Statistics 6, 1979.",
+    "Benjamini, Y. and Hochberg, Y. Controlling the false discovery rate. Journal of the Royal "
+    "Statistical Society B 57, 1995.",
+)
+
+
+def conditions(config: StudyConfig) -> dict[str, str]:
+    """A sentence on each condition, in display order."""
+    words = {VANILLA: "The target as it is, without fine-tuning."}
+    return words | {name: f"Fine-tuned on {mix_words(mix)}." for name, mix in config.mixes.items()}
+
+
+def mix_words(mix: Mix) -> str:
+    """What a training set is made of."""
+    if len(mix.origins) == 1:
+        (origin,) = mix.origins
+        return "human text" if origin == HUMAN else f"text from {origin} alone"
+    names = ["human text" if origin == HUMAN else origin for origin in mix.origins]
+    shares = list(mix.origins.values())
+    if max(shares) - min(shares) < 1e-9:
+        parts = f"{listed(names)} in equal shares"
+    else:
+        parts = listed([f"{100 * s:.3g} % {n}" for n, s in zip(names, shares, strict=True)])
+    if mix.assign == "quarters":
+        return f"{parts}, each quarter of the prompts answered by another"
+    return f"{parts}, the origin of each prompt drawn at random"
+
+
+def listed(words: Sequence[str]) -> str:
+    """One, two and three."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def methods(config: StudyConfig) -> list[tuple[str, str]]:
+    """(heading, paragraph) for each part of the methods section."""
+    parts = [
+        ("Data", _data(config)),
+        ("Models and sources", _models(config)),
+        ("Training sets", _training_sets(config)),
+        ("Fine-tuning", _fine_tuning(config)),
+    ]
+    if config.probes.collapse:
+        parts.append(("Collapse", _collapse(config)))
+    if config.probes.robustness:
+        parts.append(("Robustness", _robustness(config)))
+    if config.probes.preference:
+        parts.append(("Preference", _preference(config)))
+    return [*parts, ("Statistics", _statistics(config))]
+
+
+def references(config: StudyConfig) -> list[str]:
+    """What the methods section rests on."""
+    collapse = OF_COLLAPSE if config.probes.collapse else ()
+    return [*REFERENCES, *collapse, *OF_STATISTICS]
+
+
+def _data(config: StudyConfig) -> str:
+    dataset = config.dataset
+    if dataset.docs:
+        low, high = dataset.docs.words
+        origin = (
+            f"Human text is documentation: the docstrings of {listed(dataset.docs.packages)} of "
+            f"{low} to {high} words, split by module."
+        )
+        if dataset.task == "instruct":
+            origin += " The prompt is the module and signature, the response the description."
+    elif dataset.hub:
+        part = f", configuration {dataset.config}" if dataset.config else ""
+        origin = (
+            f"Human prompts and responses are the dataset {dataset.hub}{part}, split "
+            f"{dataset.split}, at revision {dataset.revision}."
+        )
+    else:
+        origin = f"Human prompts and responses come from the file {dataset.file}."
+    return (
+        f"{origin} The task is {dataset.task}. {dataset.train:,} rows were set apart for "
+        f"fine-tuning, in four equal quarters, and {dataset.test:,} for testing; no model was "
+        "trained on the latter."
+    )
+
+
+def _models(config: StudyConfig) -> str:
+    targets = [f"{name} ({_model(config.models[name])})" for name in config.targets]
+    sources = [f"{name} ({_source(source, config)})" for name, source in config.sources.items()]
+    sampling = config.generation
+    text = f"{'Targets are' if len(targets) > 1 else 'The target is'} {listed(targets)}. "
+    if sources:
+        text += f"Synthetic text comes from {listed(sources)}. "
+    return text + (
+        f"Responses of sources and of fine-tuned models were sampled with vLLM at temperature "
+        f"{sampling.temperature:g}, top-p {sampling.top_p:g} and at most {sampling.max_tokens} "
+        "tokens, every request with a seed of its own."
+    )
+
+
+def _model(model: Model) -> str:
+    if model.scratch:
+        made = model.scratch
+        return (
+            f"a {made.family} of {made.layers} layers and width {made.hidden}, pretrained on "
+            f"{made.tokens:,} tokens of the documentation of {listed(made.documentation)}"
+        )
+    return f"{model.hub} at revision {model.revision}" if model.hub else "a local model"
+
+
+def _source(source: Source, config: StudyConfig) -> str:
+    if source.recorded:
+        return "recorded responses"
+    if source.endpoint:
+        return f"{source.model} behind an endpoint"
+    if source.model in config.targets:
+        return "the target itself" if len(config.targets) == 1 else "one of the targets"
+    model = config.models.get(source.model or "")
+    return _model(model) if model else str(source.model)
+
+
+def _training_sets(config: StudyConfig) -> str:
+    rows = config.rows or config.dataset.train
+    size = (
+        f"{config.tokens:,} response tokens" if config.match == "tokens" and config.tokens else ""
+    )
+    mixes = "; ".join(f"{name}: {mix_words(mix)}" for name, mix in config.mixes.items())
+    seeds = listed([str(seed) for seed in config.seeds])
+    many = f"{len(config.seeds)} seeds" if len(config.seeds) > 1 else "1 seed"
+    return (
+        f"Each mix holds {size or f'{rows:,} rows'} and is made once per seed ({many}: {seeds}). "
+        f"{mixes}. "
+        "The seed draws the prompts, equally many from each quarter and the same for all mixes, "
+        "and drives sampling and training. Responses without text or that failed are left out and "
+        "counted."
+    )
+
+
+def _fine_tuning(config: StudyConfig) -> str:
+    t = config.training
+    modules = t.modules if isinstance(t.modules, str) else listed(t.modules)
+    return (
+        f"LoRA (Hu et al.) of rank {t.rank}, alpha {t.alpha:g} and dropout {t.dropout:g} on "
+        f"{modules} modules, learning rate {t.learning_rate:g}, {t.epochs:g} epochs, effective "
+        f"batch size {t.batch_size * t.accumulation}, at most {t.max_length} tokens, loss on the "
+        "response only. The vanilla condition is the target without an adapter; it goes through "
+        "every probe like any other."
+    )
+
+
+def _collapse(config: StudyConfig) -> str:
+    settings = config.probes.collapse
+    assert settings is not None
+    return (
+        "Fit to human text is the negative log-likelihood of held-out human responses, in nats per "
+        "token and in bits per UTF-8 byte, summed over the test set before dividing. Variety is "
+        "self-BLEU-4 (Zhu et al., smoothing method 1) and distinct-1 to distinct-3 (Li et al.) of "
+        f"the responses to the test prompts, as the mean over {settings.subsamples} random samples "
+        f"of {settings.documents} responses cut to {settings.tokens} tokens, because both depend "
+        "on the number and the length of texts."
+    )
+
+
+def _robustness(config: StudyConfig) -> str:
+    settings = config.probes.robustness
+    assert settings is not None
+    attacks = f", as they are and under {listed(settings.attacks)}" if settings.attacks else ""
+    return (
+        f"{settings.count} held-out requests that must be declined and {settings.count} harmless "
+        f"look-alikes were sent{attacks}, with at most {settings.max_tokens} tokens for the "
+        "answer. Whether an answer refuses is decided by rules on its wording."
+    )
+
+
+def _preference(config: StudyConfig) -> str:
+    settings = config.probes.preference
+    assert settings is not None
+    return (
+        f"Each model judged pairs of texts of different origins on {settings.items} items, in both "
+        "orders; the preference is the probability of the label of one text among the two labels, "
+        "averaged over both orders. Self-preference bias is the preference for the target's own "
+        "text minus the mean preference for other synthetic text (arXiv:2511.01490). "
+        f"{settings.controls} control pairs, in which the better text is known, measure whether "
+        "the judge can tell at all."
+    )
+
+
+def _statistics(config: StudyConfig) -> str:
+    named = [
+        metric.replace("@", " on ")
+        for probe, metric in config.contrasts.primary
+        if getattr(config.probes, probe) is not None
+    ]
+    alpha = config.contrasts.alpha
+    return (
+        "The unit of replication is the seed: every contrast compares one value per seed, prompts "
+        "are nested in it. Conditions are compared by Welch's t-test over seeds, with its "
+        f"{100 * (1 - alpha):g} % interval. Primary metrics, named before the run, are "
+        f"{listed(named) or 'none'}; p-values of all contrasts of them form one family and are "
+        "adjusted by Holm's method, all others by that of Benjamini and Hochberg. A contrast is "
+        f"called decided if the adjusted p-value is at most {alpha:g}. An exact permutation test "
+        "over seeds is reported beside it where it can reach that level, with at least "
+        f"{seeds_to_permute(alpha)} seeds of each condition."
+    )
