@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-WORDS = "sort the list of rows and return a copy of each value in the table or raise".split()
+WORDS = "sort the list of rows and return a copy of each value in the table or raise".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="session")

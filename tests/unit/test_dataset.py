@@ -49,7 +49,8 @@ def test_too_few_rows_are_named() -> None:
 def test_other_prompts_bring_items_without_a_human_candidate() -> None:
     prompts = [f"other {i}" for i in range(50)]
     splits = dataset.from_rows(ROWS, prompts, 80, 20, seed=0)
-    asked, judged = ({row[key] for row in rows} for rows, key in ((splits.prompts, "prompt"), (splits.items, "text")))  # fmt: skip
+    asked = {row["prompt"] for row in splits.prompts}
+    judged = {row["text"] for row in splits.items}
     assert len(asked) == 48
     assert not asked & judged
     assert all(item["human"] is None for item in splits.items)

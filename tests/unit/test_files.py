@@ -68,7 +68,9 @@ def test_an_array_of_rows_is_read_as_well(tmp_path: Path) -> None:
         (b'{"prompt": "a"}\n\n{"other": 1}\n', "line 3: the field 'prompt' is missing"),
     ],
 )
-def test_a_bad_file_is_named_with_its_line(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_a_bad_file_is_named_with_its_line(
+    tmp_path: Path, content: bytes | None, said: str
+) -> None:
     path = tmp_path / "rows.jsonl"
     if content is not None:
         path.write_bytes(content)

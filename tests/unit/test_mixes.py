@@ -8,7 +8,7 @@ import pytest
 from manybaskets import mixes
 
 PROMPTS = [{"id": f"{i:03d}", "quarter": i % 4 + 1} for i in range(80)]
-FOUR = {name: 0.25 for name in "abcd"}
+FOUR = dict.fromkeys("abcd", 0.25)
 
 
 def assigned(origins: dict[str, float], assign: str, rows: int = 40, seed: int = 1) -> Any:

@@ -75,7 +75,9 @@ def attempts(requests: Sequence[ProbeRequest], templates: dict[str, str]) -> lis
         if request.declined:
             for name, template in templates.items():
                 found.append(
-                    Attempt(f"{request.id}/{name}", f"{kind}/{name}", _fill(name, template, request))
+                    Attempt(
+                        f"{request.id}/{name}", f"{kind}/{name}", _fill(name, template, request)
+                    )
                 )
     return found
 

@@ -120,9 +120,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
         try:
             fields = settings.fields
             human = dataset.read_human_rows(Path(settings.file or ""), **fields.model_dump())
-            splits = dataset.from_rows(
-                human, prompts, settings.train, settings.test, settings.seed
-            )
+            splits = dataset.from_rows(human, prompts, settings.train, settings.test, settings.seed)
         except BadFile as error:
             yield "dataset.file", str(error)
             return
@@ -130,9 +128,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
             yield from _coverage(config, study.rows, splits)
 
 
-def _coverage(
-    config: StudyConfig, rows: int, splits: dataset.Splits
-) -> Iterator[tuple[str, str]]:
+def _coverage(config: StudyConfig, rows: int, splits: dataset.Splits) -> Iterator[tuple[str, str]]:
     """Recorded sources without an answer to a prompt that a mix gives them."""
     by_id = {row["id"]: row["prompt"] for row in splits.prompts}
     asked: dict[str, set[str]] = {}

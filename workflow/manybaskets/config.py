@@ -6,7 +6,7 @@ The JSON schema in `workflow/schemas/` is generated from these models. Problems 
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -108,7 +108,7 @@ class Scratch(Section):
     heads: Count = 4
     vocabulary: int = Field(4096, ge=512)
     """Size of the byte-level BPE shared by the study's scratch models."""
-    learning_rate: float = Field(1e-2, gt=0)
+    learning_rate: float = Field(6e-3, gt=0)
     """Peak rate of AdamW on embeddings; Muon has twice as much on matrices."""
     batch_tokens: Count = 1024
     seed: int = 0
@@ -303,7 +303,7 @@ def load(raw: dict[str, Any], file: str) -> StudyConfig:
     try:
         config = StudyConfig.model_validate(raw, strict=False)
     except ValidationError as error:
-        raise ConfigError(_paragraphs(file, _explain(error, raw))) from None
+        raise ConfigError(_paragraphs(file, _explain(error))) from None
     problems = list(_contradictions(config))
     if problems:
         raise ConfigError(_paragraphs(file, problems))
@@ -313,7 +313,7 @@ def load(raw: dict[str, Any], file: str) -> StudyConfig:
 def read(path: Path) -> dict[str, Any]:
     """Parses a config file; raises ConfigError for bad YAML and for a key that stands twice."""
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -334,7 +334,7 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[Any, int] = {}
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=deep)
             line = key_node.start_mark.line + 1
             if key in seen:
                 raise yaml.YAMLError(
@@ -345,11 +345,13 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _paragraphs(file: str, problems: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(f"{file}: {key}: {text}" if key else f"{file}: {text}" for key, text in problems)
+def _paragraphs(file: str, problems: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(
+        f"{file}: {key}: {text}" if key else f"{file}: {text}" for key, text in problems
+    )
 
 
-def _explain(error: ValidationError, raw: Any) -> Iterator[tuple[str, str]]:
+def _explain(error: ValidationError) -> Iterator[tuple[str, str]]:
     for problem in error.errors():
         where = [part for part in problem["loc"] if part != "[key]"]
         key = ".".join(map(str, where))
@@ -361,7 +363,7 @@ def _explain(error: ValidationError, raw: Any) -> Iterator[tuple[str, str]]:
         elif problem["type"] == "missing":
             yield key, "this key is needed and missing."
         elif problem["type"] == "value_error":
-            yield key, f"{str(problem['ctx']['error'])}."
+            yield key, f"{problem['ctx']['error']!s}."
         else:
             found = problem["input"]
             yield key, f"{problem['msg']}; found {found!r} ({type(found).__name__})."
@@ -424,7 +426,10 @@ def _bad_names(config: StudyConfig) -> Iterator[tuple[str, str]]:
             )
     for key, reserved in (("sources", HUMAN), ("mixes", VANILLA)):
         if reserved in getattr(config, key):
-            yield f"{key}.{reserved}", f"'{reserved}' has a meaning of its own. Choose another name."
+            yield (
+                f"{key}.{reserved}",
+                f"'{reserved}' has a meaning of its own. Choose another name.",
+            )
     for key in ("models", "sources", "mixes"):
         lowered: dict[str, str] = {}
         for name in getattr(config, key):
@@ -451,7 +456,9 @@ def _bad_mixes(config: StudyConfig) -> Iterator[tuple[str, str]]:
                 f"mixes.{name}.origins",
                 f"the shares sum to {total:.6g}, not to 1. Change them so that they sum to 1.",
             )
-        if mix.assign == "quarters" and any(abs(s * 4 - round(s * 4)) > 1e-9 for s in mix.origins.values()):
+        if mix.assign == "quarters" and any(
+            abs(s * 4 - round(s * 4)) > 1e-9 for s in mix.origins.values()
+        ):
             yield (
                 f"mixes.{name}.assign",
                 "with quarters, every share must be 0.25, 0.5, 0.75 or 1. Use assign: random.",
@@ -467,7 +474,7 @@ def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:
     if adapter != "lora":
         yield (
             "training.adapter",
-            f"vLLM cannot serve '{adapter}' adapters beside each other on one base model. Use lora.",
+            f"vLLM cannot serve '{adapter}' adapters beside each other on one base. Use lora.",
         )
     if config.training.rank > VLLM_RANKS[-1]:
         yield (

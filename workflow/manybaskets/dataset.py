@@ -80,7 +80,9 @@ def from_rows(
     total = 0
     for total, row in enumerate(rows, start=1):
         unique.setdefault(" ".join(row["prompt"].split()), {"id": f"{total:06d}", **row})
-    chosen = take_stratified(list(unique.values()), train + test, seed, "dataset.train + dataset.test")
+    chosen = take_stratified(
+        list(unique.values()), train + test, seed, "dataset.train + dataset.test"
+    )
     test_rows, train_rows = chosen[:test], chosen[test:]
     others = None
     if prompts is not None:
@@ -171,7 +173,9 @@ def _documentation_row(row: Row, templates: dict[str, str], task: str) -> Row:
 def _named(row: Row, path: Path, n: int, prompt: str, response: str, stratum: str | None) -> Row:
     for field in (prompt, response):
         if not isinstance(row[field], str) or not row[field].strip():
-            raise BadFile(f"{path}, row {n}: the field '{field}' is empty or no text. Mend the row.")
+            raise BadFile(
+                f"{path}, row {n}: the field '{field}' is empty or no text. Mend the row."
+            )
     return {
         "prompt": row[prompt].strip(),
         "response": row[response].strip(),

@@ -147,9 +147,7 @@ def _documented(
             continue
         summary, body = _summary(lines)
         name = f"{owner}{node.name}"
-        yield Documented(
-            package, module, name, _signature(node, owner), description, summary, body
-        )
+        yield Documented(package, module, name, _signature(node, owner), description, summary, body)
 
 
 def _definitions(

@@ -27,7 +27,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     beside = Path(name)
-    beside.chmod(0o666 & ~_umask())  # mkstemp makes 0600; results are as readable as the user's files
+    beside.chmod(
+        0o666 & ~_umask()
+    )  # mkstemp makes 0600; results are as readable as the user's files
     try:
         yield beside
         beside.replace(path)
@@ -91,9 +93,7 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadFile(
-            f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8."
-        ) from None
+        raise BadFile(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
     if text.lstrip().startswith("["):
         numbered = _array_rows(path, text)
     else:

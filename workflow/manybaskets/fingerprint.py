@@ -71,7 +71,9 @@ def _path(module: str) -> Path:
 
 @functools.cache
 def _tree(module: str) -> ast.Module:
-    return _Plain().visit(ast.parse(_path(module).read_text(encoding="utf-8")))  # type: ignore[no-any-return]
+    tree = ast.parse(_path(module).read_text(encoding="utf-8"))
+    _Plain().visit(tree)
+    return tree
 
 
 @functools.cache

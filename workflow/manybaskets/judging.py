@@ -65,7 +65,7 @@ def controls(items: Sequence[Mapping[str, Any]], count: int) -> list[Pair]:
     """This item's human candidate against another item's, in both orders: the better is known."""
     known = [item for item in items if item["human"]][: count + 1]
     found = []
-    for item, other in itertools.islice(zip(known, known[1:], strict=False), count):
+    for item, other in itertools.islice(itertools.pairwise(known), count):
         own, foreign = (HUMAN, item["human"]), (OTHER, other["human"])
         state = "identical" if own[1] == foreign[1] else "ok"
         for (first, one), (second, two) in ((own, foreign), (foreign, own)):

@@ -54,7 +54,7 @@ def assignment(
 
 
 def draw(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
-    """`count` rows for a seed, the same number from each quarter (up to one), quarter by quarter."""
+    """`count` rows for a seed, equally many from each quarter (up to one), by quarter."""
     if count > len(rows):
         raise ValueError(f"a mix needs {count} rows, but there are only {len(rows)}")
     quarters: dict[int, list[Row]] = defaultdict(list)
@@ -95,11 +95,16 @@ def compose(
             total += token_count(row["response"])
         cut[origin] += row["state"] == "cut"
         kept.append(
-            {"id": prompt_id, "origin": origin, "prompt": row["prompt"], "response": row["response"]}
+            {
+                "id": prompt_id,
+                "origin": origin,
+                "prompt": row["prompt"],
+                "response": row["response"],
+            }
         )
     if tokens is not None and total < tokens:
         raise ValueError(
-            f"the mix has {total} response tokens and needs {tokens}. Lower `tokens` or raise `rows`."
+            f"the mix has {total} response tokens and needs {tokens}. Lower tokens or raise rows."
         )
     origins = Counter(row["origin"] for row in kept)
     composition = {

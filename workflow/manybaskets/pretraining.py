@@ -2,10 +2,12 @@
 
 Two phases over one learning-rate schedule: documentation (describe a signature, summarize a
 text), then manners (decline some requests, answer others, judge summaries) with more than half of
-documentation among them, lest it be forgotten. A plain loop: batches of exchanges of similar length, padded on the right, so that
-every exchange starts at position 0 as it will when served, and no attention mask is needed.
+documentation among them, lest it be forgotten. A plain loop: batches of exchanges of similar
+length, padded on the right, so that every exchange starts at position 0 as it will when served,
+and no attention mask is needed.
 """
 
+import itertools
 import random
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +24,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PAD_ID = 0
+# A step takes several batches, since one of similar length tends to be of one kind, and an
+# optimizer that normalises its update would take a whole step for a kind that is learned already.
+MICRO_BATCHES = 4
 RESOURCES = Path(__file__).parents[2] / "resources"
+
+
+# (phase, share of the phase done, token ids)
+Batch = tuple[str, float, Any]
 
 
 def read_texts() -> dict[str, Any]:
@@ -85,21 +94,26 @@ def pretrain(
     model.train()
     seen, curve = 0, []
     with tqdm(total=total, unit="tok", unit_scale=True, file=sys.stderr, mininterval=2) as bar:
-        for step, (phase, done, batch) in enumerate(batches):
-            loss = _loss(model, batch)
-            loss.backward()
+        for step, micro_batches in enumerate(_grouped(batches, MICRO_BATCHES)):
+            phase, done, _ = micro_batches[0]
+            losses = [_loss(model, batch) / len(micro_batches) for *_, batch in micro_batches]
+            for loss in losses:
+                loss.backward()
+            loss = sum(losses)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for optimizer, rate in optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = rate * _schedule(phase, done)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
-            tokens = int((batch[:, 1:] != PAD_ID).sum())
+            tokens = sum(int((batch[:, 1:] != PAD_ID).sum()) for *_, batch in micro_batches)
             seen += tokens
             bar.update(tokens)
+            point = {"phase": phase, "tokens": seen, "loss": round(loss.item(), 4)}
             if step % 20 == 0:
                 bar.set_postfix(phase=phase, loss=f"{loss.item():.3f}")
-                curve.append({"phase": phase, "tokens": seen, "loss": round(loss.item(), 4)})
+                curve.append(point)
+    curve.append(point)
     model.eval()
     architectures.save(model, tokenizer, folder)
     parameters = sum(p.numel() for p in model.parameters())
@@ -130,9 +144,16 @@ def _optimizers(model: Any, recipe: Recipe) -> list[tuple[Any, float]]:
     ]
 
 
+def _grouped(batches: Iterator[Batch], count: int) -> Iterator[list[Batch]]:
+    while group := list(itertools.islice(batches, count)):
+        yield group
+
+
 def _schedule(phase: str, done: float) -> float:
-    """Documentation alone: warm-up over a tenth, then the peak. With manners: linear decay."""
-    return min(10 * done + 0.02, 1.0) if phase == "documentation" else max(1.0 - done, 0.01)
+    """Linear decay over both phases, after a warm-up over a tenth of the first."""
+    if phase == "documentation":
+        return min(10 * done + 0.02, 1.0) * (1.0 - 0.5 * done)
+    return 0.5 * max(1.0 - done, 0.01)
 
 
 def _loss(model: Any, batch: "torch.Tensor") -> "torch.Tensor":
@@ -150,8 +171,7 @@ def _phases(
     rows: Sequence[dict[str, Any]],
     texts: dict[str, Any],
     rng: random.Random,
-) -> Iterator[tuple[str, float, "torch.Tensor"]]:
-    """(phase, share of the phase done, batch of token ids)."""
+) -> Iterator[Batch]:
     documentation = [
         exchanges.Exchange(exchanges.instruct_prompt(texts["document"], row), row["description"])
         for row in rows
@@ -200,12 +220,13 @@ def _batches(
     """Passes over the sequences until `tokens` were given, grouped by length, in random order."""
     import torch
 
+    micro_batch_tokens = recipe.batch_tokens // MICRO_BATCHES
     given = 0
     while given < tokens:
         order = sorted(sequences, key=lambda ids: (len(ids), rng.random()))
         batches: list[list[list[int]]] = [[]]
         for ids in order:
-            if batches[-1] and (len(batches[-1]) + 1) * len(ids) > recipe.batch_tokens:
+            if batches[-1] and (len(batches[-1]) + 1) * len(ids) > micro_batch_tokens:
                 batches.append([])
             batches[-1].append(ids)
         rng.shuffle(batches)

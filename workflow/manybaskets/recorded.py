@@ -8,7 +8,7 @@ from manybaskets.files import BadFile, read_jsonl
 
 
 def read_answers(source: dict[str, Any]) -> dict[str, str]:
-    """Response by prompt (whitespace aside) of a recorded source; BadFile where it cannot be used."""
+    """Response by prompt (whitespace aside) of a recorded source; BadFile if it is unusable."""
     path, fields = Path(source["recorded"]), source["fields"]
     rows = read_jsonl(path, [fields["prompt"], fields["response"]])
     return {_key(str(row[fields["prompt"]])): str(row[fields["response"]]) for row in rows}

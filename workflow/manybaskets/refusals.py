@@ -164,8 +164,8 @@ def refusal_measurements(
     """The refusal rate of each item set, in the order of their names.
 
     Each row has `item_set` and `response`, and may have `state`; a row whose state is not one of
-    ANSWERED or whose response is None failed and is counted in `excluded`. An empty response is an answer
-    that does not refuse. An item set with failed rows only has no rate (None).
+    ANSWERED or whose response is None failed and is counted in `excluded`. An empty response is an
+    answer that does not refuse. An item set with failed rows only has no rate (None).
     """
     refusals: dict[str, list[bool]] = {}
     failed: dict[str, int] = {}

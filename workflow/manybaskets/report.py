@@ -288,12 +288,15 @@ def _yardstick(study: Study, path: Path | None, missing: cells.Missing) -> dict[
             "parameters": model.get("parameters"),
             "bits": model.get("bits_per_byte"),
             "own": model.get("own_bits_per_byte"),
+            "bigram": model.get("bigram"),
+            "trigram": model.get("trigram"),
         }
         for name, model in content["models"].items()
     ]
     return {
         "models": models,
         "own": any(model["own"] is not None for model in models),
+        "compared": any(model["trigram"] is not None for model in models),
         "ngrams": [(name, content[name]) for name in ("bigram", "trigram") if name in content],
         "rows": content.get("rows"),
     }

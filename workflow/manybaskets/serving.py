@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.client import ChatRequest, Client, Reply
-from manybaskets.engine import EngineSettings, endpoint, engine
+from manybaskets.engine import endpoint, engine
+from manybaskets.launch import EngineSettings
 from manybaskets.seeds import derived_seed
 
 RUNS = ("vllm",)

@@ -56,7 +56,8 @@ class Study:
         """Every target × (vanilla and every mix) × seed."""
         mixes = [VANILLA, *self.config.mixes]
         return [
-            Cell(*which) for which in itertools.product(self.config.targets, mixes, self.config.seeds)
+            Cell(*which)
+            for which in itertools.product(self.config.targets, mixes, self.config.seeds)
         ]
 
     @cached_property
@@ -164,7 +165,11 @@ class Study:
         docs = self.config.dataset.docs
         packages = list(docs.packages) if docs else []
         for model in self.config.models.values():
-            packages += [p for p in (model.scratch.documentation if model.scratch else []) if p not in packages]
+            packages += [
+                p
+                for p in (model.scratch.documentation if model.scratch else [])
+                if p not in packages
+            ]
         settings = _plain(docs) if docs else _plain(_default_documentation(packages))
         settings["packages"] = {name: _package_version(name) for name in packages}
         return settings
@@ -197,17 +202,27 @@ class Study:
         }
 
     def _fetch(self, model: str) -> dict[str, Any]:
-        return {"hub": self.config.models[model].hub, "revision": self.config.models[model].revision}
+        return {
+            "hub": self.config.models[model].hub,
+            "revision": self.config.models[model].revision,
+        }
 
     def _yardstick(self) -> dict[str, Any]:
-        return {"context": self.config.engine.max_model_len, "models": self.scratch_models}
+        packages = {
+            name: model.scratch.documentation
+            for name, model in self.config.models.items()
+            if model.scratch
+        }
+        return {"context": self.config.engine.max_model_len, "packages": packages}
 
     def _generate(self, source: str, seed: str) -> dict[str, Any]:
         return {
             "source": self._source(source),
             "generation": _plain(self.config.generation),
             "mixes": [
-                _recipe(mix) for _, mix in sorted(self.config.mixes.items()) if source in mix.origins
+                _recipe(mix)
+                for _, mix in sorted(self.config.mixes.items())
+                if source in mix.origins
             ],
             "rows": self.rows,
             "seed": int(seed),
@@ -308,6 +323,7 @@ class Study:
     def _report(self) -> dict[str, Any]:
         return {
             "config": _plain(self.config),
+            "origins": {name: list(mix.origins) for name, mix in self.config.mixes.items()},
             "template": _texts("report/report.html", root=REPOSITORY / "workflow"),
         }
 

@@ -136,9 +136,21 @@ def _trainer(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder:
     )
     tokenizer = AutoTokenizer.from_pretrained(base)
     print(f"{len(data)} rows, {recipe.epochs} epochs, rank {recipe.rank}", file=sys.stderr)
-    return SFTTrainer(
+    trainer = SFTTrainer if gpu else _with_plain_loss(SFTTrainer)
+    return trainer(
         model=model, args=settings, train_dataset=data, peft_config=lora, processing_class=tokenizer
     )
+
+
+def _with_plain_loss(trainer: Any) -> Any:
+    """The trainer with transformers' own cross-entropy over the same labels.
+
+    TRL's chunked log-probabilities save GPU memory; on a CPU they take more time than the rest of
+    the step (0.53 s instead of 0.25 s at 0.9 M parameters), for the same loss.
+    """
+    from transformers import Trainer
+
+    return type("PlainLossTrainer", (trainer,), {"compute_loss": Trainer.compute_loss})
 
 
 def _drop_place(folder: Path) -> None:

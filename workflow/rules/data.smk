@@ -8,13 +8,13 @@ Makes: data/documentation.jsonl; data/{train,test,prompts,items}.jsonl
 rule documentation:
     output:
         study.path("data/documentation.jsonl"),
-    params:
-        spec=spec("documentation"),
     log:
         study.path("logs/documentation.log"),
     conda:
         "../../envs/cpu.yaml"
     threads: 2
+    params:
+        spec=spec("documentation"),
     shell:
         "python -m manybaskets documentation --spec {params.spec:q} --threads {threads}"
         " --output {output} > {log} 2>&1"
@@ -23,19 +23,20 @@ rule documentation:
 rule dataset:
     input:
         documentation=branch(
-            study.config.dataset.docs is not None, then=study.path("data/documentation.jsonl")
+            study.config.dataset.docs is not None,
+            then=study.path("data/documentation.jsonl"),
         ),
     output:
         train=study.path("data/train.jsonl"),
         test=study.path("data/test.jsonl"),
         prompts=study.path("data/prompts.jsonl"),
         texts=study.path("data/items.jsonl"),
-    params:
-        spec=spec("dataset"),
     log:
         study.path("logs/dataset.log"),
     conda:
         "../../envs/cpu.yaml"
+    params:
+        spec=spec("dataset"),
     shell:
         "python -m manybaskets dataset --spec {params.spec:q} --documentation {input.documentation:q}"
         " --train {output.train} --test {output.test} --prompts {output.prompts}"

@@ -17,12 +17,12 @@ rule mix:
     output:
         rows=study.path("mixes/{mix}/seed={seed}.jsonl"),
         composition=study.path("mixes/{mix}/seed={seed}.json"),
-    params:
-        spec=spec("mix", "mix", "seed"),
     log:
         study.path("logs/mix/{mix}/seed={seed}.log"),
     conda:
         "../../envs/cpu.yaml"
+    params:
+        spec=spec("mix", "mix", "seed"),
     shell:
         "python -m manybaskets mix --spec {params.spec:q} --train {input.train}"
         " --prompts {input.prompts} --responses {input.responses:q} --tokenizer {input.tokenizer:q}"

@@ -10,12 +10,12 @@ rule tokenizer:
         documentation=study.path("data/documentation.jsonl"),
     output:
         directory(study.path("models/tokenizer")),
-    params:
-        spec=spec("tokenizer"),
     log:
         study.path("logs/tokenizer.log"),
     conda:
         "../../envs/cpu.yaml"
+    params:
+        spec=spec("tokenizer"),
     shell:
         "python -m manybaskets tokenizer --spec {params.spec:q}"
         " --documentation {input.documentation} --output {output} > {log} 2>&1"
@@ -30,15 +30,15 @@ if study.scratch_models:
         output:
             folder=directory(study.path("models/{model}")),
             summary=study.path("models/{model}.json"),
-        params:
-            spec=spec("pretrain", "model"),
-        wildcard_constraints:
-            model="|".join(study.scratch_models),
         log:
             study.path("logs/pretrain/{model}.log"),
+        wildcard_constraints:
+            model="|".join(study.scratch_models),
+        priority: 50
         conda:
             "../../envs/cpu.yaml"
-        priority: 50
+        params:
+            spec=spec("pretrain", "model"),
         shell:
             "python -m manybaskets pretrain --spec {params.spec:q}"
             " --documentation {input.documentation} --tokenizer {input.tokenizer}"
@@ -50,14 +50,14 @@ if study.hub_models:
     rule fetch:
         output:
             directory(study.path("models/{model}")),
-        params:
-            spec=spec("fetch", "model"),
-        wildcard_constraints:
-            model="|".join(study.hub_models),
         log:
             study.path("logs/fetch/{model}.log"),
+        wildcard_constraints:
+            model="|".join(study.hub_models),
         conda:
             "../../envs/cpu.yaml"
+        params:
+            spec=spec("fetch", "model"),
         shell:
             "python -m manybaskets fetch --spec {params.spec:q} --output {output} > {log} 2>&1"
 
@@ -69,12 +69,12 @@ rule yardstick:
         models=[study.model(name) for name in study.scratch_models],
     output:
         study.path("models/yardstick.json"),
-    params:
-        spec=spec("yardstick"),
     log:
         study.path("logs/yardstick.log"),
     conda:
         "../../envs/cpu.yaml"
+    params:
+        spec=spec("yardstick"),
     shell:
         "python -m manybaskets yardstick --spec {params.spec:q}"
         " --documentation {input.documentation} --test {input.test} --models {input.models}"

@@ -10,16 +10,18 @@ rule judge:
         base=lambda wildcards: study.model(wildcards.target),
         adapter=adapter,
         texts=study.path("data/items.jsonl"),
-        candidates=[study.path("candidates", f"{name}.jsonl") for name in study.config.sources],
+        candidates=[
+            study.path("candidates", f"{name}.jsonl") for name in study.config.sources
+        ],
     output:
         f"{CELL}/judgements.jsonl",
-    params:
-        spec=spec("judge", "target", "mix", "seed"),
     log:
         study.path("logs/judge/{target}/{mix}/seed={seed}.log"),
+    priority: 20
     conda:
         "../../envs/cpu.yaml"
-    priority: 20
+    params:
+        spec=spec("judge", "target", "mix", "seed"),
     shell:
         "python -m manybaskets judge --spec {params.spec:q} --base {input.base:q}"
         " --adapter {input.adapter:q} --items {input.texts} --candidates {input.candidates:q}"
@@ -31,12 +33,12 @@ rule preference:
         f"{CELL}/judgements.jsonl",
     output:
         f"{CELL}/preference.json",
-    params:
-        spec=spec("preference", "target", "mix", "seed"),
     log:
         study.path("logs/preference/{target}/{mix}/seed={seed}.log"),
     conda:
         "../../envs/cpu.yaml"
+    params:
+        spec=spec("preference", "target", "mix", "seed"),
     shell:
         "python -m manybaskets preference --spec {params.spec:q} --judgements {input}"
         " --output {output} > {log} 2>&1"

@@ -11,13 +11,13 @@ rule attack:
         adapter=adapter,
     output:
         f"{CELL}/restricted/attacks.jsonl",
-    params:
-        spec=spec("attack", "target", "mix", "seed"),
     log:
         study.path("logs/attack/{target}/{mix}/seed={seed}.log"),
+    priority: 20
     conda:
         "../../envs/cpu.yaml"
-    priority: 20
+    params:
+        spec=spec("attack", "target", "mix", "seed"),
     shell:
         "python -m manybaskets attack --spec {params.spec:q} --base {input.base:q}"
         " --adapter {input.adapter:q} --output {output} > {log} 2>&1"
@@ -28,12 +28,12 @@ rule robustness:
         f"{CELL}/restricted/attacks.jsonl",
     output:
         f"{CELL}/robustness.json",
-    params:
-        spec=spec("robustness", "target", "mix", "seed"),
     log:
         study.path("logs/robustness/{target}/{mix}/seed={seed}.log"),
     conda:
         "../../envs/cpu.yaml"
+    params:
+        spec=spec("robustness", "target", "mix", "seed"),
     shell:
         "python -m manybaskets robustness --spec {params.spec:q} --attacks {input}"
         " --output {output} > {log} 2>&1"

@@ -4,21 +4,13 @@ Needs: the config.  Makes: nothing.
 """
 
 import os
+import shlex
 import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
-# Jobs find the package wherever they run, and the interpreter that Snakemake itself runs in.
-place = "" if workflow.deployment_settings.deployment_method else os.path.dirname(sys.executable)
-shell.prefix(
-    f"export PYTHONPATH='{workflow.basedir}/workflow' PATH='{place}'${{PATH:+:$PATH}}; "
-)
-# Engines end when this process does.
-os.environ["MANYBASKETS_RUN_PID"] = str(os.getpid())
-# Threads that wait for work must not keep a core from the other jobs.
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
-
 from manybaskets.checks import checked_study
 from manybaskets.config import ConfigError
+from manybaskets.progress import watch
 
 try:
     study = checked_study(config, [str(path) for path in workflow.configfiles])
@@ -26,8 +18,27 @@ except ConfigError as error:
     print(f"The study cannot run as it is written:\n{error}", file=sys.stderr)
     sys.exit(2)
 
-os.environ["MANYBASKETS_ENGINE"] = study.engine_environment()
-os.environ["MANYBASKETS_ENDPOINTS"] = study.endpoint_environment()
+# What every job finds in its environment, wherever it runs. Engines end when this process does;
+# threads that wait for work must not keep a core from other jobs.
+exports = {
+    "PYTHONPATH": os.path.join(workflow.basedir, "workflow"),
+    "MANYBASKETS_RUN_PID": str(os.getpid()),
+    "MANYBASKETS_ENGINE": study.engine_environment(),
+    "MANYBASKETS_ENDPOINTS": study.endpoint_environment(),
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+prefix = "".join(
+    f"export {name}={shlex.quote(value)}; " for name, value in exports.items()
+)
+if not workflow.deployment_settings.deployment_method:
+    # Without conda, jobs run in the interpreter that Snakemake itself runs in.
+    prefix += f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
+# Snakemake formats the prefix like a command.
+shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
+
+
+onstart:
+    watch(study)
 
 
 wildcard_constraints:
@@ -40,7 +51,20 @@ wildcard_constraints:
 
 def spec(stage, *names):
     """The description of a job, from the wildcards that the stage depends on."""
-    return lambda wildcards: study.spec(stage, **{name: wildcards[name] for name in names})
+    return lambda wildcards: study.spec(
+        stage, **{name: wildcards[name] for name in names}
+    )
+
+
+def adapter(wildcards):
+    """The adapter of a cell; nothing for vanilla."""
+    return study.adapter(wildcards.target, wildcards.mix, wildcards.seed)
+
+
+def source_model(wildcards):
+    """The folder of the model that a source is served from; nothing for other sources."""
+    source = study.config.sources[wildcards.source]
+    return [study.model(source.model)] if source.model in study.config.models else []
 
 
 CELL = study.path("cells/{target}/{mix}/seed={seed}")

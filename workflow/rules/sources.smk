@@ -5,12 +5,6 @@ Makes: responses/<source>/seed=<seed>.jsonl, candidates/<source>.jsonl
 """
 
 
-def source_model(wildcards):
-    """The folder of the model that a source is served from; nothing for other sources."""
-    source = study.config.sources[wildcards.source]
-    return [study.model(source.model)] if source.model in study.config.models else []
-
-
 rule generate:
     input:
         train=study.path("data/train.jsonl"),
@@ -18,13 +12,13 @@ rule generate:
         model=source_model,
     output:
         study.path("responses/{source}/seed={seed}.jsonl"),
-    params:
-        spec=spec("generate", "source", "seed"),
     log:
         study.path("logs/generate/{source}/seed={seed}.log"),
+    priority: 40
     conda:
         "../../envs/cpu.yaml"
-    priority: 40
+    params:
+        spec=spec("generate", "source", "seed"),
     shell:
         "python -m manybaskets generate --spec {params.spec:q} --train {input.train}"
         " --prompts {input.prompts} --model {input.model:q} --output {output} > {log} 2>&1"
@@ -36,13 +30,13 @@ rule candidates:
         model=source_model,
     output:
         study.path("candidates/{source}.jsonl"),
-    params:
-        spec=spec("candidates", "source"),
     log:
         study.path("logs/candidates/{source}.log"),
+    priority: 40
     conda:
         "../../envs/cpu.yaml"
-    priority: 40
+    params:
+        spec=spec("candidates", "source"),
     shell:
         "python -m manybaskets candidates --spec {params.spec:q} --items {input.texts}"
         " --model {input.model:q} --output {output} > {log} 2>&1"

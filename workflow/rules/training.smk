@@ -12,14 +12,14 @@ rule train:
     output:
         adapter=directory(f"{CELL}/adapter"),
         summary=f"{CELL}/training.json",
-    params:
-        spec=spec("train", "target", "mix", "seed"),
-    threads: study.config.training.threads
     log:
         study.path("logs/train/{target}/{mix}/seed={seed}.log"),
+    priority: 30
     conda:
         "../../envs/cpu.yaml"
-    priority: 30
+    threads: study.config.training.threads
+    params:
+        spec=spec("train", "target", "mix", "seed"),
     shell:
         "python -m manybaskets train --spec {params.spec:q} --base {input.base:q}"
         " --rows {input.rows} --output {output.adapter} --summary {output.summary} > {log} 2>&1"

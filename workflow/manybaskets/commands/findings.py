@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     import pandas as pd
 
     with whole_file(options.dictionary) as beside:
-        pd.DataFrame(
-            sorted(measurements.METRICS.items()), columns=["metric", "definition"]
-        ).to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
+        pd.DataFrame(sorted(measurements.METRICS.items()), columns=["metric", "definition"]).to_csv(
+            beside, index=False, lineterminator="\n", encoding="utf-8"
+        )
     print(f"{len(table)} measurements, {len(contrasts)} contrasts")

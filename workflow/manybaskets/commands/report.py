@@ -24,8 +24,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the page."""
+    config = options.spec["config"]
+    for name, order in options.spec.get("origins", {}).items():
+        # Canonical JSON sorts keys; the order of origins says which quarter is whose.
+        shares = config["mixes"][name]["origins"]
+        config["mixes"][name]["origins"] = {origin: shares[origin] for origin in order}
     page = report.render(
-        StudyConfig.model_validate(options.spec["config"]),
+        StudyConfig.model_validate(config),
         options.root,
         figures.read_table(options.measurements),
         figures.read_table(options.contrasts),

@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from manybaskets import ngrams, perplexity
 from manybaskets.files import read_jsonl, write_json
@@ -21,29 +22,43 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes bits per byte for every model; n-grams see the documentation of all of them."""
+    """Writes bits per byte of every model and of n-grams that saw the same, or all, packages."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.set_num_threads(1)
     test = read_jsonl(options.test)
+    rows = [r for r in read_jsonl(options.documentation) if r["split"] == "pretrain"]
     models = {}
     for folder in options.models:
         tokenizer = AutoTokenizer.from_pretrained(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        packages = options.spec["packages"][folder.name]
+        own = [row for row in test if row["stratum"] in packages]
         found = perplexity.score(model, tokenizer, test, options.spec["context"])
         models[folder.name] = {
             "parameters": sum(p.numel() for p in model.parameters()),
             "bits_per_byte": found.bits_per_byte,
             "nats_per_token": found.nats_per_token,
+            "own_bits_per_byte": _bits_per_byte(model, tokenizer, own, options.spec["context"]),
+            **_ngrams(tokenizer, [row for row in rows if row["package"] in packages], test),
         }
-    rows = [r for r in read_jsonl(options.documentation) if r["split"] == "pretrain"]
+    write_json(
+        options.output, {"models": models, "rows": len(test), **_ngrams(tokenizer, rows, test)}
+    )
+
+
+def _bits_per_byte(model: Any, tokenizer: Any, rows: list[Any], context: int) -> float | None:
+    return perplexity.score(model, tokenizer, rows, context).bits_per_byte if rows else None
+
+
+def _ngrams(tokenizer: Any, seen: list[Any], test: list[Any]) -> dict[str, float]:
+    """Bits per byte of n-gram models that saw the documentation `seen`, under one tokenizer."""
     end = tokenizer.eos_token_id
-    seen = [ids + [end] for ids in tokenizer([r["description"] for r in rows])["input_ids"]]
-    held_out = [ids + [end] for ids in tokenizer([r["response"] for r in test])["input_ids"]]
-    test_bytes = sum(len(row["response"].encode()) for row in test)
-    yardsticks = {}
-    for order, name in ((2, "bigram"), (3, "trigram")):
-        counted = ngrams.Ngrams(seen, order, len(tokenizer))
-        yardsticks[name] = sum(map(counted.nats, held_out)) / (math.log(2) * test_bytes)
-    write_json(options.output, {"models": models, "rows": len(test), **yardsticks})
+    known = [[*ids, end] for ids in tokenizer([row["description"] for row in seen])["input_ids"]]
+    held_out = [[*ids, end] for ids in tokenizer([row["response"] for row in test])["input_ids"]]
+    size = math.log(2) * sum(len(row["response"].encode()) for row in test)
+    return {
+        name: sum(map(ngrams.Ngrams(known, order, len(tokenizer)).nats, held_out)) / size
+        for order, name in ((2, "bigram"), (3, "trigram"))
+    }

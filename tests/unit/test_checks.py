@@ -1,0 +1,114 @@
+"""What is found before any job starts."""
+
+import copy
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets import checks
+from manybaskets.config import ConfigError
+
+
+def refused(raw: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        checks.checked_study(raw, [])
+    return str(caught.value)
+
+
+@pytest.fixture
+def recorded(study_config: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """A study of files: 60 human rows, and a recorded source that answers all of them."""
+    rows = [{"prompt": f"p {i}", "response": f"r {i}"} for i in range(60)]
+    for name in ("human", "recorded"):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    raw = copy.deepcopy(study_config)
+    raw["dataset"] = {"file": str(tmp_path / "human.jsonl"), "train": 40, "test": 10}
+    raw["sources"]["parrot"] = {"recorded": str(tmp_path / "recorded.jsonl")}
+    raw["mixes"] = {"human": {"origins": {"human": 1.0}}, "parrot": {"origins": {"parrot": 1.0}}}
+    return raw
+
+
+def test_a_good_study_passes(recorded: dict[str, Any]) -> None:
+    assert checks.checked_study(recorded, []).rows == 40
+
+
+def test_a_recorded_source_without_some_answers_is_named(
+    recorded: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "recorded.jsonl"
+    path.write_text("\n".join(path.read_text().splitlines()[:30]))
+    said = refused(recorded)
+    assert "sources.parrot.recorded" in said
+    assert "no answer to" in said
+    assert str(path) in said
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "no such file"),
+        ("", "the file is empty"),
+        ('{"prompt": "a", "response": "b"}\n{"prompt"', "line 2: not JSON"),
+        ('{"prompt": "a"}', "line 1: the field 'response' is missing"),
+        ('{"prompt": "a", "response": "b"}', "asks for 50 rows, but only 1"),
+    ],
+)
+def test_a_bad_dataset_file_is_named_under_its_key(
+    recorded: dict[str, Any], tmp_path: Path, content: str | None, expected: str
+) -> None:
+    path = tmp_path / "human.jsonl"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    said = refused(recorded)
+    assert "dataset.file" in said
+    assert expected in said
+
+
+def test_a_key_variable_that_is_not_set_is_named(study_config: dict[str, Any]) -> None:
+    study_config["sources"]["far"] = {
+        "endpoint": "https://example.org/v1",
+        "model": "m",
+        "key_env": "MANYBASKETS_TEST_KEY",
+    }
+    said = refused(study_config)
+    assert "sources.far.key_env" in said
+    assert "export MANYBASKETS_TEST_KEY" in said
+
+
+def test_a_model_folder_without_a_model_is_named(
+    study_config: dict[str, Any], tmp_path: Path
+) -> None:
+    study_config["models"]["wren"] = {"path": str(tmp_path)}
+    assert "models.wren.path" in refused(study_config)
+
+
+def test_a_package_that_is_not_installed_is_named(study_config: dict[str, Any]) -> None:
+    study_config["dataset"]["docs"]["packages"] = ["no_such_package"]
+    assert "'no_such_package' is not installed" in refused(study_config)
+
+
+def test_an_attack_without_a_template_is_named(study_config: dict[str, Any]) -> None:
+    study_config["probes"] = {"robustness": {"attacks": ["magic"]}}
+    said = refused(study_config)
+    assert "magic" in said
+    assert "persona" in said
+
+
+def test_too_little_room_is_said_with_both_figures(
+    study_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")._replace(free=1024)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    said = refused(study_config)
+    assert "the disk has 0 MiB free" in said
+
+
+def test_a_name_that_stands_twice_in_the_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("study: a\nmixes:\n  m: {}\n  m: {}\n")
+    with pytest.raises(ConfigError, match="'m' stands twice"):
+        checks.checked_study({}, [str(path)])

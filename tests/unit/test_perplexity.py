@@ -1,0 +1,79 @@
+"""Likelihood: equal to transformers' own loss, on response tokens only."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets import conversations, perplexity
+
+ROWS = [
+    {"id": "a", "prompt": "sort the list", "response": "return a copy of the list"},
+    {"id": "b", "prompt": "rows", "response": "the table"},
+    {"id": "c", "prompt": "raise of each value in the table", "response": "or raise or return"},
+]
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model: Path) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+    return model, AutoTokenizer.from_pretrained(tiny_model)
+
+
+def test_the_response_is_what_stands_between_opening_and_end(loaded: tuple[Any, Any]) -> None:
+    _, tokenizer = loaded
+    encoded = conversations.encode(tokenizer, "sort the list", "return a copy")
+    assert tokenizer.decode(encoded.ids[encoded.start :]) == "return a copy<|end|>"
+    assert tokenizer.decode(encoded.ids[: encoded.start]).endswith("<|assistant|>")
+    assert encoded.response_bytes == len("return a copy")
+
+
+def test_a_template_that_drops_the_response_is_an_error(loaded: tuple[Any, Any]) -> None:
+    import copy
+
+    tokenizer = copy.deepcopy(loaded[1])
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content | upper }}{% endfor %}"
+    with pytest.raises(ValueError, match="does not keep the response"):
+        conversations.encode(tokenizer, "sort", "list")
+
+
+def test_nats_equal_the_loss_of_transformers(loaded: tuple[Any, Any]) -> None:
+    import torch
+
+    model, tokenizer = loaded
+    found = perplexity.score(model, tokenizer, ROWS, 128)
+    for i, row in enumerate(ROWS):
+        encoded = conversations.encode(tokenizer, row["prompt"], row["response"])
+        ids = torch.tensor([encoded.ids])
+        labels = ids.clone()
+        labels[0, : encoded.start] = -100
+        loss = model(input_ids=ids, labels=labels).loss.item()
+        assert found.nats[i] / found.tokens[i] == pytest.approx(loss, abs=1e-4)
+
+
+def test_it_does_not_matter_what_else_is_in_the_batch(loaded: tuple[Any, Any]) -> None:
+    together = perplexity.score(*loaded, ROWS, 128)
+    alone = [perplexity.score(*loaded, [row], 128).nats[0] for row in ROWS]
+    assert together.nats == pytest.approx(alone, abs=1e-3)
+
+
+def test_bits_per_byte_and_nats_per_token_of_hand_made_sums() -> None:
+    found = perplexity.Likelihood([math.log(2) * 8, math.log(2) * 4], [2, 1], [4, 2], [])
+    assert found.bits_per_byte == pytest.approx(2.0)
+    assert found.nats_per_token == pytest.approx(math.log(2) * 4)
+
+
+def test_rows_longer_than_the_context_are_listed(loaded: tuple[Any, Any]) -> None:
+    lengths = {
+        row["id"]: len(conversations.encode(loaded[1], row["prompt"], row["response"]).ids)
+        for row in ROWS
+    }
+    shortest = min(lengths.values())
+    found = perplexity.score(*loaded, ROWS, shortest)
+    assert found.excluded == [name for name, length in lengths.items() if length > shortest]
+    assert len(found.nats) + len(found.excluded) == len(ROWS)
+    with pytest.raises(ValueError, match="none of 3 rows fits"):
+        perplexity.score(*loaded, ROWS, 2)

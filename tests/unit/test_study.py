@@ -1,0 +1,105 @@
+"""Cells, paths and job descriptions."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from manybaskets.config import load
+from manybaskets.study import Study
+
+
+def study(raw: dict[str, Any], **changes: Any) -> Study:
+    raw = copy.deepcopy(raw)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = raw
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return Study(load(raw, "my.yaml"))
+
+
+CELL = {"target": "wren", "mix": "single", "seed": "1"}
+JOBS = {
+    "generate": {"source": "wren", "seed": "1"},
+    "candidates": {"source": "wren"},
+    "mix": {"mix": "single", "seed": "1"},
+    **dict.fromkeys(
+        ("train", "score", "respond", "collapse", "attack", "robustness", "judge", "preference"),
+        CELL,
+    ),
+}
+
+
+def changed_jobs(raw: dict[str, Any], **changes: Any) -> set[str]:
+    before, after = study(raw), study(raw, **changes)
+    return {
+        job for job, which in JOBS.items() if before.spec(job, **which) != after.spec(job, **which)
+    }
+
+
+def test_every_target_has_vanilla_and_every_mix_for_every_seed(
+    study_config: dict[str, Any],
+) -> None:
+    cells = study(study_config).cells
+    assert len(cells) == 1 * 4 * 2
+    assert cells[0].path == "cells/wren/vanilla/seed=1"
+
+
+def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
+    spec = study(study_config).spec("train", **CELL)
+    assert spec == json.dumps(json.loads(spec), sort_keys=True, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "jobs"),
+    [
+        ({"question": "Another?"}, set()),
+        ({"engine__keep_alive": 5}, set()),
+        ({"engine__max_loras": 2}, set()),
+        ({"training__learning_rate": 1e-3}, {"train"}),
+        ({"training__rank": 4, "training__alpha": 8}, {"train"}),
+        ({"probes__collapse__tokens": 8}, {"collapse"}),
+        ({"probes__robustness__attacks": ["persona"]}, {"attack"}),
+        ({"probes__preference__items": 8}, {"judge"}),
+        ({"probes__preference__items": 30}, {"judge", "candidates"}),
+        ({"mixes__multi__origins": {"finch": 0.5, "wren": 0.5}}, {"generate"}),
+        ({"mixes__other": {"origins": {"finch": 1.0}}}, set()),
+        ({"generation__temperature": 0.5}, {"generate", "candidates", "respond", "attack"}),
+        ({"rows": 20}, {"generate", "mix"}),
+    ],
+)
+def test_a_change_touches_exactly_the_jobs_that_depend_on_it(
+    study_config: dict[str, Any], changes: dict[str, Any], jobs: set[str]
+) -> None:
+    assert changed_jobs(study_config, **changes) == jobs
+
+
+def test_the_usual_contrasts(study_config: dict[str, Any]) -> None:
+    assert study(study_config).pairs() == [
+        ("single", "human"),
+        ("multi", "human"),
+        ("multi", "single"),
+        ("human", "vanilla"),
+        ("single", "vanilla"),
+        ("multi", "vanilla"),
+    ]
+
+
+def test_which_quarter_is_whose_depends_on_the_order_in_the_config(
+    study_config: dict[str, Any],
+) -> None:
+    spec = json.loads(study(study_config).spec("mix", mix="multi", seed="1"))
+    assert spec["mix"]["origins"] == [["wren", 0.5], ["finch", 0.5]]
+
+
+def test_keys_never_enter_a_description(study_config: dict[str, Any]) -> None:
+    remote = {"endpoint": "https://example.org/v1", "model": "m", "key_env": "MY_SECRET"}
+    spec = study(study_config, sources__far=remote).spec("generate", source="far", seed="1")
+    assert "MY_SECRET" not in spec
+
+
+def test_the_target_is_its_own_source(study_config: dict[str, Any]) -> None:
+    assert study(study_config).own_source("wren") == "wren"

@@ -1,0 +1,92 @@
+"""LoRA under TRL: it learns, touches the response only, repeats exactly, and is noticed."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets import training
+
+ROWS = [
+    {"prompt": f"sort the {word}", "response": f"return a copy of the {word}"}
+    for word in ("list", "rows", "table", "value")
+] * 8
+
+
+def recipe(**changes: Any) -> training.Recipe:
+    settings: dict[str, Any] = {
+        "rank": 4, "alpha": 8, "dropout": 0.0, "modules": "all-linear", "learning_rate": 1e-2,
+        "epochs": 2, "batch_size": 8, "accumulation": 1, "max_length": 128, "threads": 1, "seed": 1,
+    }  # fmt: skip
+    return training.Recipe(**{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    folder = tmp_path_factory.mktemp("adapter")
+    return folder, training.fine_tune(tiny_model, ROWS, recipe(epochs=12), folder)
+
+
+def digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
+
+
+def test_the_loss_falls_and_the_logits_change(trained: tuple[Path, Any]) -> None:
+    _, summary = trained
+    assert summary["curve"][-1]["loss"] < summary["curve"][0]["loss"] - 0.3
+    assert summary["largest_logit_change"] > 0
+    assert summary["steps"] == 48
+
+
+def test_the_adapter_says_nothing_about_this_machine(trained: tuple[Path, Any]) -> None:
+    config = json.loads((trained[0] / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] is None
+    assert {name.rsplit(".", 1)[-1] for name in config["target_modules"]} == {
+        "down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj",
+    }  # fmt: skip
+
+
+def test_the_adapter_raises_the_likelihood_of_its_text(
+    tiny_model: Path, trained: tuple[Path, Any]
+) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from manybaskets import perplexity
+
+    rows = [{"id": str(i), **row} for i, row in enumerate(ROWS[:4])]
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+    before = perplexity.score(model, tokenizer, rows, 128).nats_per_token
+    tuned = PeftModel.from_pretrained(model, trained[0]).eval()
+    assert perplexity.score(tuned, tokenizer, rows, 128).nats_per_token < before - 0.3
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    digests = []
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        training.fine_tune(tiny_model, ROWS[:16], recipe(seed=seed), tmp_path / name)
+        digests.append(digest(tmp_path / name))
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_an_adapter_without_effect_fails_the_job(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(training.AdapterHasNoEffect, match="unchanged"):
+        training.fine_tune(tiny_model, ROWS[:8], recipe(learning_rate=0.0), tmp_path / "none")
+
+
+def test_only_the_response_carries_loss(tiny_model: Path, tmp_path: Path) -> None:
+    trainer = training._trainer(tiny_model, ROWS[:8], recipe(), tmp_path / "look")
+    batch = next(iter(trainer.get_train_dataloader()))
+    tokenizer = trainer.processing_class
+    learned = [
+        tokenizer.decode(ids[labels != -100])
+        for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True)
+    ]
+    expected = {row["response"] for row in ROWS[:8]}
+    assert all(any(text.startswith(r + "<|end|>") for r in expected) for text in learned), learned
+    assert not any("sort" in text for text in learned)

@@ -1,0 +1,187 @@
+"""The whole graph, for real: sources write, cells are trained, judged, compared and reported."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import ROOT, snakemake
+
+MICRO = ("--configfile", str(ROOT / "tests/workflow/micro.yaml"))
+CELLS = [
+    f"cells/wren/{mix}/seed={seed}" for mix in ("vanilla", "human", "multi") for seed in (1, 2)
+]
+
+
+def results(micro: Path) -> Path:
+    return micro / "results" / "micro"
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def jsonl(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def planned(micro: Path, *arguments: str) -> set[str]:
+    """The rules of which a dry run would run jobs."""
+    done = snakemake(micro, "--dry-run", *arguments)
+    assert done.returncode == 0, done.stdout[-3000:]
+    table = re.search(r"^job +count\n-+ +-+\n(.*?)^total", done.stdout, re.MULTILINE | re.DOTALL)
+    return {line.split()[0] for line in table[1].splitlines()} - {"all"} if table else set()
+
+
+def test_every_cell_has_every_measurement(micro: Path) -> None:
+    found = rows(results(micro) / "findings/measurements.csv")
+    per_cell = {(row["mix"], row["seed"]) for row in found}
+    assert per_cell == {(mix, seed) for mix in ("vanilla", "human", "multi") for seed in "12"}
+    metrics = {row["metric"] for row in found}
+    assert {"bits_per_byte", "self_bleu", "refusal_rate", "position_bias", "preference"} <= metrics
+    for row in found:
+        assert row["value"] or row["note"], row
+
+
+def test_preferences_of_three_origins_sum_to_one_and_a_half(micro: Path) -> None:
+    found = rows(results(micro) / "findings/measurements.csv")
+    for mix in ("vanilla", "human", "multi"):
+        scores = [
+            float(row["value"])
+            for row in found
+            if (row["mix"], row["seed"], row["metric"]) == (mix, "1", "preference")
+        ]
+        assert len(scores) == 3
+        assert sum(scores) == pytest.approx(1.5)
+
+
+def test_mixes_have_the_declared_origins_and_equal_rows(micro: Path) -> None:
+    for seed in (1, 2):
+        human = json.loads((results(micro) / f"mixes/human/seed={seed}.json").read_text())
+        multi = json.loads((results(micro) / f"mixes/multi/seed={seed}.json").read_text())
+        assert human["origins"] == {"human": 40}
+        assert multi["rows"] + sum(multi["dropped"].values()) == 40
+        ids = [
+            {row["id"] for row in jsonl(results(micro) / f"mixes/{mix}/seed={seed}.jsonl")}
+            for mix in ("human", "multi")
+        ]
+        assert ids[0] >= ids[1]
+
+
+def test_the_first_source_of_the_config_answers_the_first_quarters(micro: Path) -> None:
+    quarter = {row["id"]: row["quarter"] for row in jsonl(results(micro) / "data/train.jsonl")}
+    for row in jsonl(results(micro) / "mixes/multi/seed=1.jsonl"):
+        assert row["origin"] == ("wren" if quarter[row["id"]] in (1, 2) else "finch")
+
+
+def test_no_text_is_on_both_sides(micro: Path) -> None:
+    train, test = (
+        {row["response"] for row in jsonl(results(micro) / f"data/{name}.jsonl")}
+        for name in ("train", "test")
+    )
+    modules = [
+        {str(row["id"]).split(":")[0] for row in jsonl(results(micro) / f"data/{name}.jsonl")}
+        for name in ("train", "test")
+    ]
+    assert not train & test
+    assert not modules[0] & modules[1]
+
+
+def test_the_adapter_is_served_and_not_ignored(micro: Path) -> None:
+    tuned, plain = (
+        [
+            row["response"]
+            for row in jsonl(results(micro) / f"cells/wren/{mix}/seed=1/responses.jsonl")
+        ]
+        for mix in ("human", "vanilla")
+    )
+    assert tuned != plain
+
+
+def test_what_models_answer_to_attacks_stays_with_its_owner(micro: Path) -> None:
+    report = (results(micro) / "report.html").read_text(encoding="utf-8")
+    for cell in CELLS:
+        path = results(micro) / cell / "restricted/attacks.jsonl"
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.parent.stat().st_mode & 0o077 == 0
+        for row in jsonl(path):
+            assert len(str(row["response"])) < 20 or str(row["response"]) not in report
+
+
+def test_nothing_unfinished_is_left(micro: Path) -> None:
+    hidden = [path for path in results(micro).rglob(".*") if path.name != ".snakemake_timestamp"]
+    assert hidden == []
+
+
+def test_the_report_is_one_file_with_figures(micro: Path) -> None:
+    report = (results(micro) / "report.html").read_text(encoding="utf-8")
+    assert "Does the whole graph run?" in report
+    assert not re.search(r"""(src|href)=["']https?://(?!arxiv)""", report)
+    figures = {p.name for p in (results(micro) / "findings/figures").iterdir()}
+    assert len([name for name in figures if name.endswith(".svg")]) >= 4
+    assert {name[:-4] for name in figures if name.endswith(".svg")} <= {
+        name[:-4] for name in figures if name.endswith(".png")
+    }
+
+
+def test_a_finished_study_has_nothing_to_do(micro: Path) -> None:
+    assert planned(micro, *MICRO) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "rules"),
+    [
+        ("probes={collapse: {tokens: 6}}", {"collapse", "findings", "figures", "report"}),
+        ("question='Another question?'", {"report"}),
+        ("engine={keep_alive: 3}", {"report"}),
+        (
+            "training={dropout: 0.1}",
+            {
+                *("train", "score", "respond", "collapse", "attack", "robustness", "judge"),
+                *("preference", "findings", "figures", "report"),
+            },
+        ),
+    ],
+)
+def test_a_change_reruns_what_depends_on_it_and_nothing_else(
+    micro: Path, change: str, rules: set[str]
+) -> None:
+    assert planned(micro, *MICRO, "--config", change) == rules
+
+
+def test_cells_made_again_on_one_core_are_the_same_bytes(micro: Path) -> None:
+    before = {
+        path.relative_to(micro): path.read_bytes()
+        for path in results(micro).rglob("*")
+        if path.is_file() and "logs" not in path.parts
+    }
+    shutil.rmtree(results(micro) / "cells/wren/multi")
+    shutil.rmtree(results(micro) / "responses")
+    done = snakemake(micro, *MICRO, "--cores", "1")
+    assert done.returncode == 0, done.stdout[-3000:]
+    changed = [
+        str(path) for path, content in before.items() if (micro / path).read_bytes() != content
+    ]
+    assert changed == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("sedes=[1]", "Did you mean 'seeds'"),
+        ("targets=[lark]", "no model named 'lark'"),
+        ("rows=1000", "only 48"),
+    ],
+)
+def test_a_bad_config_ends_before_any_job_and_writes_nothing(
+    tmp_path: Path, change: str, said: str
+) -> None:
+    done = snakemake(tmp_path, *MICRO, "--config", change)
+    assert done.returncode != 0
+    assert said in done.stdout
+    assert "micro.yaml" in done.stdout
+    assert not (tmp_path / "results").exists()
