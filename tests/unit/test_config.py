@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from manybaskets import config
+from manybaskets import config, validation
 
 ROOT = Path(__file__).parents[2]
 
 
 def message(raw: dict[str, Any]) -> str:
     with pytest.raises(config.ConfigError) as caught:
-        config.load(raw, "my.yaml")
+        validation.load(raw, "my.yaml")
     return str(caught.value)
 
 
@@ -29,7 +29,7 @@ def changed(raw: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
-    loaded = config.load(study_config, "my.yaml")
+    loaded = validation.load(study_config, "my.yaml")
     assert loaded.mixes["multi"].origins == {"wren": 0.5, "finch": 0.5}
 
 
@@ -88,14 +88,14 @@ def test_a_name_that_stands_twice_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text("mixes:\n  a: {}\n  b: {}\n  a: {}\n")
     with pytest.raises(config.ConfigError, match="'a' stands twice, on lines 2 and 4"):
-        config.read(path)
+        validation.read(path)
 
 
 def test_a_broken_yaml_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text("a: [1\n")
     with pytest.raises(config.ConfigError, match=r"broken\.yaml: not readable as YAML"):
-        config.read(path)
+        validation.read(path)
 
 
 def test_the_schema_in_the_repository_is_the_one_of_the_models() -> None:
@@ -113,6 +113,6 @@ CONFIGS = sorted([ROOT / "config.yaml", *ROOT.glob("resources/studies/*.yaml")])
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_every_config_of_the_repository_is_valid(path: Path) -> None:
-    loaded = config.load(config.read(path), path.name)
+    loaded = validation.load(validation.read(path), path.name)
     assert loaded.study
     assert path.read_text().splitlines()[0].startswith("# yaml-language-server: $schema=")

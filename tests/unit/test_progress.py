@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from manybaskets import progress
-from manybaskets.config import load
 from manybaskets.study import Study
+from manybaskets.validation import load
 
 
 def test_a_cell_is_done_when_every_probe_is(

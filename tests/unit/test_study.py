@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from manybaskets.config import load
 from manybaskets.study import Study
+from manybaskets.validation import load
 
 
 def study(raw: dict[str, Any], **changes: Any) -> Study:

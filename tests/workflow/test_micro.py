@@ -185,3 +185,17 @@ def test_a_bad_config_ends_before_any_job_and_writes_nothing(
     assert said in done.stdout
     assert "micro.yaml" in done.stdout
     assert not (tmp_path / "results").exists()
+
+
+def test_training_jobs_hold_a_gpu_each_where_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANYBASKETS_DEVICES", "0,1")
+    done = snakemake(
+        tmp_path, *MICRO, "--quiet", "host", "--", "results/micro/data/documentation.jsonl"
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Provided resources: gpu=2" in done.stdout
+    done = snakemake(tmp_path, *MICRO, "--dry-run", "--quiet", "host")
+    train = done.stdout.split("rule train:")[1].split("\n\n")[0]
+    assert "gpu=1" in train

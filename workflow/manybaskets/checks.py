@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from manybaskets import config as configs
-from manybaskets import dataset, mixes, recorded
+from manybaskets import dataset, mixes, recorded, validation
 from manybaskets.attacks import read_requests
 from manybaskets.config import HUMAN, ConfigError, StudyConfig
 from manybaskets.files import BadFile, read_jsonl
@@ -23,8 +22,8 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     """The study of a config; ConfigError with every problem that was found."""
     name = files[-1] if files else "config"
     for file in files:
-        configs.read(Path(file))  # a name that stands twice is lost once the files are merged
-    config = configs.load(_plain(raw), name)
+        validation.read(Path(file))  # a name that stands twice is lost once the files are merged
+    config = validation.load(_plain(raw), name)
     study = Study(config)
     problems = [*_environment(study), *_data(study)]
     try:

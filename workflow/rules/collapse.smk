@@ -17,6 +17,8 @@ rule score:
     conda:
         "../../envs/cpu.yaml"
     threads: study.config.training.threads
+    resources:
+        gpu=GPUS_PER_JOB,
     params:
         spec=spec("score", "target", "mix", "seed"),
     shell:

@@ -37,6 +37,8 @@ if study.scratch_models:
         priority: 50
         conda:
             "../../envs/cpu.yaml"
+        resources:
+            gpu=GPUS_PER_JOB,
         params:
             spec=spec("pretrain", "model"),
         shell:

@@ -10,6 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets.checks import checked_study
 from manybaskets.config import ConfigError
+from manybaskets.devices import CPU, visible
 from manybaskets.progress import watch
 
 try:
@@ -35,6 +36,13 @@ if not workflow.deployment_settings.deployment_method:
     prefix += f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
 # Snakemake formats the prefix like a command.
 shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
+
+# Jobs that train or score hold a GPU each, where there are any. A run that was given no limit gets
+# what this machine has: without one Snakemake would start them all at once.
+GPUS = len([device for device in visible() if device != CPU])
+GPUS_PER_JOB = min(GPUS, 1)
+if GPUS and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", GPUS)
 
 
 onstart:

@@ -18,6 +18,8 @@ rule train:
     conda:
         "../../envs/cpu.yaml"
     threads: study.config.training.threads
+    resources:
+        gpu=GPUS_PER_JOB,
     params:
         spec=spec("train", "target", "mix", "seed"),
     shell:

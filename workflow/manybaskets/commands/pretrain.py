@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from manybaskets import pretraining
+from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, whole_directory, write_json
 
 HELP = "Pretrains a tiny documentation assistant from scratch."
@@ -43,6 +44,6 @@ def run(options: argparse.Namespace) -> None:
         threads=1,
     )
     tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
-    with whole_directory(options.output) as folder:
+    with lease(), whole_directory(options.output) as folder:
         summary = pretraining.pretrain(recipe, tokenizer, rows, pretraining.read_texts(), folder)
     write_json(options.summary, {"rows": len(rows), **summary})

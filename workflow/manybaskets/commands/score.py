@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from manybaskets import perplexity
+from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, write_json
 
 HELP = "Measures the likelihood of the human test responses under a cell."
@@ -21,6 +22,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes nats, tokens and bytes of every test row."""
+    rows = read_jsonl(options.test, ["id", "prompt", "response"])
+    with lease():
+        found = _scored(options, rows)
+    write_json(
+        options.output,
+        {
+            "nats": [round(value, 4) for value in found.nats],
+            "tokens": found.tokens,
+            "bytes": found.bytes,
+            "excluded": found.excluded,
+            "nats_per_token": found.nats_per_token,
+            "bits_per_byte": found.bits_per_byte,
+        },
+    )
+
+
+def _scored(options: argparse.Namespace, rows: list[dict[str, str]]) -> perplexity.Likelihood:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -33,16 +51,4 @@ def run(options: argparse.Namespace) -> None:
 
         model = PeftModel.from_pretrained(model, options.adapter).eval()
     tokenizer = AutoTokenizer.from_pretrained(options.base)
-    rows = read_jsonl(options.test, ["id", "prompt", "response"])
-    found = perplexity.score(model, tokenizer, rows, options.spec["context"])
-    write_json(
-        options.output,
-        {
-            "nats": [round(value, 4) for value in found.nats],
-            "tokens": found.tokens,
-            "bytes": found.bytes,
-            "excluded": found.excluded,
-            "nats_per_token": found.nats_per_token,
-            "bits_per_byte": found.bits_per_byte,
-        },
-    )
+    return perplexity.score(model, tokenizer, rows, options.spec["context"])

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from manybaskets import training
+from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, whole_directory, write_json
 
 HELP = "Fine-tunes a LoRA adapter of the target on a mix."
@@ -25,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
     settings = {k: v for k, v in options.spec["training"].items() if k != "adapter"}
     recipe = training.Recipe(**settings, seed=options.spec["seed"])
     rows = read_jsonl(options.rows, ["prompt", "response"])
-    with whole_directory(options.output) as folder:
+    with lease(), whole_directory(options.output) as folder:
         summary = training.fine_tune(options.base, rows, recipe, folder)
         shutil.rmtree(folder / "trainer", ignore_errors=True)
     write_json(options.summary, summary)

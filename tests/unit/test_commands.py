@@ -1,0 +1,161 @@
+"""Steps as the workflow calls them, with input from elsewhere: endpoints and the hub."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets import __main__, study
+from manybaskets.files import read_jsonl, write_jsonl
+from manybaskets.validation import load
+from tests.unit.test_client import Endpoint, replied
+
+KEY = "planted-key-3f9a"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["manybaskets", *map(str, arguments)])
+    return __main__.main()
+
+
+@pytest.fixture
+def server() -> Iterator[Endpoint]:
+    found = Endpoint()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def remote(
+    study_config: dict[str, Any], server: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> study.Study:
+    study_config["sources"]["far"] = {
+        "endpoint": server.url,
+        "model": "a-model",
+        "key_env": "FAR_KEY",
+    }
+    study_config["mixes"]["far"] = {"origins": {"far": 1.0}}
+    study_config["rows"] = 8
+    found = study.Study(load(study_config, "my.yaml"))
+    monkeypatch.setenv("FAR_KEY", KEY)
+    monkeypatch.setenv("MANYBASKETS_ENDPOINTS", found.endpoint_environment())
+    return found
+
+
+def prompts(folder: Path) -> Path:
+    rows = [{"id": f"{i}", "prompt": f"prompt {i}", "quarter": i % 4 + 1} for i in range(12)]
+    write_jsonl(folder / "prompts.jsonl", rows)
+    return folder / "prompts.jsonl"
+
+
+def test_an_endpoint_answers_the_prompts_of_its_mixes(
+    remote: study.Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = prompts(tmp_path)
+    spec = remote.spec("generate", source="far", seed="1")
+    out = tmp_path / "out.jsonl"
+    code = run(
+        monkeypatch, "generate", "--spec", spec, "--train", given, "--prompts", given,
+        "--model", "--output", out,
+    )  # fmt: skip
+    assert code == 0
+    rows = read_jsonl(out)
+    assert len(rows) == 8
+    assert all(row["response"] == f"to {row['prompt']}" for row in rows)
+    assert len({body["seed"] for body in server.asked}) == 8
+    assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+    assert KEY not in "".join(p.read_text() for p in tmp_path.iterdir()) + spec
+
+
+def test_empty_answers_are_asked_again_and_failed_ones_recorded(
+    remote: study.Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from aiohttp import web
+
+    times: dict[str, int] = {}
+
+    def answer(body: dict[str, Any]) -> web.Response:
+        prompt = body["messages"][-1]["content"]
+        times[prompt] = times.get(prompt, 0) + 1
+        if prompt.endswith(("1", "2")):
+            return web.json_response({"error": {"message": "no such thing"}}, status=400)
+        return replied(body, "" if times[prompt] == 1 else None)
+
+    server.answer = answer
+    given, out = prompts(tmp_path), tmp_path / "out.jsonl"
+    run(
+        monkeypatch, "generate", "--spec", remote.spec("generate", source="far", seed="1"),
+        "--train", given, "--prompts", given, "--model", "--output", out,
+    )  # fmt: skip
+    for row in read_jsonl(out):
+        if row["prompt"].endswith(("1", "2")):
+            assert row["state"] == "failed"
+            assert row["response"] == ""
+            assert "no such thing" in row["reason"]
+        else:
+            assert row["state"] == "ok"
+            assert times[row["prompt"]] == 2
+
+
+def test_a_hub_dataset_is_loaded_at_its_revision_with_its_own_fields(
+    study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a-dataset"
+    folder.mkdir()
+    rows = [{"question": f"q {i}", "answer": f"a {i}", "kind": "xy"[i % 2]} for i in range(60)]
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    study_config["dataset"] = {
+        "hub": str(folder),
+        "revision": "0123abc",
+        "fields": {"prompt": "question", "response": "answer", "stratum": "kind"},
+        "train": 40,
+        "test": 10,
+    }
+    spec = study.Study(load(study_config, "my.yaml")).spec("dataset")
+    out = {name: tmp_path / f"{name}.jsonl" for name in ("train", "test", "prompts", "items")}
+    options = [part for name, path in out.items() for part in (f"--{name}", path)]
+    assert run(monkeypatch, "dataset", "--spec", spec, "--documentation", *options) == 0
+    train = read_jsonl(out["train"])
+    assert len(train) == 40
+    assert train[0]["response"] == "a" + train[0]["prompt"][1:]
+    assert {row["stratum"] for row in train} == {"x", "y"}
+
+
+def test_a_hub_model_comes_from_the_cache_without_a_network(
+    study_config: dict[str, Any], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache of the hub's client: snapshots/<revision>/ of the repository's folder."""
+    import shutil
+
+    from huggingface_hub import constants
+    from transformers import AutoModelForCausalLM
+
+    revision = "a" * 40
+    snapshot = tmp_path / "hub/models--birds--wren/snapshots" / revision
+    shutil.copytree(tiny_model, snapshot)
+    (snapshot / "pytorch_model.bin").write_bytes(b"code that would run")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    study_config["models"]["wren"] = {"hub": "birds/wren", "revision": revision}
+    spec = study.Study(load(study_config, "my.yaml")).spec("fetch", model="wren")
+    assert run(monkeypatch, "fetch", "--spec", spec, "--output", tmp_path / "wren") == 0
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "wren").config.vocab_size > 0
+
+
+def test_bad_data_ends_a_step_with_a_message_and_status_two(
+    study_config: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spec = study.Study(load(study_config, "my.yaml")).spec("robustness", target="", mix="", seed="")
+    missing, out = tmp_path / "no.jsonl", tmp_path / "out.json"
+    assert (
+        run(monkeypatch, "robustness", "--spec", spec, "--attacks", missing, "--output", out) == 2
+    )
+    assert "no such file" in capsys.readouterr().err
+    assert not out.exists()

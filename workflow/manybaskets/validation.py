@@ -1,0 +1,208 @@
+"""Checks of a config as a whole: every problem with its file, key, finding and mend.
+
+Reads the config file and nothing else; what lies in the files that it names is `checks`'.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from manybaskets.config import HUMAN, VANILLA, VLLM_RANKS, ConfigError, StudyConfig
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+
+
+def load(raw: dict[str, Any], file: str) -> StudyConfig:
+    """Checks a parsed config; raises ConfigError that names `file`, key, finding and mend."""
+    try:
+        config = StudyConfig.model_validate(raw, strict=False)
+    except ValidationError as error:
+        raise ConfigError(_paragraphs(file, _explain(error))) from None
+    problems = list(_contradictions(config))
+    if problems:
+        raise ConfigError(_paragraphs(file, problems))
+    return config
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Parses a config file; raises ConfigError for bad YAML and for a key that stands twice."""
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: expected keys and values, found {type(raw).__name__}.")
+    return raw
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML, but a key that stands twice is an error instead of the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, int] = {}
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=deep)
+            line = key_node.start_mark.line + 1
+            if key in seen:
+                raise yaml.YAMLError(
+                    f"the name '{key}' stands twice, on lines {seen[key]} and {line}. "
+                    "Rename or remove one of them."
+                )
+            seen[key] = line
+        return super().construct_mapping(node, deep)
+
+
+def _paragraphs(file: str, problems: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(
+        f"{file}: {key}: {text}" if key else f"{file}: {text}" for key, text in problems
+    )
+
+
+def _explain(error: ValidationError) -> Iterator[tuple[str, str]]:
+    for problem in error.errors():
+        where = [part for part in problem["loc"] if part != "[key]"]
+        key = ".".join(map(str, where))
+        if problem["type"] == "extra_forbidden":
+            known = list(_section_at(where[:-1]).model_fields)
+            near = difflib.get_close_matches(str(where[-1]), known, n=1, cutoff=0.5)
+            mend = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
+            yield key, f"unknown key. {mend}"
+        elif problem["type"] == "missing":
+            yield key, "this key is needed and missing."
+        elif problem["type"] == "value_error":
+            yield key, f"{problem['ctx']['error']!s}."
+        else:
+            found = problem["input"]
+            yield key, f"{problem['msg']}; found {found!r} ({type(found).__name__})."
+
+
+def _section_at(path: Sequence[Any]) -> type[BaseModel]:
+    """The section class that a key path leads to."""
+    current: Any = StudyConfig
+    for part in path:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            current = field.annotation if field else StudyConfig
+        else:
+            current = get_args(current)[-1]
+        options = [a for a in get_args(current) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if not isinstance(current, type) and options and type(None) in get_args(current):
+            current = options[0]
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else StudyConfig
+
+
+def _contradictions(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """What no single key shows: names that do not exist, shares that do not add up."""
+    yield from _bad_names(config)
+    if len(set(config.seeds)) < len(config.seeds):
+        twice = sorted({seed for seed in config.seeds if config.seeds.count(seed) > 1})
+        yield "seeds", f"seeds must be unique; {twice} stand more than once. Remove the repeats."
+    for name, source in config.sources.items():
+        if source.model and not source.endpoint and source.model not in config.models:
+            yield f"sources.{name}.model", _unknown(source.model, "model", list(config.models))
+        if source.key_env and not source.endpoint:
+            yield f"sources.{name}.key_env", "a key is only for endpoints. Remove it."
+    for target in config.targets:
+        if target not in config.models:
+            yield "targets", _unknown(target, "model", list(config.models))
+    rows = config.rows or config.dataset.train
+    if rows > config.dataset.train and config.dataset.prompts is None:
+        yield (
+            "rows",
+            f"a mix needs {rows} rows, but dataset.train sets apart only {config.dataset.train}. "
+            "Lower rows or raise dataset.train.",
+        )
+    yield from _bad_mixes(config)
+    yield from _bad_training(config)
+    yield from _bad_contrasts(config)
+
+
+def _bad_names(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    named = [("study", config.study)]
+    for key in ("models", "sources", "mixes"):
+        named += [(f"{key}.{name}", name) for name in getattr(config, key)]
+    for key, name in named:
+        if not SAFE_NAME.fullmatch(name) or len(name) > 64:
+            yield (
+                key,
+                f"'{name}' cannot be a file name here. Use up to 64 letters, digits, '-', '_' "
+                "and single dots, starting with a letter or digit.",
+            )
+    for key, reserved in (("sources", HUMAN), ("mixes", VANILLA)):
+        if reserved in getattr(config, key):
+            yield (
+                f"{key}.{reserved}",
+                f"'{reserved}' has a meaning of its own. Choose another name.",
+            )
+    for key in ("models", "sources", "mixes"):
+        lowered: dict[str, str] = {}
+        for name in getattr(config, key):
+            if name.lower() in lowered:
+                yield (
+                    f"{key}.{name}",
+                    f"'{name}' and '{lowered[name.lower()]}' differ only in case, which some file "
+                    "systems do not keep apart. Rename one.",
+                )
+            lowered[name.lower()] = name
+    if len(set(config.targets)) < len(config.targets):
+        yield "targets", "a target stands twice. Remove the repeat."
+
+
+def _bad_mixes(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    known = [HUMAN, *config.sources]
+    for name, mix in config.mixes.items():
+        for origin in mix.origins:
+            if origin not in known:
+                yield f"mixes.{name}.origins", _unknown(origin, "source", known)
+        total = sum(mix.origins.values())
+        if abs(total - 1) > 1e-6:
+            yield (
+                f"mixes.{name}.origins",
+                f"the shares sum to {total:.6g}, not to 1. Change them so that they sum to 1.",
+            )
+        if mix.assign == "quarters" and any(
+            abs(s * 4 - round(s * 4)) > 1e-9 for s in mix.origins.values()
+        ):
+            yield (
+                f"mixes.{name}.assign",
+                "with quarters, every share must be 0.25, 0.5, 0.75 or 1. Use assign: random.",
+            )
+    if config.match == "tokens" and config.tokens is None:
+        yield "tokens", "match: tokens needs tokens: the response tokens of every mix."
+    if config.match == "rows" and config.tokens is not None:
+        yield "tokens", "tokens has no effect with match: rows. Remove it, or set match: tokens."
+
+
+def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    adapter = config.training.adapter
+    if adapter != "lora":
+        yield (
+            "training.adapter",
+            f"vLLM cannot serve '{adapter}' adapters beside each other on one base. Use lora.",
+        )
+    if config.training.rank > VLLM_RANKS[-1]:
+        yield (
+            "training.rank",
+            f"vLLM serves ranks up to {VLLM_RANKS[-1]}; found {config.training.rank}.",
+        )
+
+
+def _bad_contrasts(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    known = [*config.mixes, VANILLA]
+    for pair in config.contrasts.pairs or []:
+        for name in pair:
+            if name not in known:
+                yield "contrasts.pairs", _unknown(name, "mix", known)
+
+
+def _unknown(name: str, what: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"there is no {what} named '{name}'.{hint} Known: {', '.join(known) or 'none'}."
