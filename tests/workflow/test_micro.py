@@ -159,8 +159,9 @@ def test_cells_made_again_on_one_core_are_the_same_bytes(micro: Path) -> None:
         for path in results(micro).rglob("*")
         if path.is_file() and "logs" not in path.parts
     }
-    shutil.rmtree(results(micro) / "cells/wren/multi")
-    shutil.rmtree(results(micro) / "responses")
+    for made in ("responses", "mixes", "cells", "findings"):
+        shutil.rmtree(results(micro) / made)
+    (results(micro) / "report.html").unlink()
     done = snakemake(micro, *MICRO, "--cores", "1")
     assert done.returncode == 0, done.stdout[-3000:]
     changed = [
@@ -195,7 +196,7 @@ def test_training_jobs_hold_a_gpu_each_where_there_are_any(
         tmp_path, *MICRO, "--quiet", "host", "--", "results/micro/data/documentation.jsonl"
     )
     assert done.returncode == 0, done.stdout
-    assert "Provided resources: gpu=2" in done.stdout
+    assert re.search(r"Provided resources: gpu=\D*2\b", done.stdout)
     done = snakemake(tmp_path, *MICRO, "--dry-run", "--quiet", "host")
     train = done.stdout.split("rule train:")[1].split("\n\n")[0]
     assert "gpu=1" in train

@@ -85,6 +85,36 @@ def ask(
     return [replies[row] for row, _ in prompts]
 
 
+def source_rows(
+    spec: dict[str, Any],
+    asked: list[dict[str, Any]],
+    purpose: tuple[str | int, ...],
+    model: Path | None,
+    output: Path,
+) -> list[dict[str, Any]]:
+    """What a source answers to rows of id and prompt; an empty answer is asked for twice more.
+
+    `spec` is the description of a job of a source: source, generation, engine. Unfinished work
+    on `output` is kept in `partial_path(output)` until the caller removes it.
+    """
+    name, partial = spec["source"]["name"], partial_path(output)
+    prompts = [(row["id"], row["prompt"]) for row in asked]
+    with serve_source(spec["source"], model, spec["engine"]) as client:
+        replies = ask(client, prompts, spec["generation"], (*purpose, name), partial, name, again=2)
+    print(summarize(replies))
+    return [
+        {
+            "id": row["id"],
+            "prompt": row["prompt"],
+            "response": reply.text,
+            "state": reply.state,
+            "reason": reply.reason,
+            "tokens": reply.completion_tokens,
+        }
+        for row, reply in zip(asked, replies, strict=True)
+    ]
+
+
 def partial_path(output: Path) -> Path:
     """Where unfinished work on `output` lies: beside it, unknown to Snakemake."""
     return output.with_name(f".{output.name}.partial")

@@ -14,6 +14,7 @@ rule score:
         f"{CELL}/likelihood.json",
     log:
         study.path("logs/score/{target}/{mix}/seed={seed}.log"),
+    priority: 35
     conda:
         "../../envs/cpu.yaml"
     threads: study.config.training.threads
@@ -35,7 +36,7 @@ rule respond:
         f"{CELL}/responses.jsonl",
     log:
         study.path("logs/respond/{target}/{mix}/seed={seed}.log"),
-    priority: 20
+    priority: 35
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -53,6 +54,7 @@ rule collapse:
         f"{CELL}/collapse.json",
     log:
         study.path("logs/collapse/{target}/{mix}/seed={seed}.log"),
+    priority: 60
     conda:
         "../../envs/cpu.yaml"
     params:

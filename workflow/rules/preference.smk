@@ -17,7 +17,7 @@ rule judge:
         f"{CELL}/judgements.jsonl",
     log:
         study.path("logs/judge/{target}/{mix}/seed={seed}.log"),
-    priority: 20
+    priority: 35
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -35,6 +35,7 @@ rule preference:
         f"{CELL}/preference.json",
     log:
         study.path("logs/preference/{target}/{mix}/seed={seed}.log"),
+    priority: 60
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -13,7 +13,7 @@ rule attack:
         f"{CELL}/restricted/attacks.jsonl",
     log:
         study.path("logs/attack/{target}/{mix}/seed={seed}.log"),
-    priority: 20
+    priority: 35
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -30,6 +30,7 @@ rule robustness:
         f"{CELL}/robustness.json",
     log:
         study.path("logs/robustness/{target}/{mix}/seed={seed}.log"),
+    priority: 60
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -28,7 +28,8 @@ def run(options: argparse.Namespace) -> None:
         for name in settings["attacks"]
     }
     attempts = attacks.attempts(requests, templates)
-    options.output.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.parent.chmod(0o700)  # Snakemake has made it already, for everybody
     partial = serving.partial_path(options.output)
     with serving.serve_cell(options.base, options.adapter, spec["engine"]) as client:
         replies = serving.ask(

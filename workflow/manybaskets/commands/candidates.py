@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from manybaskets import recorded
+from manybaskets import recorded, serving
 from manybaskets.files import read_jsonl, write_jsonl
 
 HELP = "Generates a source's candidates for the items that judges compare."
@@ -34,28 +34,7 @@ def run(options: argparse.Namespace) -> None:
             if row["prompt"] in there
         ]
     else:
-        rows = _generated(options, asked)
+        rows = serving.source_rows(spec, asked, ("candidates",), options.model, options.output)
     write_jsonl(options.output, rows)
-
-
-def _generated(options: argparse.Namespace, asked: list[dict[str, str]]) -> list[dict[str, object]]:
-    from manybaskets import serving
-
-    spec = options.spec
-    partial = serving.partial_path(options.output)
-    with serving.serve_source(spec["source"], options.model, spec["engine"]) as client:
-        replies = serving.ask(
-            client,
-            [(row["id"], row["prompt"]) for row in asked],
-            spec["generation"],
-            ("candidates", spec["source"]["name"]),
-            partial,
-            f"{spec['source']['name']} candidates",
-            again=2,
-        )
-    print(serving.summarize(replies))
-    partial.unlink(missing_ok=True)
-    return [
-        {**row, "response": reply.text, "state": reply.state, "reason": reply.reason}
-        for row, reply in zip(asked, replies, strict=True)
-    ]
+    if not spec["source"]["recorded"]:
+        serving.partial_path(options.output).unlink(missing_ok=True)

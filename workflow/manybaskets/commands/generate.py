@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from manybaskets import mixes, recorded
+from manybaskets import mixes, recorded, serving
 from manybaskets.files import BadFile, read_jsonl, write_jsonl
 
 HELP = "Generates a source's responses to the prompts that the mixes give it."
@@ -32,7 +32,9 @@ def run(options: argparse.Namespace) -> None:
     if spec["source"]["recorded"]:
         rows = recorded.answers(spec["source"], asked)
     else:
-        rows = _generated(options, asked)
+        rows = serving.source_rows(
+            spec, asked, (spec["seed"], "generate"), options.model, options.output
+        )
     usable = sum(row["state"] in ("ok", "cut") for row in rows)
     if rows and not usable:
         raise BadFile(
@@ -40,34 +42,6 @@ def run(options: argparse.Namespace) -> None:
             f"the first: {rows[0]['state']}: {rows[0]['reason']}"
         )
     write_jsonl(options.output, rows)
+    if not spec["source"]["recorded"]:
+        serving.partial_path(options.output).unlink(missing_ok=True)
     print(f"{usable} of {len(rows)} responses are usable")
-
-
-def _generated(options: argparse.Namespace, asked: list[dict[str, str]]) -> list[dict[str, object]]:
-    from manybaskets import serving
-
-    spec = options.spec
-    partial = serving.partial_path(options.output)
-    with serving.serve_source(spec["source"], options.model, spec["engine"]) as client:
-        replies = serving.ask(
-            client,
-            [(row["id"], row["prompt"]) for row in asked],
-            spec["generation"],
-            (spec["seed"], "generate", spec["source"]["name"]),
-            partial,
-            f"{spec['source']['name']} seed {spec['seed']}",
-            again=2,
-        )
-    print(serving.summarize(replies))
-    partial.unlink(missing_ok=True)
-    return [
-        {
-            "id": row["id"],
-            "prompt": row["prompt"],
-            "response": reply.text,
-            "state": reply.state,
-            "reason": reply.reason,
-            "tokens": reply.completion_tokens,
-        }
-        for row, reply in zip(asked, replies, strict=True)
-    ]
