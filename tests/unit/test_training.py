@@ -43,6 +43,7 @@ def test_the_loss_falls_and_the_logits_change(trained: tuple[Path, Any]) -> None
 def test_the_adapter_says_nothing_about_this_machine(trained: tuple[Path, Any]) -> None:
     config = json.loads((trained[0] / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] is None
+    assert config["target_modules"] == sorted(config["target_modules"])
     assert {name.rsplit(".", 1)[-1] for name in config["target_modules"]} == {
         "down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj",
     }  # fmt: skip

@@ -154,9 +154,12 @@ def _with_plain_loss(trainer: Any) -> Any:
 
 
 def _drop_place(folder: Path) -> None:
-    """The same training must give the same bytes wherever the checkout lies."""
+    """The same training must give the same bytes wherever and whenever it runs."""
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text())
     config["base_model_name_or_path"] = None
+    for key, value in config.items():
+        if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+            config[key] = sorted(value)  # PEFT writes sets in the order of this process's hashes
     path.write_text(json.dumps(config, indent=1, sort_keys=True))
     (folder / "README.md").unlink(missing_ok=True)
