@@ -7,6 +7,7 @@
 #   cells/<target>/<mix>/seed=<seed>/           one fine-tuned model and all that was measured on it
 #   mixes/<mix>/seed=<seed>.jsonl               training sets        responses/<source>/  synthetic text
 #   data/                                       human text           models/              base models
+#   records/                                    what every result was made from   logs/
 # A config is config.yaml or the one given with --configfile; its keys are explained in
 # workflow/manybaskets/config.py.
 
@@ -29,6 +30,7 @@ include: "workflow/rules/collapse.smk"
 include: "workflow/rules/robustness.smk"
 include: "workflow/rules/preference.smk"
 include: "workflow/rules/findings.smk"
+include: "workflow/rules/reruns.smk"
 
 
 rule all:

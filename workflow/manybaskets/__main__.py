@@ -4,12 +4,29 @@ import argparse
 import importlib
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from manybaskets.config import ConfigError
 from manybaskets.files import BadFile
 
 COMMANDS = sorted(p.stem for p in (Path(__file__).parent / "commands").glob("[a-z]*.py"))
+
+
+def recording(options: argparse.Namespace) -> AbstractContextManager[None]:
+    """Checks the inputs of a job of a study and records what it wrote; nothing for other calls."""
+    if getattr(options, "record", None) is None:
+        return nullcontext()
+    from manybaskets.devices import on_cpu
+    from manybaskets.graph import ON_DEVICES, Graph
+    from manybaskets.records import recorded
+    from manybaskets.running import running_study
+
+    root = next(folder.parent for folder in options.record.parents if folder.name == "records")
+    graph = Graph(running_study(root))
+    asks_elsewhere = bool(options.spec.get("source", {}).get("endpoint"))
+    reproducible = options.command not in ON_DEVICES or (on_cpu() and not asks_elsewhere)
+    return recorded(graph, graph.recorded(options.record), options.spec, reproducible)
 
 
 def main() -> int:
@@ -23,10 +40,13 @@ def main() -> int:
         module = importlib.import_module(f"manybaskets.commands.{command}")
         sub = subparsers.add_parser(command, help=module.HELP, description=module.HELP)
         module.arguments(sub)
+        if "--spec" in sub._option_string_actions:
+            sub.add_argument("--record", type=Path, help="where the record of the job is written")
         sub.set_defaults(run=module.run)
     options = parser.parse_args()
     try:
-        options.run(options)
+        with recording(options):
+            options.run(options)
     except (BadFile, ConfigError) as error:
         print(f"manybaskets {options.command}: {error}", file=sys.stderr)
         return 2

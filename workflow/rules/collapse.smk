@@ -7,11 +7,9 @@ Makes: cells/…/{likelihood.json,responses.jsonl,collapse.json}
 
 rule score:
     input:
-        base=lambda wildcards: study.model(wildcards.target),
-        adapter=adapter,
-        test=study.path("data/test.jsonl"),
+        unpack(needs("score")),
     output:
-        f"{CELL}/likelihood.json",
+        **makes("score"),
     log:
         study.path("logs/score/{target}/{mix}/seed={seed}.log"),
     priority: 35
@@ -21,44 +19,41 @@ rule score:
     resources:
         gpu=GPUS_PER_JOB,
     params:
-        spec=spec("score", "target", "mix", "seed"),
+        job=job("score"),
     shell:
-        "python -m manybaskets score --spec {params.spec:q} --base {input.base:q}"
+        "python -m manybaskets score {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --test {input.test} --output {output} > {log} 2>&1"
 
 
 rule respond:
     input:
-        base=lambda wildcards: study.model(wildcards.target),
-        adapter=adapter,
-        test=study.path("data/test.jsonl"),
+        unpack(needs("respond")),
     output:
-        f"{CELL}/responses.jsonl",
+        **makes("respond"),
     log:
         study.path("logs/respond/{target}/{mix}/seed={seed}.log"),
     priority: 35
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("respond", "target", "mix", "seed"),
+        job=job("respond"),
     shell:
-        "python -m manybaskets respond --spec {params.spec:q} --base {input.base:q}"
+        "python -m manybaskets respond {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --test {input.test} --output {output} > {log} 2>&1"
 
 
 rule collapse:
     input:
-        likelihood=f"{CELL}/likelihood.json",
-        responses=f"{CELL}/responses.jsonl",
+        unpack(needs("collapse")),
     output:
-        f"{CELL}/collapse.json",
+        **makes("collapse"),
     log:
         study.path("logs/collapse/{target}/{mix}/seed={seed}.log"),
     priority: 60
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("collapse", "target", "mix", "seed"),
+        job=job("collapse"),
     shell:
-        "python -m manybaskets collapse --spec {params.spec:q} --likelihood {input.likelihood}"
+        "python -m manybaskets collapse {params.job} --likelihood {input.likelihood}"
         " --responses {input.responses} --output {output} > {log} 2>&1"

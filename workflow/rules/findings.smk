@@ -7,57 +7,43 @@ Makes: findings/{measurements.csv,measurements.parquet,contrasts.csv}, findings/
 
 rule findings:
     input:
-        [
-            study.path(cell.path, f"{probe}.json")
-            for cell in study.cells
-            for probe in study.probes()
-        ],
+        unpack(needs("findings")),
     output:
-        measurements=study.path("findings/measurements.csv"),
-        parquet=study.path("findings/measurements.parquet"),
-        contrasts=study.path("findings/contrasts.csv"),
-        dictionary=study.path("findings/dictionary.csv"),
+        **makes("findings"),
     log:
         study.path("logs/findings.log"),
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("findings"),
+        job=job("findings"),
         root=subpath(output.measurements, ancestor=2),
     shell:
-        "python -m manybaskets findings --spec {params.spec:q} --root {params.root}"
+        "python -m manybaskets findings {params.job} --root {params.root}"
         " --measurements {output.measurements} --parquet {output.parquet}"
         " --contrasts {output.contrasts} --dictionary {output.dictionary} > {log} 2>&1"
 
 
 rule figures:
     input:
-        measurements=study.path("findings/measurements.csv"),
-        contrasts=study.path("findings/contrasts.csv"),
+        unpack(needs("figures")),
     output:
-        directory(study.path("findings/figures")),
+        **makes("figures"),
     log:
         study.path("logs/figures.log"),
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("figures"),
+        job=job("figures"),
     shell:
-        "python -m manybaskets figures --spec {params.spec:q} --measurements {input.measurements}"
+        "python -m manybaskets figures {params.job} --measurements {input.measurements}"
         " --contrasts {input.contrasts} --output {output} > {log} 2>&1"
 
 
 rule report:
     input:
-        measurements=study.path("findings/measurements.csv"),
-        contrasts=study.path("findings/contrasts.csv"),
-        figures=study.path("findings/figures"),
-        yardstick=branch(
-            study.scratch_models != [], then=study.path("models/yardstick.json")
-        ),
-        cells=study.sample_files(),
+        unpack(needs("report")),
     output:
-        report(
+        page=report(
             study.path("report.html"),
             caption="../report/report.rst",
             category="Report",
@@ -67,9 +53,9 @@ rule report:
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("report"),
+        job=job("report"),
         root=subpath(output[0], parent=True),
     shell:
-        "python -m manybaskets report --spec {params.spec:q} --root {params.root}"
+        "python -m manybaskets report {params.job} --root {params.root}"
         " --measurements {input.measurements} --contrasts {input.contrasts}"
         " --figures {input.figures} --yardstick {input.yardstick:q} --output {output} > {log} 2>&1"

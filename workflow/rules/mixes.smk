@@ -7,23 +7,16 @@ Makes: mixes/<mix>/seed=<seed>.jsonl and its composition beside it (.json)
 
 rule mix:
     input:
-        train=study.path("data/train.jsonl"),
-        prompts=study.path("data/prompts.jsonl"),
-        responses=lambda wildcards: [
-            study.responses(source, wildcards.seed)
-            for source in study.mix_sources(wildcards.mix)
-        ],
-        tokenizer=study.token_counter(),
+        unpack(needs("mix")),
     output:
-        rows=study.path("mixes/{mix}/seed={seed}.jsonl"),
-        composition=study.path("mixes/{mix}/seed={seed}.json"),
+        **makes("mix"),
     log:
         study.path("logs/mix/{mix}/seed={seed}.log"),
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("mix", "mix", "seed"),
+        job=job("mix"),
     shell:
-        "python -m manybaskets mix --spec {params.spec:q} --train {input.train}"
+        "python -m manybaskets mix {params.job} --train {input.train}"
         " --prompts {input.prompts} --responses {input.responses:q} --tokenizer {input.tokenizer:q}"
         " --rows {output.rows} --composition {output.composition} > {log} 2>&1"

@@ -7,17 +7,17 @@ Makes: models/tokenizer/, models/<model>/, models/yardstick.json
 
 rule tokenizer:
     input:
-        documentation=study.path("data/documentation.jsonl"),
+        unpack(needs("tokenizer")),
     output:
-        directory(study.path("models/tokenizer")),
+        **makes("tokenizer"),
     log:
         study.path("logs/tokenizer.log"),
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("tokenizer"),
+        job=job("tokenizer"),
     shell:
-        "python -m manybaskets tokenizer --spec {params.spec:q}"
+        "python -m manybaskets tokenizer {params.job}"
         " --documentation {input.documentation} --output {output} > {log} 2>&1"
 
 
@@ -25,11 +25,9 @@ if study.scratch_models:
 
     rule pretrain:
         input:
-            documentation=study.path("data/documentation.jsonl"),
-            tokenizer=study.path("models/tokenizer"),
+            unpack(needs("pretrain")),
         output:
-            folder=directory(study.path("models/{model}")),
-            summary=study.path("models/{model}.json"),
+            **makes("pretrain"),
         log:
             study.path("logs/pretrain/{model}.log"),
         wildcard_constraints:
@@ -40,9 +38,9 @@ if study.scratch_models:
         resources:
             gpu=GPUS_PER_JOB,
         params:
-            spec=spec("pretrain", "model"),
+            job=job("pretrain"),
         shell:
-            "python -m manybaskets pretrain --spec {params.spec:q}"
+            "python -m manybaskets pretrain {params.job}"
             " --documentation {input.documentation} --tokenizer {input.tokenizer}"
             " --output {output.folder} --summary {output.summary} > {log} 2>&1"
 
@@ -51,7 +49,7 @@ if study.hub_models:
 
     rule fetch:
         output:
-            directory(study.path("models/{model}")),
+            **makes("fetch"),
         log:
             study.path("logs/fetch/{model}.log"),
         wildcard_constraints:
@@ -59,25 +57,23 @@ if study.hub_models:
         conda:
             "../../envs/cpu.yaml"
         params:
-            spec=spec("fetch", "model"),
+            job=job("fetch"),
         shell:
-            "python -m manybaskets fetch --spec {params.spec:q} --output {output} > {log} 2>&1"
+            "python -m manybaskets fetch {params.job} --output {output} > {log} 2>&1"
 
 
 rule yardstick:
     input:
-        documentation=study.path("data/documentation.jsonl"),
-        test=study.path("data/test.jsonl"),
-        models=[study.model(name) for name in study.scratch_models],
+        unpack(needs("yardstick")),
     output:
-        study.path("models/yardstick.json"),
+        **makes("yardstick"),
     log:
         study.path("logs/yardstick.log"),
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("yardstick"),
+        job=job("yardstick"),
     shell:
-        "python -m manybaskets yardstick --spec {params.spec:q}"
+        "python -m manybaskets yardstick {params.job}"
         " --documentation {input.documentation} --test {input.test} --models {input.models}"
         " --output {output} > {log} 2>&1"

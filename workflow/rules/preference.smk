@@ -7,39 +7,34 @@ Makes: cells/…/{judgements.jsonl,preference.json}
 
 rule judge:
     input:
-        base=lambda wildcards: study.model(wildcards.target),
-        adapter=adapter,
-        texts=study.path("data/items.jsonl"),
-        candidates=[
-            study.path("candidates", f"{name}.jsonl") for name in study.config.sources
-        ],
+        unpack(needs("judge")),
     output:
-        f"{CELL}/judgements.jsonl",
+        **makes("judge"),
     log:
         study.path("logs/judge/{target}/{mix}/seed={seed}.log"),
     priority: 35
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("judge", "target", "mix", "seed"),
+        job=job("judge"),
     shell:
-        "python -m manybaskets judge --spec {params.spec:q} --base {input.base:q}"
+        "python -m manybaskets judge {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --items {input.texts} --candidates {input.candidates:q}"
         " --output {output} > {log} 2>&1"
 
 
 rule preference:
     input:
-        f"{CELL}/judgements.jsonl",
+        unpack(needs("preference")),
     output:
-        f"{CELL}/preference.json",
+        **makes("preference"),
     log:
         study.path("logs/preference/{target}/{mix}/seed={seed}.log"),
     priority: 60
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("preference", "target", "mix", "seed"),
+        job=job("preference"),
     shell:
-        "python -m manybaskets preference --spec {params.spec:q} --judgements {input}"
+        "python -m manybaskets preference {params.job} --judgements {input}"
         " --output {output} > {log} 2>&1"

@@ -7,34 +7,33 @@ Makes: cells/â€¦/restricted/attacks.jsonl (readable by its owner only), cells/â€
 
 rule attack:
     input:
-        base=lambda wildcards: study.model(wildcards.target),
-        adapter=adapter,
+        unpack(needs("attack")),
     output:
-        f"{CELL}/restricted/attacks.jsonl",
+        **makes("attack"),
     log:
         study.path("logs/attack/{target}/{mix}/seed={seed}.log"),
     priority: 35
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("attack", "target", "mix", "seed"),
+        job=job("attack"),
     shell:
-        "python -m manybaskets attack --spec {params.spec:q} --base {input.base:q}"
+        "python -m manybaskets attack {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --output {output} > {log} 2>&1"
 
 
 rule robustness:
     input:
-        f"{CELL}/restricted/attacks.jsonl",
+        unpack(needs("robustness")),
     output:
-        f"{CELL}/robustness.json",
+        **makes("robustness"),
     log:
         study.path("logs/robustness/{target}/{mix}/seed={seed}.log"),
     priority: 60
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("robustness", "target", "mix", "seed"),
+        job=job("robustness"),
     shell:
-        "python -m manybaskets robustness --spec {params.spec:q} --attacks {input}"
+        "python -m manybaskets robustness {params.job} --attacks {input}"
         " --output {output} > {log} 2>&1"

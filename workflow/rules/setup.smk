@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets.checks import checked_study
 from manybaskets.config import ConfigError
 from manybaskets.devices import CPU, visible
+from manybaskets.graph import FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
 from manybaskets.progress import watch
 
 try:
@@ -18,6 +19,7 @@ try:
 except ConfigError as error:
     print(f"The study cannot run as it is written:\n{error}", file=sys.stderr)
     sys.exit(2)
+graph = Graph(study)
 
 # What every job finds in its environment, wherever it runs. Engines end when this process does;
 # threads that wait for work must not keep a core from other jobs.
@@ -57,22 +59,25 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def spec(stage, *names):
-    """The description of a job, from the wildcards that the stage depends on."""
-    return lambda wildcards: study.spec(
-        stage, **{name: wildcards[name] for name in names}
+def needs(stage):
+    """The inputs of a rule, by name."""
+    return lambda wildcards: graph.inputs(stage, **dict(wildcards.items()))
+
+
+def makes(stage):
+    """The outputs of a rule, by name."""
+    return {
+        name: (
+            directory(study.path(path))
+            if (stage, name) in FOLDERS
+            else study.path(path)
+        )
+        for name, path in OUTPUTS[stage].items()
+    }
+
+
+def job(stage):
+    """What a job is told of itself: its description, and where its record goes."""
+    return lambda wildcards: graph.arguments(
+        Job(stage, tuple(wildcards[name] for name in WILDCARDS[stage]))
     )
-
-
-def adapter(wildcards):
-    """The adapter of a cell; nothing for vanilla."""
-    return study.adapter(wildcards.target, wildcards.mix, wildcards.seed)
-
-
-def source_model(wildcards):
-    """The folder of the model that a source is served from; nothing for other sources."""
-    source = study.config.sources[wildcards.source]
-    return [study.model(source.model)] if source.model in study.config.models else []
-
-
-CELL = study.path("cells/{target}/{mix}/seed={seed}")

@@ -7,36 +7,33 @@ Makes: responses/<source>/seed=<seed>.jsonl, candidates/<source>.jsonl
 
 rule generate:
     input:
-        train=study.path("data/train.jsonl"),
-        prompts=study.path("data/prompts.jsonl"),
-        model=source_model,
+        unpack(needs("generate")),
     output:
-        study.path("responses/{source}/seed={seed}.jsonl"),
+        **makes("generate"),
     log:
         study.path("logs/generate/{source}/seed={seed}.log"),
     priority: 40
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("generate", "source", "seed"),
+        job=job("generate"),
     shell:
-        "python -m manybaskets generate --spec {params.spec:q} --train {input.train}"
+        "python -m manybaskets generate {params.job} --train {input.train}"
         " --prompts {input.prompts} --model {input.model:q} --output {output} > {log} 2>&1"
 
 
 rule candidates:
     input:
-        texts=study.path("data/items.jsonl"),
-        model=source_model,
+        unpack(needs("candidates")),
     output:
-        study.path("candidates/{source}.jsonl"),
+        **makes("candidates"),
     log:
         study.path("logs/candidates/{source}.log"),
     priority: 40
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=spec("candidates", "source"),
+        job=job("candidates"),
     shell:
-        "python -m manybaskets candidates --spec {params.spec:q} --items {input.texts}"
+        "python -m manybaskets candidates {params.job} --items {input.texts}"
         " --model {input.model:q} --output {output} > {log} 2>&1"

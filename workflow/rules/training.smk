@@ -7,11 +7,9 @@ Makes: cells/<target>/<mix>/seed=<seed>/{adapter/,training.json}
 
 rule train:
     input:
-        base=lambda wildcards: study.model(wildcards.target),
-        rows=study.path("mixes/{mix}/seed={seed}.jsonl"),
+        unpack(needs("train")),
     output:
-        adapter=directory(f"{CELL}/adapter"),
-        summary=f"{CELL}/training.json",
+        **makes("train"),
     log:
         study.path("logs/train/{target}/{mix}/seed={seed}.log"),
     priority: 30
@@ -21,7 +19,7 @@ rule train:
     resources:
         gpu=GPUS_PER_JOB,
     params:
-        spec=spec("train", "target", "mix", "seed"),
+        job=job("train"),
     shell:
-        "python -m manybaskets train --spec {params.spec:q} --base {input.base:q}"
+        "python -m manybaskets train {params.job} --base {input.base:q}"
         " --rows {input.rows} --output {output.adapter} --summary {output.summary} > {log} 2>&1"

@@ -1,0 +1,315 @@
+"""The jobs of a study: what each needs, what it makes, and which job makes a file.
+
+The rules take their inputs and outputs from here, and so does everything that has to know the
+graph without running Snakemake: `records`, `reruns`, `plan`, `status`.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from manybaskets.config import VANILLA
+from manybaskets.study import Study
+
+CELL = "cells/{target}/{mix}/seed={seed}"
+NAME, SEED = r"[A-Za-z0-9._-]+", r"\d+"
+Inputs = dict[str, str | list[str]]
+
+# What each stage makes, below the study's results; its wildcards are those of its first output.
+OUTPUTS: dict[str, dict[str, str]] = {
+    "documentation": {"rows": "data/documentation.jsonl"},
+    "dataset": {
+        "train": "data/train.jsonl",
+        "test": "data/test.jsonl",
+        "prompts": "data/prompts.jsonl",
+        "texts": "data/items.jsonl",
+    },
+    "tokenizer": {"folder": "models/tokenizer"},
+    "pretrain": {"folder": "models/{model}", "summary": "models/{model}.json"},
+    "fetch": {"folder": "models/{model}"},
+    "yardstick": {"scores": "models/yardstick.json"},
+    "generate": {"responses": "responses/{source}/seed={seed}.jsonl"},
+    "candidates": {"responses": "candidates/{source}.jsonl"},
+    "mix": {
+        "rows": "mixes/{mix}/seed={seed}.jsonl",
+        "composition": "mixes/{mix}/seed={seed}.json",
+    },
+    "train": {"adapter": f"{CELL}/adapter", "summary": f"{CELL}/training.json"},
+    "score": {"likelihood": f"{CELL}/likelihood.json"},
+    "respond": {"responses": f"{CELL}/responses.jsonl"},
+    "collapse": {"measured": f"{CELL}/collapse.json"},
+    "attack": {"attacks": f"{CELL}/restricted/attacks.jsonl"},
+    "robustness": {"measured": f"{CELL}/robustness.json"},
+    "judge": {"judgements": f"{CELL}/judgements.jsonl"},
+    "preference": {"measured": f"{CELL}/preference.json"},
+    "findings": {
+        "measurements": "findings/measurements.csv",
+        "parquet": "findings/measurements.parquet",
+        "contrasts": "findings/contrasts.csv",
+        "dictionary": "findings/dictionary.csv",
+    },
+    "figures": {"folder": "findings/figures"},
+    "report": {"page": "report.html"},
+}
+FOLDERS = {("tokenizer", "folder"), ("pretrain", "folder"), ("fetch", "folder")} | {
+    ("train", "adapter"),
+    ("figures", "folder"),
+}
+WILDCARDS = {
+    stage: tuple(re.findall(r"{(\w+)}", next(iter(outputs.values()))))
+    for stage, outputs in OUTPUTS.items()
+}
+
+
+# Stages that run a model, on a GPU where there is one.
+ON_DEVICES = {"pretrain", "yardstick", "generate", "candidates"} | {
+    *("train", "score", "respond", "attack", "judge"),
+}
+
+
+class Job(NamedTuple):
+    """One job: its stage and the values of the stage's wildcards, in the order of WILDCARDS."""
+
+    stage: str
+    which: tuple[str, ...]
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        """The values by name."""
+        return dict(zip(WILDCARDS[self.stage], self.which, strict=True))
+
+    @property
+    def path(self) -> str:
+        """Where the job's log and record lie below `logs/` and `records/`, without extension."""
+        return "/".join(
+            [self.stage]
+            + [f"seed={value}" if key == "seed" else value for key, value in self.wildcards.items()]
+        )
+
+
+class Graph:
+    """The jobs of one study."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._producers: dict[str, Job | None] = {}
+
+    # ---- files -------------------------------------------------------------------------------
+
+    def inputs(self, stage: str, **wildcards: str) -> Inputs:
+        """The files a job reads, by the names its rule uses."""
+        found: Inputs = getattr(self, f"_{stage}")(**wildcards)
+        return found
+
+    def outputs(self, job: Job) -> list[str]:
+        """The files and folders a job makes."""
+        wildcards = job.wildcards
+        return [
+            self.study.path(pattern.format(**wildcards)) for pattern in OUTPUTS[job.stage].values()
+        ]
+
+    def record(self, job: Job) -> str:
+        """Where the record of a finished job lies."""
+        return self.study.path("records", f"{job.path}.json")
+
+    def log(self, job: Job) -> str:
+        """Where a job's log lies."""
+        return self.study.path("logs", f"{job.path}.log")
+
+    def arguments(self, job: Job) -> str:
+        """What a job is told of itself on its command line, for a shell."""
+        spec = self.study.spec(job.stage, **job.wildcards)
+        return f"--spec {shlex.quote(spec)} --record {shlex.quote(self.record(job))}"
+
+    def files(self, job: Job) -> list[str]:
+        """All inputs of a job, in the order of its rule."""
+        return [
+            path
+            for value in self.inputs(job.stage, **job.wildcards).values()
+            for path in ([value] if isinstance(value, str) else value)
+        ]
+
+    # ---- jobs --------------------------------------------------------------------------------
+
+    def producer(self, path: str) -> Job | None:
+        """The job that makes a file or folder; None for what comes from outside."""
+        if path not in self._producers:
+            self._producers[path] = self._producer(path)
+        return self._producers[path]
+
+    def producers(self, job: Job) -> list[Job]:
+        """The jobs whose outputs a job reads, each once."""
+        found = (self.producer(path) for path in self.files(job))
+        return list(dict.fromkeys(job for job in found if job is not None))
+
+    def jobs(self, *targets: str) -> Iterator[Job]:
+        """Every job on the way to the targets (the report, where none is given), inputs first."""
+        seen: set[Job] = set()
+        stack = [
+            (job, False)
+            for path in reversed(targets or (self.study.path("report.html"),))
+            if (job := self.producer(path))
+        ]
+        while stack:
+            job, ready = stack.pop()
+            if ready:
+                yield job
+            elif job not in seen:
+                seen.add(job)
+                stack.append((job, True))
+                stack += [(needed, False) for needed in reversed(self.producers(job))]
+
+    def recorded(self, path: Path) -> Job:
+        """The job whose record lies at `path`."""
+        parts = path.with_suffix("").relative_to(self.study.path("records")).parts
+        return Job(parts[0], tuple(value.removeprefix("seed=") for value in parts[1:]))
+
+    @cached_property
+    def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
+        models = {"pretrain": self.study.scratch_models, "fetch": self.study.hub_models}
+        patterns = []
+        for stage, outputs in OUTPUTS.items():
+            known = {"seed": SEED}
+            if stage in models:
+                known["model"] = "|".join(map(re.escape, models[stage])) or "(?!)"
+            for output in outputs.values():
+                parts = re.split(r"{(\w+)}", f"{self.study.root}/{output}")
+                pattern = "".join(
+                    f"(?P<{part}>{known.get(part, NAME)})" if number % 2 else re.escape(part)
+                    for number, part in enumerate(parts)
+                )
+                patterns.append((stage, re.compile(pattern)))
+        return patterns
+
+    def _producer(self, path: str) -> Job | None:
+        for stage, pattern in self._patterns:
+            if found := pattern.fullmatch(path):
+                return Job(stage, found.groups())
+        return None
+
+    # ---- what each stage reads ---------------------------------------------------------------
+
+    def _documentation(self) -> Inputs:
+        return {}
+
+    def _dataset(self) -> Inputs:
+        docs = self.study.config.dataset.docs is not None
+        return {"documentation": [self._data("documentation")] if docs else []}
+
+    def _tokenizer(self) -> Inputs:
+        return {"documentation": self._data("documentation")}
+
+    def _pretrain(self, model: str) -> Inputs:
+        return {
+            "documentation": self._data("documentation"),
+            "tokenizer": self.study.path("models/tokenizer"),
+        }
+
+    def _fetch(self, model: str) -> Inputs:
+        return {}
+
+    def _yardstick(self) -> Inputs:
+        return {
+            "documentation": self._data("documentation"),
+            "test": self._data("test"),
+            "models": [self.study.model(name) for name in self.study.scratch_models],
+        }
+
+    def _generate(self, source: str, seed: str) -> Inputs:
+        return {
+            "train": self._data("train"),
+            "prompts": self._data("prompts"),
+            "model": self._source_model(source),
+        }
+
+    def _candidates(self, source: str) -> Inputs:
+        return {"texts": self._data("items"), "model": self._source_model(source)}
+
+    def _mix(self, mix: str, seed: str) -> Inputs:
+        study = self.study
+        return {
+            "train": self._data("train"),
+            "prompts": self._data("prompts"),
+            "responses": [study.responses(source, seed) for source in study.mix_sources(mix)],
+            "tokenizer": study.token_counter(),
+        }
+
+    def _train(self, target: str, mix: str, seed: str) -> Inputs:
+        return {
+            "base": self.study.model(target),
+            "rows": self.study.path("mixes", mix, f"seed={seed}.jsonl"),
+        }
+
+    def _score(self, target: str, mix: str, seed: str) -> Inputs:
+        return {**self._model(target, mix, seed), "test": self._data("test")}
+
+    def _respond(self, target: str, mix: str, seed: str) -> Inputs:
+        return {**self._model(target, mix, seed), "test": self._data("test")}
+
+    def _attack(self, target: str, mix: str, seed: str) -> Inputs:
+        return self._model(target, mix, seed)
+
+    def _judge(self, target: str, mix: str, seed: str) -> Inputs:
+        return {
+            **self._model(target, mix, seed),
+            "texts": self._data("items"),
+            "candidates": [
+                self.study.path("candidates", f"{name}.jsonl") for name in self.study.config.sources
+            ],
+        }
+
+    def _collapse(self, **cell: str) -> Inputs:
+        folder = self.study.path(CELL.format(**cell))
+        return {
+            "likelihood": f"{folder}/likelihood.json",
+            "responses": f"{folder}/responses.jsonl",
+        }
+
+    def _robustness(self, **cell: str) -> Inputs:
+        return {"attacks": self.study.path(CELL.format(**cell), "restricted/attacks.jsonl")}
+
+    def _preference(self, **cell: str) -> Inputs:
+        return {"judgements": self.study.path(CELL.format(**cell), "judgements.jsonl")}
+
+    def _findings(self) -> Inputs:
+        probes = self.study.probes()
+        return {
+            "measured": [
+                self.study.path(cell.path, f"{probe}.json")
+                for cell in self.study.cells
+                for probe in probes
+            ]
+        }
+
+    def _figures(self) -> Inputs:
+        return {
+            "measurements": self.study.path("findings/measurements.csv"),
+            "contrasts": self.study.path("findings/contrasts.csv"),
+        }
+
+    def _report(self) -> Inputs:
+        study = self.study
+        scratch = bool(study.scratch_models)
+        return {
+            **self._figures(),
+            "figures": study.path("findings/figures"),
+            "yardstick": [study.path("models/yardstick.json")] if scratch else [],
+            "cells": study.sample_files(),
+        }
+
+    def _data(self, name: str) -> str:
+        return self.study.path("data", f"{name}.jsonl")
+
+    def _source_model(self, source: str) -> list[str]:
+        model = self.study.config.sources[source].model
+        return [self.study.model(model)] if model in self.study.config.models else []
+
+    def _model(self, target: str, mix: str, seed: str) -> Inputs:
+        adapter = self.study.path(CELL.format(target=target, mix=mix, seed=seed), "adapter")
+        return {
+            "base": self.study.model(target),
+            "adapter": [] if mix == VANILLA else [adapter],
+        }

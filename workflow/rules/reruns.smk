@@ -1,0 +1,83 @@
+"""Which jobs run: those of which the records beside the results say so.
+
+Snakemake's own comparison (times of files, sets of params, code of rules) misses edits and reruns
+for nothing, and forgets everything with `.snakemake`. It is replaced here, in the process that
+plans; what a person forces (-f, -F, -R) is forced as ever.
+"""
+
+from snakemake.dag import DAG
+import snakemake.jobs
+
+from manybaskets.reruns import Reason, Reruns
+from manybaskets.running import begin
+
+reruns = Reruns(graph)
+
+
+class Because(snakemake.jobs.Reason):
+    """Snakemake's reason of a job, in our words."""
+
+    __slots__ = ["said"]
+
+    def __init__(self, said):
+        super().__init__()
+        self.said = said
+
+    def __bool__(self):
+        return bool(self.said) or super().__bool__()
+
+    def __str__(self):
+        return "; ".join(map(str, self.said)) or super().__str__()
+
+    def get_names(self):
+        yield from super().get_names()
+        for reason in self.said:
+            key = reason.subject.endswith(":")
+            yield f"{reason.subject[:-1]} changed" if key else reason.how
+
+
+async def update_needrun(dag, create_inventory=False):
+    """Snakemake's decision, taken from the records."""
+    if workflow.executor_plugin and not workflow.dryrun and not workflow.touch:
+        begin(study)
+        reruns.refresh()
+    dag._needrun.clear()
+    dag._n_until_ready.clear()
+    dag._ready_jobs.clear()
+    forced = set()
+    for level in dag.toposorted():
+        for job in level:
+            if dag.finished(job):
+                continue
+            upstream = {
+                file
+                for other, files in dag.dependencies[job].items()
+                if other in forced
+                for file in files
+            }
+            is_forced = (
+                job not in dag.omitforce
+                and job.rule in dag.forcerules
+                or not dag.forcefiles.isdisjoint(job.output)
+            )
+            if is_forced or upstream:
+                forced.add(job)
+                dag.reason(job).forced = is_forced
+                dag.reason(job).updated_input_run.update(upstream)
+            elif job.rule.norun:
+                ran = [o for o in dag.dependencies[job] if o in dag._needrun]
+                dag._reason[job] = Because((Reason("", "is made anew"),) if ran else ())
+            else:
+                which = tuple(job.wildcards_dict[n] for n in WILDCARDS[job.rule.name])
+                dag._reason[job] = Because(reruns.why(Job(job.rule.name, which)))
+            if dag.reason(job):
+                dag._needrun.add(job)
+    for job in dag._needrun:
+        dag._n_until_ready[job] = sum(
+            other in dag._needrun for other in dag.dependencies[job]
+        )
+    dag._len = len(dag._finished | dag._needrun)
+
+
+if workflow.is_main_process:
+    DAG.update_needrun = update_needrun
