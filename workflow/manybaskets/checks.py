@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from manybaskets import dataset, mixes, recorded, validation
 from manybaskets.attacks import read_requests
 from manybaskets.config import HUMAN, ConfigError, StudyConfig
@@ -33,6 +35,29 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     if problems:
         raise ConfigError("\n".join(f"{name}: {key}: {text}" for key, text in problems))
     return study
+
+
+def study_of(files: list[str], overrides: list[str]) -> Study:
+    """The study as Snakemake would see it: config files, the later ones on top, and key=value.
+
+    Without a file, config.yaml. Raises ConfigError with every problem that was found.
+    """
+    files = files or ["config.yaml"]
+    raw: dict[str, Any] = {}
+    for file in files:
+        raw = _merged(raw, validation.read(Path(file)))
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--config {override}: expected key=value.")
+        raw = _merged(raw, {key: yaml.safe_load(value)})
+    return checked_study(raw, files)
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if isinstance(below, dict) and isinstance(above, dict):
+        return below | {key: _merged(below.get(key), value) for key, value in above.items()}
+    return above
 
 
 def expected_bytes(study: Study) -> int:

@@ -203,6 +203,8 @@ class Engine(Section):
     dtype: str = "auto"
     quantization: str | None = None
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
+    devices: Count = 1
+    """GPUs over which a model is split (tensor parallelism)."""
     threads: Count = 1
     kv_cache_gib: float = Field(0.5, gt=0)
     keep_alive: float = Field(90, ge=0)

@@ -7,6 +7,7 @@ those only spare reading a file again whose size and time are as they were recor
 
 import hashlib
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from manybaskets import fingerprint
 from manybaskets.files import BadFile, canonical_json, read_json, write_json
 from manybaskets.graph import Graph, Job
 
-FIELDS = {"description", "fingerprint", "inputs", "outputs", "digest", "reproducible"}
+FIELDS = {"description", "fingerprint", "inputs", "outputs", "digest", "reproducible", "seconds"}
 # size in bytes, time of the last change in ns, SHA-256 of the content
 Entry = list[Any]
 
@@ -107,23 +108,26 @@ def refresh(path: Path, record: dict[str, Any]) -> None:
         write_json(path, record)
 
 
+def unfinished(graph: Graph, job: Job) -> Path:
+    """Where a job notes that it runs, or why it failed, until it has a record."""
+    return Path(graph.record(job)).with_suffix(".unfinished")
+
+
 @contextmanager
 def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -> Iterator[None]:
     """Checks a job's inputs, runs the block, records what it wrote.
 
-    The old record goes before the block starts. Raises Damage for an input that is not what its
-    job wrote.
+    The old record goes before the block starts; meanwhile, and after a failure, a note stands in
+    its place. Raises Damage for an input that is not what its job wrote.
     """
-    path = Path(graph.record(job))
+    path, note = Path(graph.record(job)), unfinished(graph, job)
     path.unlink(missing_ok=True)
-    inputs = _inputs(graph, job)
-    started = time.time()
-    yield
-    seconds = time.time() - started
-    written = entries(Path(graph.study.root), graph.outputs(job))
-    write_json(
-        path,
-        {
+    process = {"pid": os.getpid(), "host": socket.gethostname(), "started": round(time.time(), 1)}
+    write_json(note, process)
+    began = time.monotonic()
+    try:
+        inputs = _inputs(graph, job)
+        record = {
             "stage": job.stage,
             "wildcards": job.wildcards,
             "description": spec,
@@ -132,13 +136,18 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
                 canonical_json(spec), {name: made[0] for name, made in inputs.items()}
             ),
             "inputs": inputs,
-            "outputs": written,
-            "digest": digest(written),
             "reproducible": reproducible,
-            "finished": round(time.time(), 1),
-            "seconds": round(seconds, 3),
-        },
-    )
+        }
+        yield
+        seconds = round(time.monotonic() - began, 3)
+        written = entries(Path(graph.study.root), graph.outputs(job))
+    except BaseException as error:
+        reason = str(error).strip() or type(error).__name__
+        write_json(note, process | {"failed": reason})
+        raise
+    made = {"outputs": written, "digest": digest(written)}
+    write_json(path, record | made | {"seconds": seconds, "finished": round(time.time(), 1)})
+    note.unlink()
 
 
 def _inputs(graph: Graph, job: Job) -> dict[str, list[Any]]:

@@ -40,6 +40,8 @@ class Reruns:
         self._outside: dict[str, str] = {}
         self._digests: dict[Job, str] = {}
         self._touched: list[tuple[Path, dict[str, Any]]] = []
+        # seconds and bytes of every record that was read, by stage
+        self.measured: dict[str, list[tuple[float, int]]] = {}
 
     def fingerprint(self, job: Job) -> str:
         """Identity that a job's record would have if it ran now."""
@@ -67,6 +69,8 @@ class Reruns:
             there = any(Path(output).exists() for output in graph.outputs(job))
             yield Reason("", "no record that it finished" if there else "never run")
             return
+        size = sum(entry[0] for entry in record["outputs"].values())
+        self.measured.setdefault(job.stage, []).append((record["seconds"], size))
         if record["fingerprint"] != self.fingerprint(job):
             yield from self._changes(job, record)
             return

@@ -1,0 +1,238 @@
+"""What a job will cost: time on a device, disk, tokens and judgements.
+
+Time and disk of a stage are what its jobs took in earlier runs of this study, where there are
+any. Otherwise time is a constant for starting up, and the floating-point operations of the models
+(2 per weight and token read or written, 6 per token trained on) at the speed of this machine; a
+generating CPU or GPU is slower than that by what is said below. No run has measured the GPU's
+constants.
+"""
+
+import functools
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from manybaskets.config import Scratch
+from manybaskets.devices import on_cpu
+from manybaskets.graph import Graph, Job
+from manybaskets.reruns import Reruns
+
+PROMPT_TOKENS, JUDGE_TOKENS = 40, 260  # of an ordinary prompt, of a pair put before a judge
+SHARE_USED = 0.6  # of max_tokens, by an ordinary response
+# Seconds before a job's own work begins: interpreter, libraries, model.
+START = {
+    **dict.fromkeys(("pretrain", "yardstick", "train", "score"), 8.0),
+    **dict.fromkeys(("generate", "candidates", "respond", "attack", "judge"), 2.0),
+    **dict.fromkeys(("collapse", "robustness", "preference", "mix", "dataset"), 1.0),
+    **{"documentation": 20.0, "tokenizer": 10.0, "fetch": 60.0, "findings": 3.0},
+    **{"figures": 12.0, "report": 3.0},
+}
+ENGINE_START = {"cpu": 20.0, "gpu": 60.0}  # seconds, once per model served
+STEP = {"cpu": 0.2, "gpu": 0.1}  # seconds of the shortest training step
+GENERATED = {"cpu": 5_000.0, "gpu": 20_000.0}  # tokens a second at most, however small the model
+JUDGED = {"cpu": 500.0, "gpu": 2_000.0}  # judgements a second at most
+GPU_RATE = 1e14  # FLOP/s of a GPU that trains or reads
+WRITING = 0.3  # share of that rate when writing token by token
+MIB = 1024**2
+
+
+class Estimate(NamedTuple):
+    """Of one job. None: not known."""
+
+    seconds: float | None
+    bytes: int | None
+    measured: bool
+
+
+class Estimates:
+    """Costs of the jobs of one study, by what `reruns` read of its earlier runs."""
+
+    def __init__(self, graph: Graph, reruns: Reruns) -> None:
+        self.graph = graph
+        self.study = graph.study
+        self._measured = reruns.measured
+        self._device = "cpu" if on_cpu() else "gpu"
+        self._served: set[str] = set()
+
+    def of(self, job: Job) -> Estimate:
+        """Time on its device and disk of one job; the first use of a model starts its engine."""
+        if job.stage in self._measured:
+            return self._mean(job.stage)
+        work = getattr(self, f"_{job.stage}", None)
+        spent = work(**job.wildcards) if work else 0.0
+        seconds = None if spent is None else START.get(job.stage, 1.0) + spent
+        return Estimate(seconds, self._bytes(job), False)
+
+    @functools.cache  # noqa: B019
+    def _mean(self, stage: str) -> Estimate:
+        seconds, sizes = zip(*self._measured[stage], strict=True)
+        return Estimate(statistics.fmean(seconds), round(statistics.fmean(sizes)), True)
+
+    def tokens(self, job: Job) -> int:
+        """Tokens at most that a job generates."""
+        config = self.study.config
+        if job.stage == "generate":
+            return self._asked(job.wildcards["source"]) * config.generation.max_tokens
+        if job.stage == "candidates" and self.study.config.probes.preference:
+            return self._items() * config.generation.max_tokens
+        if job.stage == "respond":
+            return config.dataset.test * config.generation.max_tokens
+        if job.stage == "attack" and config.probes.robustness:
+            return self._attempts() * config.probes.robustness.max_tokens
+        return 0
+
+    def judgements(self, job: Job) -> int:
+        """Judgements that a job asks for."""
+        preference = self.study.config.probes.preference
+        if job.stage != "judge" or not preference:
+            return 0
+        origins = len(self.study.config.sources) + 1
+        return preference.items * origins * (origins - 1) + 2 * preference.controls
+
+    # ---- seconds of work, by stage -------------------------------------------------------------
+
+    def _pretrain(self, model: str) -> float | None:
+        scratch = self.study.config.models[model].scratch
+        weights = self._weights(model)
+        if scratch is None or weights is None:
+            return None
+        tokens = scratch.tokens + scratch.manners_tokens
+        return 6 * weights * tokens / self._rate
+
+    def _yardstick(self) -> float | None:
+        names = self.study.scratch_models
+        read = [self._reading(name, self.study.config.dataset.test * 100) for name in names]
+        return None if None in read else sum(filter(None, read)) + 3 * len(names)
+
+    def _generate(self, source: str, seed: str) -> float | None:
+        return self._writing_source(source, self._asked(source))
+
+    def _candidates(self, source: str) -> float | None:
+        return self._writing_source(source, self._items())
+
+    def _train(self, target: str, mix: str, seed: str) -> float | None:
+        training, weights = self.study.config.training, self._weights(target)
+        if weights is None:
+            return None
+        batch = training.batch_size * training.accumulation
+        steps = training.epochs * self.study.rows / batch
+        tokens = batch * (PROMPT_TOKENS + SHARE_USED * self.study.config.generation.max_tokens)
+        return steps * max(STEP[self._device], 6 * weights * tokens / self._rate)
+
+    def _score(self, target: str, mix: str, seed: str) -> float | None:
+        return self._reading(target, self.study.config.dataset.test * 100)
+
+    def _respond(self, target: str, mix: str, seed: str) -> float | None:
+        tokens = self.study.config.dataset.test * self.study.config.generation.max_tokens
+        return self._writing(target, tokens)
+
+    def _attack(self, target: str, mix: str, seed: str) -> float | None:
+        robustness = self.study.config.probes.robustness
+        assert robustness is not None
+        return self._writing(target, self._attempts() * robustness.max_tokens)
+
+    def _judge(self, target: str, mix: str, seed: str) -> float | None:
+        asked = self.judgements(Job("judge", (target, mix, seed)))
+        read = self._reading(target, asked * JUDGE_TOKENS)
+        return None if read is None else max(read, asked / JUDGED[self._device])
+
+    # ---- what the stages share -----------------------------------------------------------------
+
+    def _writing_source(self, source: str, rows: int) -> float | None:
+        found = self.study.config.sources[source]
+        if found.recorded:
+            return 0.0
+        if found.endpoint or found.model is None:
+            return None
+        return self._writing(found.model, rows * self.study.config.generation.max_tokens)
+
+    def _writing(self, model: str, limit: float) -> float | None:
+        weights = self._weights(model)
+        if weights is None:
+            return None
+        start = 0.0 if model in self._served else ENGINE_START[self._device]
+        self._served.add(model)
+        rate = min(GENERATED[self._device], self._rate * WRITING / (2 * weights))
+        return start + SHARE_USED * limit / rate
+
+    def _reading(self, model: str, tokens: float) -> float | None:
+        weights = self._weights(model)
+        return None if weights is None else 2 * weights * tokens / self._rate
+
+    def _asked(self, source: str) -> int:
+        shares = [mix.origins.get(source, 0.0) for mix in self.study.config.mixes.values()]
+        missed = 1.0
+        for share in shares:  # mixes draw prompts for a source apart from each other
+            missed *= 1 - share
+        return round(self.study.rows * (1 - missed))
+
+    def _items(self) -> int:
+        preference = self.study.config.probes.preference
+        return max(preference.items, preference.controls) if preference else 0
+
+    def _attempts(self) -> int:
+        robustness = self.study.config.probes.robustness
+        return robustness.count * (2 + len(robustness.attacks)) if robustness else 0
+
+    @functools.cache  # noqa: B019
+    def _weights(self, model: str) -> int | None:
+        """Weights of a model; None for one that is not on this machine."""
+        found = self.study.config.models[model]
+        if found.scratch:
+            return _scratch_weights(found.scratch)
+        folder = Path(self.study.model(model))
+        size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+        try:
+            settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        wide = (settings.get("dtype") or settings.get("torch_dtype")) == "float32"
+        return size // (4 if wide else 2) or None
+
+    @functools.cached_property
+    def _rate(self) -> float:
+        """Floating-point operations a second that training reaches here."""
+        return GPU_RATE if self._device == "gpu" else _cpu_rate()
+
+    def _bytes(self, job: Job) -> int | None:
+        rows = {
+            "dataset": self.study.config.dataset.train + self.study.config.dataset.test,
+            "mix": self.study.rows,
+            "generate": self.study.rows,
+            "respond": self.study.config.dataset.test,
+            "attack": self._attempts(),
+            "judge": self.judgements(job),
+        }
+        if job.stage == "train":
+            weights, rank = self._weights(job.wildcards["target"]), self.study.config.training.rank
+            scratch = self.study.config.models[job.wildcards["target"]].scratch
+            if scratch:  # inputs and outputs of seven matrices a layer
+                return 4 * rank * 19 * scratch.hidden * scratch.layers
+            # An adapter of rank 16 on all linear layers has about 1/200 of the weights.
+            return None if weights is None else round(4 * weights / 200 * rank / 16)
+        if job.stage in ("pretrain", "fetch"):
+            weights = self._weights(job.wildcards["model"])
+            return None if weights is None else 4 * weights
+        if job.stage == "documentation":
+            return 15 * MIB
+        return rows.get(job.stage, 8) * 500
+
+
+def _scratch_weights(scratch: Scratch) -> int:
+    """Embeddings, and twelve times the squared width per layer."""
+    return scratch.vocabulary * scratch.hidden + 12 * scratch.layers * scratch.hidden**2
+
+
+def _cpu_rate() -> float:
+    """Half of what a matrix product reaches on the cores that are free now."""
+    import numpy as np
+
+    matrix = np.ones((768, 768), dtype=np.float32)
+    best = float("inf")
+    for _ in range(5):
+        started = time.perf_counter()
+        matrix @ matrix
+        best = min(best, time.perf_counter() - started)
+    return 2 * 768**3 / best / 2
