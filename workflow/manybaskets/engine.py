@@ -165,6 +165,7 @@ class _Session:
             self._devices,
             {key: value for key, value in os.environ.items() if key.startswith("VLLM_")},
             sys.executable,
+            os.environ.get("SLURM_JOB_ID"),  # what was started in one job dies with it
         ]
         self._directory = private_directory() / _digest(shared_by_all_jobs)[:12]
         self._revived = False

@@ -50,6 +50,7 @@ rule collapse:
     log:
         study.path("logs/collapse/{target}/{mix}/seed={seed}.log"),
     priority: 60
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

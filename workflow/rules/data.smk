@@ -10,6 +10,7 @@ rule documentation:
         **makes("documentation"),
     log:
         study.path("logs/documentation.log"),
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     threads: 2
@@ -27,6 +28,7 @@ rule dataset:
         **makes("dataset"),
     log:
         study.path("logs/dataset.log"),
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -12,6 +12,7 @@ rule findings:
         **makes("findings"),
     log:
         study.path("logs/findings.log"),
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -30,6 +31,7 @@ rule figures:
         **makes("figures"),
     log:
         study.path("logs/figures.log"),
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -50,6 +52,7 @@ rule report:
         ),
     log:
         study.path("logs/report.log"),
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

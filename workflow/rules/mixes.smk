@@ -12,6 +12,7 @@ rule mix:
         **makes("mix"),
     log:
         study.path("logs/mix/{mix}/seed={seed}.log"),
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

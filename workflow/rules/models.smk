@@ -12,6 +12,7 @@ rule tokenizer:
         **makes("tokenizer"),
     log:
         study.path("logs/tokenizer.log"),
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -54,6 +55,7 @@ if study.hub_models:
             study.path("logs/fetch/{model}.log"),
         wildcard_constraints:
             model="|".join(study.hub_models),
+        localrule: True
         conda:
             "../../envs/cpu.yaml"
         params:

@@ -31,6 +31,7 @@ rule preference:
     log:
         study.path("logs/preference/{target}/{mix}/seed={seed}.log"),
     priority: 60
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

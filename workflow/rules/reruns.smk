@@ -40,6 +40,7 @@ async def update_needrun(dag, create_inventory=False):
     """Snakemake's decision, taken from the records."""
     if workflow.executor_plugin and not workflow.dryrun and not workflow.touch:
         begin(study)
+        slurm.finish_earlier_run(study)
         reruns.refresh()
     dag._needrun.clear()
     dag._n_until_ready.clear()

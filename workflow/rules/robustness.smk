@@ -30,6 +30,7 @@ rule robustness:
     log:
         study.path("logs/robustness/{target}/{mix}/seed={seed}.log"),
     priority: 60
+    localrule: True
     conda:
         "../../envs/cpu.yaml"
     params:

@@ -8,6 +8,7 @@ import shlex
 import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
+from manybaskets import slurm
 from manybaskets.checks import checked_study
 from manybaskets.config import ConfigError
 from manybaskets.devices import CPU, visible
@@ -48,7 +49,16 @@ if GPUS and "gpu" not in workflow.global_resources:
 
 
 onstart:
+    if workflow.executor_plugin.name == "slurm":
+        slurm.check(
+            job.resources for job in workflow.dag.needrun_jobs() if not job.is_local
+        )
+        slurm.remember(study, workflow.scheduler._executor.run_uuid)
     watch(study)
+
+
+onsuccess:
+    slurm.forget(study)
 
 
 wildcard_constraints:
