@@ -19,7 +19,7 @@ def snakemake(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[
     return subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-            *("--directory", str(directory), *arguments),
+            *("--directory", str(directory), "--cores", "all", *arguments),
         ],
         cwd=directory,
         env=environment,
