@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -232,6 +233,14 @@ def test_base_that_is_no_model_fails_with_the_end_of_the_log(tmp_path: Path) -> 
         pass
     assert sorted(private_directory().iterdir()) == before
     with pytest.raises(ValueError, match="no such folder"), engine(tmp_path / "none", SETTINGS):
+        pass
+
+
+def test_too_little_memory_names_the_keys_to_change(base: Path) -> None:
+    with (
+        pytest.raises(RuntimeError, match=r"(?s)engine\.kv_cache_gib.*engine\.max_model_len"),
+        engine(base, replace(SETTINGS, kv_cache_gib=1e-6)),
+    ):
         pass
 
 

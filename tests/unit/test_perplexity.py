@@ -1,5 +1,6 @@
 """Likelihood: equal to transformers' own loss, on response tokens only."""
 
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -77,3 +78,37 @@ def test_rows_longer_than_the_context_are_listed(loaded: tuple[Any, Any]) -> Non
     assert len(found.nats) + len(found.excluded) == len(ROWS)
     with pytest.raises(ValueError, match="none of 3 rows fits"):
         perplexity.score(*loaded, ROWS, 2)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_batch_that_memory_does_not_hold_is_scored_in_parts(
+    loaded: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    whole = perplexity.score(*loaded, ROWS, 128)
+    short_of_memory(monkeypatch, loaded[0], rows)
+    parts = perplexity.score(*loaded, ROWS, 128)
+    assert parts.nats == pytest.approx(whole.nats, abs=1e-3)
+    assert parts.tokens == whole.tokens
+
+
+def test_memory_for_less_than_a_row_names_the_key_to_change(
+    loaded: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_of_memory(monkeypatch, loaded[0], rows=0)
+    with pytest.raises(RuntimeError, match=r"engine\.max_model_len"):
+        perplexity.score(*loaded, ROWS, 128)
+
+
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, model: Any, rows: int) -> None:
+    """Has the model run out of memory when it is given more than so many rows at once."""
+    import torch
+
+    forward = model.forward
+
+    @functools.wraps(forward)
+    def limited(**named: Any) -> Any:
+        if len(named["input_ids"]) > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(**named)
+
+    monkeypatch.setattr(model, "forward", limited)

@@ -1,5 +1,6 @@
 """LoRA under TRL: it learns, touches the response only, repeats exactly, and is noticed."""
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -91,3 +92,44 @@ def test_only_the_response_carries_loss(tiny_model: Path, tmp_path: Path) -> Non
     expected = {row["response"] for row in ROWS[:8]}
     assert all(any(text.startswith(r + "<|end|>") for r in expected) for text in learned), learned
     assert not any("sort" in text for text in learned)
+
+
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """Has the model run out of memory when it is given more than so many rows at once."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    forward = LlamaForCausalLM.forward
+
+    @functools.wraps(forward)
+    def limited(self: Any, *args: Any, **named: Any) -> Any:
+        if len(named["input_ids"]) > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(self, *args, **named)
+
+    monkeypatch.setattr(LlamaForCausalLM, "forward", limited)
+
+
+def test_too_little_memory_is_answered_by_smaller_parts_of_the_same_batches(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    whole = training.fine_tune(tiny_model, ROWS, recipe(batch_size=12), tmp_path / "whole")
+    short_of_memory(monkeypatch, rows=4)
+    parts = training.fine_tune(tiny_model, ROWS, recipe(batch_size=12), tmp_path / "parts")
+    assert (whole["micro_batch"], parts["micro_batch"]) == (12, 3)
+    assert "3 rows at once, 4 times per step" in capsys.readouterr().err
+    assert whole["steps"] == parts["steps"]
+    one, other = (load_file(tmp_path / k / "adapter_model.safetensors") for k in ("whole", "parts"))
+    for name, weights in one.items():
+        torch.testing.assert_close(weights, other[name], rtol=1e-3, atol=1e-3)
+
+
+def test_memory_for_less_than_a_row_names_the_key_to_change(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_of_memory(monkeypatch, rows=0)
+    with pytest.raises(RuntimeError, match=r"training\.max_length"):
+        training.fine_tune(tiny_model, ROWS[:4], recipe(batch_size=4), tmp_path / "none")

@@ -45,6 +45,12 @@ ERRORS_IN_MESSAGES = 5
 LOG_LINES_IN_MESSAGES = 20
 LOST_SECONDS = 30.0  # a lost engine that has not ended by then is told to
 POLL_SECONDS = 0.1
+MORE_MEMORY = (
+    " The memory did not suffice: lower engine.gpu_memory_utilization where others use the GPU "
+    "too; raise it (on a CPU, engine.kv_cache_gib) where the cache got too little; or lower "
+    "engine.max_model_len."
+)
+_OUT_OF_MEMORY = re.compile(r"out of memory|Free memory on device|memory for the cache|max seq len")
 _NOISE = re.compile(r"Route: |nanobind|^ - (leaked|\.\.\. skipped)|^\S* *[\^~]+$")
 _PREFIX = re.compile(r"^\(\w+ pid=\d+\) (?:\w+ [\d-]+ [\d:]+ \[[^\]]*\] )?")
 _ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception)\b: ?")
@@ -223,9 +229,10 @@ class _Session:
                 if mine:
                     _clear(self._directory)
                     start_lock(self._directory).unlink(missing_ok=True)
+                    log = self._log_tail()
+                    mend = MORE_MEMORY if _OUT_OF_MEMORY.search(log) else ""
                     raise RuntimeError(
-                        f"The engine of {self._base.name} did not start. Its log ends:\n"
-                        f"{self._log_tail()}"
+                        f"The engine of {self._base.name} did not start.{mend} Its log ends:\n{log}"
                     )
             self._leave()
 

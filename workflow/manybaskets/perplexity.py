@@ -51,7 +51,8 @@ def score(
     """Scores each row's `response` given its `prompt`, in batches of similar length.
 
     Rows longer than `context` tokens are not scored and are listed as excluded. Results are in
-    the order of the rows that were scored. Raises ValueError if nothing could be scored.
+    the order of the rows that were scored. A batch that the GPU's memory does not hold is halved.
+    Raises ValueError if nothing could be scored, RuntimeError if the memory does not hold one row.
     """
     import torch
     from tqdm import tqdm
@@ -63,8 +64,7 @@ def score(
     nats: dict[int, float] = {}
     with torch.inference_mode(), tqdm(total=len(fits), unit="row", file=sys.stderr) as bar:
         for batch in _batches(fits, [len(e.ids) for e in encoded], batch_tokens):
-            for i, value in zip(batch, _nats(model, [encoded[i] for i in batch]), strict=True):
-                nats[i] = value
+            nats |= zip(batch, _nats_in_parts(model, [encoded[i] for i in batch]), strict=True)
             bar.update(len(batch))
     return Likelihood(
         nats=[nats[i] for i in fits],
@@ -72,6 +72,23 @@ def score(
         bytes=[encoded[i].response_bytes for i in fits],
         excluded=[rows[i]["id"] for i in range(len(rows)) if i not in nats],
     )
+
+
+def _nats_in_parts(model: Any, batch: "Sequence[conversations.Encoded]") -> list[float]:
+    import torch
+
+    try:
+        return _nats(model, batch)
+    except torch.OutOfMemoryError:
+        if len(batch) == 1:
+            raise RuntimeError(
+                f"the GPU's memory does not suffice to score one row of {len(batch[0].ids)} tokens."
+                " Lower engine.max_model_len, or take a smaller target."
+            ) from None
+    torch.cuda.empty_cache()
+    half = len(batch) // 2
+    print(f"The GPU's memory did not suffice: {half} rows at once.", file=sys.stderr)
+    return _nats_in_parts(model, batch[:half]) + _nats_in_parts(model, batch[half:])
 
 
 def _nats(model: Any, batch: "Sequence[conversations.Encoded]") -> list[float]:

@@ -3,10 +3,11 @@
 Writes a PEFT adapter folder that vLLM serves: plain LoRA, no added tokens, nothing else saved.
 """
 
+import gc
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,26 @@ def fine_tune(
 ) -> dict[str, Any]:
     """Trains an adapter on rows of prompt and response; returns the training curve and counts.
 
-    Raises AdapterHasNoEffect if the adapter does not change the logits of the target.
+    When the GPU's memory does not suffice it starts again with fewer rows at once, `micro_batch`,
+    and as many rows per step: the same batches, and but for dropout and rounding the same result.
+
+    Raises AdapterHasNoEffect if the adapter does not change the logits of the target, and
+    RuntimeError when the memory does not suffice for one row.
     """
     import torch
 
     torch.set_num_threads(recipe.threads)
-    torch.manual_seed(recipe.seed)
-    trainer = _trainer(base, rows, recipe, folder)
-    trainer.train()
+    trainer = _trained(base, rows, recipe, folder)
+    while trainer is None:
+        gc.collect()  # before the memory can be given back, what failed must be gone
+        torch.cuda.empty_cache()
+        recipe = _in_smaller_parts(recipe)
+        print(
+            f"The GPU's memory did not suffice. Starting again with {recipe.batch_size} rows at "
+            f"once, {recipe.accumulation} times per step.",
+            file=sys.stderr,
+        )
+        trainer = _trained(base, rows, recipe, folder)
     change = logit_change(trainer.model, trainer.processing_class, [row["prompt"] for row in rows])
     if not change > 0:
         raise AdapterHasNoEffect(
@@ -57,6 +70,7 @@ def fine_tune(
     return {
         "rows": len(rows),
         "steps": trainer.state.global_step,
+        "micro_batch": recipe.batch_size,
         "trainable_parameters": trainer.model.get_nb_trainable_parameters()[0],
         "largest_logit_change": round(change, 4),
         "curve": [{"step": e["step"], "loss": round(e["loss"], 4)} for e in history],
@@ -80,6 +94,31 @@ def logit_change(model: Any, tokenizer: Any, prompts: Sequence[str], count: int 
                 plain = model(**ids).logits
             largest = max(largest, float((tuned - plain).abs().max()))
     return largest
+
+
+def _trained(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> Any:
+    """The trainer after its training; None when the GPU's memory did not suffice."""
+    import torch
+
+    torch.manual_seed(recipe.seed)
+    try:
+        trainer = _trainer(base, rows, recipe, folder)
+        trainer.train()
+    except torch.OutOfMemoryError:
+        return None
+    return trainer
+
+
+def _in_smaller_parts(recipe: Recipe) -> Recipe:
+    """At most half as many rows at once, as many rows per step. Raises RuntimeError at one row."""
+    rows = recipe.batch_size
+    if rows == 1:
+        raise RuntimeError(
+            f"the GPU's memory does not suffice to train on one row of {recipe.max_length} tokens. "
+            "Lower training.max_length or training.rank, or train a smaller target."
+        )
+    fewer = max(part for part in range(1, rows // 2 + 1) if rows % part == 0)
+    return replace(recipe, batch_size=fewer, accumulation=recipe.accumulation * rows // fewer)
 
 
 def _trainer(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> Any:
