@@ -69,6 +69,10 @@ ON_DEVICES = {"pretrain", "yardstick", "generate", "candidates"} | {
     *("train", "score", "respond", "attack", "judge"),
 }
 
+# Parts of a description that say how much is asked for, not what the answers are: when only they
+# change, the job runs again and keeps the rows it has, and what was made from those still holds.
+EXTENT = {"generate": ("mixes", "rows")}
+
 
 class Job(NamedTuple):
     """One job: its stage and the values of the stage's wildcards, in the order of WILDCARDS."""

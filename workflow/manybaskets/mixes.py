@@ -5,7 +5,7 @@ which prompts to answer before any mix is made. Knows nothing about models.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,3 +137,11 @@ def _at_random(recipe: Recipe, count: int, seed: int) -> list[str]:
     origins = [origin for origin, n in counts.items() for _ in range(n)]
     generator(seed, "assign").shuffle(origins)
     return origins
+
+
+def still_drawn(
+    rows: Iterable[Mapping[str, Any]], source: str, answers: Iterable[Mapping[str, Any]]
+) -> bool:
+    """Whether all rows of a mix that are a source's are among the source's answers as they are."""
+    said = {row["id"]: row["response"] for row in answers}
+    return all(said.get(row["id"]) == row["response"] for row in rows if row["origin"] == source)

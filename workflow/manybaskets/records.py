@@ -6,6 +6,7 @@ those only spare reading a file again whose size and time are as they were recor
 """
 
 import hashlib
+import json
 import os
 import socket
 import time
@@ -16,7 +17,7 @@ from typing import Any
 
 from manybaskets import fingerprint
 from manybaskets.files import BadFile, canonical_json, read_json, write_json
-from manybaskets.graph import Graph, Job
+from manybaskets.graph import EXTENT, Graph, Job
 
 FIELDS = {"description", "fingerprint", "inputs", "outputs", "digest", "reproducible", "seconds"}
 # size in bytes, time of the last change in ns, SHA-256 of the content
@@ -36,12 +37,14 @@ def read(graph: Graph, job: Job) -> dict[str, Any] | None:
         return None
 
 
-def identity(spec: str, inputs: dict[str, str]) -> str:
-    """Identity of a job: its description, and the identities of what its inputs come from.
+def identity(stage: str, spec: str, inputs: dict[str, str]) -> str:
+    """Fingerprint of a job: its description, and the fingerprints of what its inputs come from.
 
-    `inputs` maps the producing jobs' paths, or the paths of files from outside, to their
-    fingerprints.
+    `inputs` maps the producing jobs' paths, or the paths of files from outside, to theirs.
     """
+    if stage in EXTENT:
+        what = json.loads(spec)
+        spec = canonical_json({key: what[key] for key in what if key not in EXTENT[stage]})
     return _sha256(f"{spec}\n{canonical_json(inputs)}".encode())[:32]
 
 
@@ -121,23 +124,28 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
     its place. Raises Damage for an input that is not what its job wrote.
     """
     path, note = Path(graph.record(job)), unfinished(graph, job)
+    earlier = read(graph, job)
     path.unlink(missing_ok=True)
     process = {"pid": os.getpid(), "host": socket.gethostname(), "started": round(time.time(), 1)}
     write_json(note, process)
     began = time.monotonic()
     try:
         inputs = _inputs(graph, job)
-        record = {
+        record: dict[str, Any] = {
             "stage": job.stage,
             "wildcards": job.wildcards,
             "description": spec,
             "modules": fingerprint.modules(f"commands.{job.stage}"),
             "fingerprint": identity(
-                canonical_json(spec), {name: made[0] for name, made in inputs.items()}
+                job.stage,
+                canonical_json(spec),
+                {name: made[0] for name, made in inputs.items()},
             ),
             "inputs": inputs,
             "reproducible": reproducible,
         }
+        if job.stage in EXTENT:
+            _keep_only_what_holds(graph, job, earlier, record["fingerprint"])
         yield
         seconds = round(time.monotonic() - began, 3)
         written = entries(Path(graph.study.root), graph.outputs(job))
@@ -148,6 +156,20 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
     made = {"outputs": written, "digest": digest(written)}
     write_json(path, record | made | {"seconds": seconds, "finished": round(time.time(), 1)})
     note.unlink()
+
+
+def _keep_only_what_holds(
+    graph: Graph, job: Job, earlier: dict[str, Any] | None, fingerprint: str
+) -> None:
+    """Removes outputs that the job could not go on from: of another description, or damaged."""
+    outputs = graph.outputs(job)
+    if earlier is None or earlier["fingerprint"] != fingerprint:
+        holds = False
+    else:
+        holds = not damage(Path(graph.study.root), earlier, outputs)
+    if not holds:
+        for output in outputs:
+            Path(output).unlink(missing_ok=True)
 
 
 def _inputs(graph: Graph, job: Job) -> dict[str, list[Any]]:

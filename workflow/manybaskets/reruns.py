@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from manybaskets import fingerprint, records
-from manybaskets.graph import Graph, Job
+from manybaskets import fingerprint, mixes, records
+from manybaskets.files import read_jsonl
+from manybaskets.graph import EXTENT, Graph, Job
 
 SHOWN = 60  # characters of a value in a reason
 
@@ -39,6 +40,7 @@ class Reruns:
         self._reasons: dict[Job, Reasons] = {}
         self._outside: dict[str, str] = {}
         self._digests: dict[Job, str] = {}
+        self._extended: set[Job] = set()  # stale, but what they made so far is kept
         self._touched: list[tuple[Path, dict[str, Any]]] = []
         # seconds and bytes of every record that was read, by stage
         self.measured: dict[str, list[tuple[float, int]]] = {}
@@ -47,7 +49,7 @@ class Reruns:
         """Identity that a job's record would have if it ran now."""
         if job not in self._fingerprints:
             spec = self.graph.study.spec(job.stage, **job.wildcards)
-            self._fingerprints[job] = records.identity(spec, self._inputs(job))
+            self._fingerprints[job] = records.identity(job.stage, spec, self._inputs(job))
         return self._fingerprints[job]
 
     def why(self, job: Job) -> Reasons:
@@ -79,16 +81,36 @@ class Reruns:
             for file, problem in problems:
                 yield Reason(file, problem)
             return
-        self._digests[job] = record["digest"]
         if record.get("touched"):
             self._touched.append((Path(graph.record(job)), record))
+        self._digests[job] = record["digest"]
+        if job.stage in EXTENT:
+            spec = json.loads(graph.study.spec(job.stage, **job.wildcards))
+            more = list(differences(record["description"], spec))
+            if more:
+                self._extended.add(job)
+                yield from more
+                return
         for producer in graph.producers(job):
             _, digest, reproducible = record["inputs"][producer.path]
-            if self.why(producer):
+            if self.why(producer) and producer not in self._extended:
                 if not reproducible:
                     yield Reason(producer.path, "is made anew and may differ")
-            elif self._digests[producer] != digest:
+            elif self._digests[producer] != digest and not self._still_drawn(job, producer, record):
                 yield Reason(producer.path, "has other content than this was made from")
+
+    def _still_drawn(self, job: Job, producer: Job, record: dict[str, Any]) -> bool:
+        """Whether a mix consists of what its source's file says, which has got more rows since."""
+        if producer.stage not in EXTENT:
+            return False
+        rows, answers = (read_jsonl(Path(self.graph.outputs(one)[0])) for one in (job, producer))
+        if not mixes.still_drawn(rows, producer.wildcards["source"], answers):
+            return False
+        record["inputs"][producer.path][1] = self._digests[producer]
+        if not record.get("touched"):
+            self._touched.append((Path(self.graph.record(job)), record))
+        record["touched"] = True
+        return True
 
     def _inputs(self, job: Job) -> dict[str, str]:
         found = {}

@@ -12,7 +12,7 @@ from manybaskets import slurm
 from manybaskets.checks import checked_study
 from manybaskets.config import ConfigError
 from manybaskets.devices import CPU, visible
-from manybaskets.graph import FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
+from manybaskets.graph import EXTENT, FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
 from manybaskets.progress import watch
 
 try:
@@ -75,15 +75,15 @@ def needs(stage):
 
 
 def makes(stage):
-    """The outputs of a rule, by name."""
-    return {
-        name: (
-            directory(study.path(path))
-            if (stage, name) in FOLDERS
-            else study.path(path)
-        )
-        for name, path in OUTPUTS[stage].items()
-    }
+    """The outputs of a rule, by name; what a job extends is still there when it starts."""
+    return {name: made(stage, name, path) for name, path in OUTPUTS[stage].items()}
+
+
+def made(stage, name, path):
+    """One output, flagged as what it is."""
+    if (stage, name) in FOLDERS:
+        return directory(study.path(path))
+    return update(study.path(path)) if stage in EXTENT else study.path(path)
 
 
 def job(stage):

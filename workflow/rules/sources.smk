@@ -19,7 +19,8 @@ rule generate:
         job=job("generate"),
     shell:
         "python -m manybaskets generate {params.job} --train {input.train}"
-        " --prompts {input.prompts} --model {input.model:q} --output {output} > {log} 2>&1"
+        " --prompts {input.prompts} --model {input.model:q} --extend --output {output}"
+        " > {log} 2>&1"
 
 
 rule candidates:

@@ -17,6 +17,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--model", type=Path, nargs="?")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument(
+        "--extend", action="store_true", help="keep the answers that the output has already"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -32,9 +35,17 @@ def run(options: argparse.Namespace) -> None:
     if spec["source"]["recorded"]:
         rows = recorded.answers(spec["source"], asked)
     else:
-        rows = serving.source_rows(
-            spec, asked, (spec["seed"], "generate"), options.model, options.output
-        )
+        there = options.extend and options.output.exists()
+        known = {row["id"]: row for row in read_jsonl(options.output)} if there else {}
+        known = {key: row for key, row in known.items() if row["state"] != "failed"}
+        new = [row for row in asked if row["id"] not in known]
+        if known:
+            print(f"{len(asked) - len(new)} of {len(asked)} answers are there already")
+        if new:
+            purpose = (spec["seed"], "generate")
+            answers = serving.source_rows(spec, new, purpose, options.model, options.output)
+            known |= {row["id"]: row for row in answers}
+        rows = [known[row["id"]] for row in asked]
     usable = sum(row["state"] in ("ok", "cut") for row in rows)
     if rows and not usable:
         raise BadFile(
