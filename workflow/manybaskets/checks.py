@@ -90,6 +90,13 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 f"models.{name}.path",
                 f"{model.path} is no model folder (it has no config.json). Check the path.",
             )
+        elif model.path and not any(Path(model.path).glob("*.safetensors")):
+            yield (
+                f"models.{name}.path",
+                f"{model.path} has no weights as safetensors; other formats can run code when "
+                "they are read and are not used. Convert it: AutoModelForCausalLM."
+                "from_pretrained(…).save_pretrained(…).",
+            )
     if len(study.vocabularies) > 1:
         yield (
             "models",

@@ -119,6 +119,8 @@ class Model(Section):
     """A model on the Hugging Face hub."""
     revision: str | None = None
     """Commit of the hub model; needed with `hub`."""
+    trust_remote_code: bool = False
+    """Whether code that comes with the model may be run. Read it first."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Model":

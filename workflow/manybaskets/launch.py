@@ -31,6 +31,8 @@ class EngineSettings:
     threads: int = 2  # CPU engines: threads of the model
     kv_cache_gib: float = 1.0  # CPU engines
     keep_alive: float = 60.0  # seconds without a client until the server ends
+    trust_remote_code: bool = False  # run code that comes with the model
+    load_format: str = "safetensors"  # other weights can run code; "dummy": random, for benchmarks
     devices: int = 1  # GPUs: how many the model is split over
 
 
@@ -68,11 +70,14 @@ def arguments(base: Base, settings: EngineSettings) -> list[str]:
         "--served-model-name": "base",
         "--max-model-len": settings.max_model_len,
         "--dtype": settings.dtype,
+        "--load-format": settings.load_format,
         "--generation-config": "vllm",  # requests say how to sample; the model's own wishes do not
         "--uvicorn-log-level": "warning",
     }
     if base.revision:
         named["--revision"] = base.revision
+    if settings.trust_remote_code:
+        flags.append("--trust-remote-code")
     if settings.quantization is not None:
         named["--quantization"] = settings.quantization
     if settings.max_loras > 0:

@@ -205,6 +205,7 @@ class Study:
         return {
             "hub": self.config.models[model].hub,
             "revision": self.config.models[model].revision,
+            "trust_remote_code": self.config.models[model].trust_remote_code,
         }
 
     def _yardstick(self) -> dict[str, Any]:
@@ -226,7 +227,7 @@ class Study:
             ],
             "rows": self.rows,
             "seed": int(seed),
-            "engine": self._engine(self._adapters(self.config.sources[source].model)),
+            "engine": self._engine(self.config.sources[source].model),
         }
 
     def _candidates(self, source: str) -> dict[str, Any]:
@@ -236,7 +237,7 @@ class Study:
             "source": self._source(source),
             "generation": _plain(self.config.generation),
             "items": max(preference.items, preference.controls),
-            "engine": self._engine(self._adapters(self.config.sources[source].model)),
+            "engine": self._engine(self.config.sources[source].model),
         }
 
     def _mix(self, mix: str, seed: str) -> dict[str, Any]:
@@ -245,6 +246,7 @@ class Study:
             "rows": self.rows,
             "match": self.config.match,
             "tokens": self.config.tokens,
+            "trust_remote_code": self.config.models[self.config.targets[0]].trust_remote_code,
             "seed": int(seed),
         }
 
@@ -262,7 +264,7 @@ class Study:
         return {
             "generation": _plain(self.config.generation),
             "seed": int(seed),
-            "engine": self._engine(True),
+            "engine": self._engine(target),
             **self._base(target),
         }
 
@@ -281,7 +283,7 @@ class Study:
             "attacks": self.attack_texts(),
             "generation": _plain(self.config.generation),
             "seed": int(seed),
-            "engine": self._engine(True),
+            "engine": self._engine(target),
             **self._base(target),
         }
 
@@ -296,7 +298,7 @@ class Study:
             "preference": _plain(preference),
             "template": _texts(f"prompts/{template}.txt"),
             "origins": [HUMAN, *self.config.sources],
-            "engine": self._engine(True),
+            "engine": self._engine(target),
             **self._base(target),
         }
 
@@ -353,21 +355,28 @@ class Study:
     def _base(self, model: str) -> dict[str, Any]:
         """A model the workflow does not make is an input by its place and revision."""
         found = self.config.models[model]
-        return {"base": {"name": model, "path": found.path, "revision": found.revision}}
+        return {
+            "base": {
+                "name": model,
+                "path": found.path,
+                "revision": found.revision,
+                "trust_remote_code": found.trust_remote_code,
+            }
+        }
 
-    def _adapters(self, model: str | None) -> bool:
-        return model in self.config.targets
-
-    def _engine(self, adapters: bool) -> dict[str, Any]:
+    def _engine(self, model: str | None) -> dict[str, Any]:
         """Engine settings that may change what it answers; the others travel by environment."""
         engine = self.config.engine
         rank = next(r for r in VLLM_RANKS if r >= self.config.training.rank)
+        found = self.config.models.get(model or "")
         return {
             "max_model_len": engine.max_model_len,
-            "max_lora_rank": rank if adapters else 0,
+            "max_lora_rank": rank if model in self.config.targets else 0,
+            "trust_remote_code": bool(found and found.trust_remote_code),
             "dtype": engine.dtype,
             "quantization": engine.quantization,
             "threads": engine.threads,
+            "devices": engine.devices,
         }
 
     def endpoint_environment(self) -> str:

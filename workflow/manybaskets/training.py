@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from manybaskets.loading import load_model, load_tokenizer
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -27,6 +29,7 @@ class Recipe:
     max_length: int
     threads: int
     seed: int
+    trust_remote_code: bool = False
 
 
 class AdapterHasNoEffect(RuntimeError):
@@ -125,13 +128,10 @@ def _trainer(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import SFTConfig, SFTTrainer
 
     gpu = torch.cuda.is_available()
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=torch.bfloat16 if gpu else torch.float32
-    )
+    model = load_model(base, torch.bfloat16 if gpu else torch.float32, recipe.trust_remote_code)
     data = Dataset.from_list(
         [
             {
@@ -173,7 +173,7 @@ def _trainer(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder:
         bias="none",
         task_type="CAUSAL_LM",
     )
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     print(f"{len(data)} rows, {recipe.epochs} epochs, rank {recipe.rank}", file=sys.stderr)
     trainer = SFTTrainer if gpu else _with_plain_loss(SFTTrainer)
     return trainer(

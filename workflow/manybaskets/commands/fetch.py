@@ -9,6 +9,7 @@ from manybaskets.files import whole_directory
 HELP = "Fetches a model of the Hugging Face hub at its pinned revision."
 # Weights are taken as safetensors only: other formats can run code when they are loaded.
 PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+CODE = ["*.py"]  # only for models whose entry says trust_remote_code
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +23,9 @@ def run(options: argparse.Namespace) -> None:
     from huggingface_hub import snapshot_download
 
     spec = options.spec
+    patterns = PATTERNS + CODE if spec["trust_remote_code"] else PATTERNS
     cached = Path(
-        snapshot_download(spec["hub"], revision=spec["revision"], allow_patterns=PATTERNS)
+        snapshot_download(spec["hub"], revision=spec["revision"], allow_patterns=patterns)
     )
     with whole_directory(options.output) as folder:
         for path in sorted(p for p in cached.rglob("*") if p.is_file()):

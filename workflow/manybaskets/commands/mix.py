@@ -7,6 +7,7 @@ from pathlib import Path
 
 from manybaskets import mixes
 from manybaskets.files import BadFile, read_jsonl, write_json, write_jsonl
+from manybaskets.loading import load_tokenizer
 
 HELP = "Composes the training set of a mix for one seed."
 
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
         rows, composition = mixes.compose(
             assigned,
             responses,
-            _token_counter(options.tokenizer) if counted else None,
+            _token_counter(options.tokenizer, spec["trust_remote_code"]) if counted else None,
             spec["tokens"] if counted else None,
         )
     except ValueError as error:
@@ -47,9 +48,7 @@ def run(options: argparse.Namespace) -> None:
     print(json.dumps(composition))
 
 
-def _token_counter(folder: Path) -> Callable[[str], int]:
+def _token_counter(folder: Path, trusted: bool) -> Callable[[str], int]:
     """Tokens of a response under the target's tokenizer, without what a template adds."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = load_tokenizer(folder, trusted)
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])

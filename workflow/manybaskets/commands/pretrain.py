@@ -7,6 +7,7 @@ from pathlib import Path
 from manybaskets import pretraining
 from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, whole_directory, write_json
+from manybaskets.loading import load_tokenizer
 
 HELP = "Pretrains a tiny documentation assistant from scratch."
 
@@ -22,8 +23,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes a model folder and the training curve."""
-    from transformers import AutoTokenizer
-
     spec = options.spec
     rows = [
         row
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
         seed=spec["seed"],
         threads=1,
     )
-    tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
+    tokenizer = load_tokenizer(options.tokenizer)
     with lease(), whole_directory(options.output) as folder:
         summary = pretraining.pretrain(recipe, tokenizer, rows, pretraining.read_texts(), folder)
     write_json(options.summary, {"rows": len(rows), **summary})

@@ -7,6 +7,7 @@ from pathlib import Path
 from manybaskets import perplexity
 from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, write_json
+from manybaskets.loading import load_model, load_tokenizer
 
 HELP = "Measures the likelihood of the human test responses under a cell."
 
@@ -40,15 +41,15 @@ def run(options: argparse.Namespace) -> None:
 
 def _scored(options: argparse.Namespace, rows: list[dict[str, str]]) -> perplexity.Likelihood:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.set_num_threads(options.spec["threads"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    model = AutoModelForCausalLM.from_pretrained(options.base, dtype=dtype).to(device).eval()
+    trusted = options.spec["base"]["trust_remote_code"]
+    model = load_model(options.base, dtype, trusted).to(device).eval()
     if options.adapter is not None:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, options.adapter).eval()
-    tokenizer = AutoTokenizer.from_pretrained(options.base)
+    tokenizer = load_tokenizer(options.base, trusted)
     return perplexity.score(model, tokenizer, rows, options.spec["context"])

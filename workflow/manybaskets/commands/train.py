@@ -24,7 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes the adapter and a summary of the training."""
     settings = {k: v for k, v in options.spec["training"].items() if k != "adapter"}
-    recipe = training.Recipe(**settings, seed=options.spec["seed"])
+    trusted = options.spec["base"]["trust_remote_code"]
+    recipe = training.Recipe(**settings, seed=options.spec["seed"], trust_remote_code=trusted)
     rows = read_jsonl(options.rows, ["prompt", "response"])
     with lease(), whole_directory(options.output) as folder:
         summary = training.fine_tune(options.base, rows, recipe, folder)

@@ -8,6 +8,7 @@ from typing import Any
 
 from manybaskets import ngrams, perplexity
 from manybaskets.files import read_jsonl, write_json
+from manybaskets.loading import load_model, load_tokenizer
 
 HELP = "Scores scratch models on the human test text beside a bigram and a trigram model."
 
@@ -24,15 +25,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes bits per byte of every model and of n-grams that saw the same, or all, packages."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.set_num_threads(1)
     test = read_jsonl(options.test)
     rows = [r for r in read_jsonl(options.documentation) if r["split"] == "pretrain"]
     models = {}
     for folder in options.models:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        tokenizer = load_tokenizer(folder)
+        model = load_model(folder, torch.float32).eval()
         packages = options.spec["packages"][folder.name]
         own = [row for row in test if row["stratum"] in packages]
         found = perplexity.score(model, tokenizer, test, options.spec["context"])
