@@ -4,7 +4,8 @@ import argparse
 import importlib
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from manybaskets.config import ConfigError
@@ -13,20 +14,24 @@ from manybaskets.files import BadFile
 COMMANDS = sorted(p.stem for p in (Path(__file__).parent / "commands").glob("[a-z]*.py"))
 
 
-def recording(options: argparse.Namespace) -> AbstractContextManager[None]:
+@contextmanager
+def recording(options: argparse.Namespace) -> Iterator[None]:
     """Checks the inputs of a job of a study and records what it wrote; nothing for other calls."""
     if getattr(options, "record", None) is None:
-        return nullcontext()
+        yield
+        return
     from manybaskets.devices import on_cpu
     from manybaskets.graph import ON_DEVICES, Graph
     from manybaskets.records import recorded
-    from manybaskets.running import running_study
+    from manybaskets.running import at_work, running_study
 
     root = next(folder.parent for folder in options.record.parents if folder.name == "records")
     graph = Graph(running_study(root))
     asks_elsewhere = bool(options.spec.get("source", {}).get("endpoint"))
     reproducible = options.command not in ON_DEVICES or (on_cpu() and not asks_elsewhere)
-    return recorded(graph, graph.recorded(options.record), options.spec, reproducible)
+    job = graph.recorded(options.record)
+    with at_work(root), recorded(graph, job, options.spec, reproducible):
+        yield
 
 
 def main() -> int:
@@ -50,6 +55,8 @@ def main() -> int:
     except (BadFile, ConfigError) as error:
         print(f"manybaskets {options.command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -65,10 +65,17 @@ WILDCARDS = {
 
 
 # Stages that run a model, on a GPU where there is one.
-ON_DEVICES = {"pretrain", "yardstick", "generate", "candidates"} | {
-    *("train", "score", "respond", "attack", "judge"),
+ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
+    *("attack", "judge"),
 }
 
+# What runs first when more is ready than there is room for: what others wait for, and within a
+# cell measuring before the next training, so that cells finish as the study goes.
+PRIORITIES = {
+    **{"pretrain": 50, "generate": 40, "candidates": 40, "train": 30},
+    **dict.fromkeys(("score", "respond", "attack", "judge"), 35),
+    **dict.fromkeys(("collapse", "robustness", "preference"), 60),
+}
 # Parts of a description that say how much is asked for, not what the answers are: when only they
 # change, the job runs again and keeps the rows it has, and what was made from those still holds.
 EXTENT = {"generate": ("mixes", "rows")}
@@ -127,6 +134,16 @@ class Graph:
         """What a job is told of itself on its command line, for a shell."""
         spec = self.study.spec(job.stage, **job.wildcards)
         return f"--spec {shlex.quote(spec)} --record {shlex.quote(self.record(job))}"
+
+    def priority(self, job: Job) -> float:
+        """The stage's, and within it by model: one model's engine gets all its work at once."""
+        wildcards = job.wildcards
+        model = wildcards.get("target") or wildcards.get("model")
+        if "source" in wildcards:
+            model = self.study.config.sources[wildcards["source"]].model
+        models = list(self.study.config.models)
+        later = models.index(model) / len(models) if model in models else 0.0
+        return PRIORITIES[job.stage] - later
 
     def files(self, job: Job) -> list[str]:
         """All inputs of a job, in the order of its rule."""

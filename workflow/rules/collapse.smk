@@ -12,7 +12,7 @@ rule score:
         **makes("score"),
     log:
         study.path("logs/score/{target}/{mix}/seed={seed}.log"),
-    priority: 35
+    priority: priority("score")
     conda:
         "../../envs/cpu.yaml"
     threads: study.config.training.threads
@@ -32,7 +32,7 @@ rule respond:
         **makes("respond"),
     log:
         study.path("logs/respond/{target}/{mix}/seed={seed}.log"),
-    priority: 35
+    priority: priority("respond")
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -49,7 +49,7 @@ rule collapse:
         **makes("collapse"),
     log:
         study.path("logs/collapse/{target}/{mix}/seed={seed}.log"),
-    priority: 60
+    priority: priority("collapse")
     localrule: True
     conda:
         "../../envs/cpu.yaml"

@@ -33,7 +33,7 @@ if study.scratch_models:
             study.path("logs/pretrain/{model}.log"),
         wildcard_constraints:
             model="|".join(study.scratch_models),
-        priority: 50
+        priority: priority("pretrain")
         conda:
             "../../envs/cpu.yaml"
         resources:

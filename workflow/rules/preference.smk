@@ -12,7 +12,7 @@ rule judge:
         **makes("judge"),
     log:
         study.path("logs/judge/{target}/{mix}/seed={seed}.log"),
-    priority: 35
+    priority: priority("judge")
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -30,7 +30,7 @@ rule preference:
         **makes("preference"),
     log:
         study.path("logs/preference/{target}/{mix}/seed={seed}.log"),
-    priority: 60
+    priority: priority("preference")
     localrule: True
     conda:
         "../../envs/cpu.yaml"

@@ -5,11 +5,12 @@ for nothing, and forgets everything with `.snakemake`. It is replaced here, in t
 plans; what a person forces (-f, -F, -R) is forced as ever.
 """
 
-from snakemake.dag import DAG
 import snakemake.jobs
+from snakemake.dag import DAG
+from snakemake.exceptions import WorkflowError
 
 from manybaskets.reruns import Reason, Reruns
-from manybaskets.running import begin
+from manybaskets.running import begin, settle
 
 reruns = Reruns(graph)
 
@@ -38,10 +39,14 @@ class Because(snakemake.jobs.Reason):
 
 async def update_needrun(dag, create_inventory=False):
     """Snakemake's decision, taken from the records."""
-    if workflow.executor_plugin and not workflow.dryrun and not workflow.touch:
-        begin(study)
-        slurm.finish_earlier_run(study)
-        reruns.refresh()
+    is_real = workflow.executor_plugin and not workflow.dryrun and not workflow.touch
+    if is_real:
+        try:
+            begin(study)
+            slurm.finish_earlier_run(study)
+            settle(study)
+        except (ConfigError, OSError) as error:
+            raise WorkflowError(str(error)) from None
     dag._needrun.clear()
     dag._n_until_ready.clear()
     dag._ready_jobs.clear()
@@ -69,8 +74,8 @@ async def update_needrun(dag, create_inventory=False):
                 ran = [o for o in dag.dependencies[job] if o in dag._needrun]
                 dag._reason[job] = Because((Reason("", "is made anew"),) if ran else ())
             else:
-                which = tuple(job.wildcards_dict[n] for n in WILDCARDS[job.rule.name])
-                dag._reason[job] = Because(reruns.why(Job(job.rule.name, which)))
+                why = reruns.why(identified(job.rule.name, job.wildcards_dict))
+                dag._reason[job] = Because(why)
             if dag.reason(job):
                 dag._needrun.add(job)
     for job in dag._needrun:
@@ -78,6 +83,8 @@ async def update_needrun(dag, create_inventory=False):
             other in dag._needrun for other in dag.dependencies[job]
         )
     dag._len = len(dag._finished | dag._needrun)
+    if is_real:
+        reruns.refresh()
 
 
 if workflow.is_main_process:

@@ -12,7 +12,7 @@ rule attack:
         **makes("attack"),
     log:
         study.path("logs/attack/{target}/{mix}/seed={seed}.log"),
-    priority: 35
+    priority: priority("attack")
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -29,7 +29,7 @@ rule robustness:
         **makes("robustness"),
     log:
         study.path("logs/robustness/{target}/{mix}/seed={seed}.log"),
-    priority: 60
+    priority: priority("robustness")
     localrule: True
     conda:
         "../../envs/cpu.yaml"

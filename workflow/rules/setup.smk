@@ -46,6 +46,17 @@ GPUS = len([device for device in visible() if device != CPU])
 GPUS_PER_JOB = min(GPUS, 1)
 if GPUS and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", GPUS)
+if GPUS and workflow.is_main_process:
+    # Snakemake would run a job that wants more with what there is, and say nothing.
+    given = min(GPUS, workflow.global_resources["gpu"])
+    if study.config.engine.devices > given:
+        wanted = study.config.engine.devices
+        print(
+            f"engine.devices: a model is to be split over {wanted} GPUs, but this run has {given} "
+            f"(of {GPUS}). Lower engine.devices, or give the run more: --resources gpu={wanted}.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
 
 
 onstart:
@@ -86,8 +97,16 @@ def made(stage, name, path):
     return update(study.path(path)) if stage in EXTENT else study.path(path)
 
 
+def identified(stage, wildcards):
+    """The job of a stage with these wildcards."""
+    return Job(stage, tuple(wildcards[name] for name in WILDCARDS[stage]))
+
+
 def job(stage):
     """What a job is told of itself: its description, and where its record goes."""
-    return lambda wildcards: graph.arguments(
-        Job(stage, tuple(wildcards[name] for name in WILDCARDS[stage]))
-    )
+    return lambda wildcards: graph.arguments(identified(stage, wildcards))
+
+
+def priority(stage):
+    """When a job runs, against others that are ready."""
+    return lambda wildcards: graph.priority(identified(stage, wildcards))

@@ -12,7 +12,7 @@ rule generate:
         **makes("generate"),
     log:
         study.path("logs/generate/{source}/seed={seed}.log"),
-    priority: 40
+    priority: priority("generate")
     conda:
         "../../envs/cpu.yaml"
     params:
@@ -30,7 +30,7 @@ rule candidates:
         **makes("candidates"),
     log:
         study.path("logs/candidates/{source}.log"),
-    priority: 40
+    priority: priority("candidates")
     conda:
         "../../envs/cpu.yaml"
     params:

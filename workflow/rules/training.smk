@@ -12,7 +12,7 @@ rule train:
         **makes("train"),
     log:
         study.path("logs/train/{target}/{mix}/seed={seed}.log"),
-    priority: 30
+    priority: priority("train")
     conda:
         "../../envs/cpu.yaml"
     threads: study.config.training.threads

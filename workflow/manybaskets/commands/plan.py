@@ -66,7 +66,7 @@ def costs(graph: Graph, reruns: Reruns, due: Sequence[Job]) -> list[str]:
             continue
         found = [estimates.of(job) for job in of_stage]
         known = [one.seconds for one in found if one.seconds is not None]
-        devices = serving if stage not in ("train", "score", "pretrain", "yardstick") else 1
+        devices = 1 if stage in ("train", "score", "pretrain") else serving
         hours = sum(known) * devices / 3600
         size = sum(one.bytes or 0 for one in found)
         if len(known) < len(found):
