@@ -1,13 +1,14 @@
 # make study   sets up .venv and runs the embedded study (config.yaml)
 # make test    sets up .venv and runs the tests
 # make test-cluster   the same with a real SLURM on this machine (as root; installs Debian's packages)
+# make test-faults   kills, full disks, damaged files (15 minutes)
 # make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
 # make lint    formatting, linting, types
 # make locks   regenerates envs/*.txt from envs/*.in
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-unit test-cluster bench-engine lint locks schema
+.PHONY: setup study test test-unit test-cluster test-faults bench-engine lint locks schema
 
 setup: .venv/.ready
 
@@ -19,11 +20,14 @@ study: setup
 	@python -m manybaskets summary --contrasts results/docs/findings/contrasts.csv --report results/docs/report.html
 
 test: setup
-	python -m pytest tests --ignore tests/cluster --durations=10
+	python -m pytest tests --ignore tests/cluster --ignore tests/faults --durations=10
 
 test-cluster: setup
 	bash tests/cluster/install.sh
 	python -m pytest tests/cluster --durations=5
+
+test-faults: setup
+	python -m pytest tests/faults --durations=5
 
 test-unit: setup
 	python -m pytest tests/unit

@@ -1,6 +1,7 @@
 """`python -m manybaskets <step>`: every step of the workflow, and what a person may ask for."""
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -11,6 +12,13 @@ from pathlib import Path
 from manybaskets.config import ConfigError
 from manybaskets.files import BadFile
 
+# Faults of the machine that a person mends.
+MENDS = {
+    errno.ENOSPC: "Make room on that disk and start again.",
+    errno.EDQUOT: "Make room within your quota and start again.",
+    errno.EROFS: "Make it writable, or link results/ to another disk, and start again.",
+    errno.EACCES: "Make it yours, or link results/ to another place, and start again.",
+}
 COMMANDS = sorted(p.stem for p in (Path(__file__).parent / "commands").glob("[a-z]*.py"))
 
 
@@ -54,6 +62,17 @@ def main() -> int:
             options.run(options)
     except (BadFile, ConfigError) as error:
         print(f"manybaskets {options.command}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in MENDS:
+            raise
+        place = f" ({error.filename})" if error.filename else ""
+        text = f"{os.strerror(error.errno)}{place}. {MENDS[error.errno]}"
+        print(f"manybaskets {options.command}: {text}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        text = "out of memory. Give the job more, or run fewer jobs at once (--cores)."
+        print(f"manybaskets {options.command}: {text}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

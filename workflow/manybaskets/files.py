@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+UNFINISHED = ".unfinished"
+
 
 def canonical_json(value: Any) -> str:
     """One string per value: sorted keys, no spaces, no NaN, text as text."""
@@ -24,7 +26,7 @@ def canonical_json(value: Any) -> str:
 def whole_file(path: Path) -> Iterator[Path]:
     """Yields a path beside `path`; renamed onto it when the block succeeds, removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
     os.close(handle)
     beside = Path(name)
     beside.chmod(
@@ -41,7 +43,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_directory(path: Path) -> Iterator[Path]:
     """Yields an empty directory beside `path`; renamed onto it when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    beside = Path(tempfile.mkdtemp(UNFINISHED, f".{path.name}.", path.parent))
     beside.chmod(0o777 & ~_umask())
     try:
         yield beside
@@ -50,6 +52,21 @@ def whole_directory(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Removes what writers left below `folder` that were killed; there must be none at work."""
+    for place, folders, names in os.walk(folder):
+        for name in [name for name in folders if _is_unfinished(name)]:
+            shutil.rmtree(Path(place, name), ignore_errors=True)
+            folders.remove(name)
+        for name in names:
+            if _is_unfinished(name):
+                Path(place, name).unlink(missing_ok=True)
+
+
+def _is_unfinished(name: str) -> bool:
+    return name.startswith(".") and name.endswith(UNFINISHED)
 
 
 def write_text(path: Path, text: str) -> None:

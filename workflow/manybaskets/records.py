@@ -5,6 +5,7 @@ bytes it wrote. Whether a result still holds is decided from it, never from the 
 those only spare reading a file again whose size and time are as they were recorded.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -151,7 +152,8 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
         written = entries(Path(graph.study.root), graph.outputs(job))
     except BaseException as error:
         reason = str(error).strip() or type(error).__name__
-        write_json(note, process | {"failed": reason})
+        with contextlib.suppress(OSError):  # a full disk does not hide what filled it
+            write_json(note, process | {"failed": reason})
         raise
     made = {"outputs": written, "digest": digest(written)}
     write_json(path, record | made | {"seconds": seconds, "finished": round(time.time(), 1)})

@@ -21,7 +21,7 @@ from typing import IO
 from manybaskets import validation
 from manybaskets.config import ConfigError
 from manybaskets.devices import start_time
-from manybaskets.files import read_json, write_text
+from manybaskets.files import clear_unfinished, read_json, write_text
 from manybaskets.study import Study
 
 POLL_SECONDS, GRACE_SECONDS = 0.5, 10.0
@@ -61,6 +61,7 @@ def settle(study: Study) -> None:
         except OSError:
             print("Jobs of an earlier run are ending; waiting for them.", file=sys.stderr)
             fcntl.flock(jobs, fcntl.LOCK_EX)
+        clear_unfinished(root)
     # Dictionaries keep their order in it: that of a mix's origins says which quarter is whose.
     described = json.dumps(study.config.model_dump(mode="json"), indent=1, ensure_ascii=False)
     write_text(root / "study.json", described + "\n")
