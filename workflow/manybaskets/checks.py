@@ -75,6 +75,20 @@ def expected_bytes(study: Study) -> int:
     return total
 
 
+def after_failure(study: Study) -> str:
+    """What a person is told when jobs have failed; a full disk keeps logs from telling it."""
+    free = shutil.disk_usage(study.root).free
+    if free < MIB:
+        return (
+            f"The disk of {study.root} is full (No space left on device). Make room and start "
+            "again; what was done is kept."
+        )
+    return (
+        "Some jobs failed; what was done is kept. `manybaskets status` lists them with their "
+        "reasons; start again when they are mended."
+    )
+
+
 def _environment(study: Study) -> Iterator[tuple[str, str]]:
     config = study.config
     for name, source in config.sources.items():
@@ -109,6 +123,8 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
         yield "packages", str(error)
     place = next(p for p in (Path(study.root), *Path(study.root).absolute().parents) if p.exists())
     free, needed = shutil.disk_usage(place).free, expected_bytes(study)
+    if free < needed:
+        needed -= _size(Path(study.root))  # walked only where it decides
     if free < needed:
         yield (
             "study",
@@ -180,6 +196,12 @@ def _coverage(config: StudyConfig, rows: int, splits: dataset.Splits) -> Iterato
             if lacking:
                 text = recorded.lacks(source.model_dump(), lacking, len(prompts))
                 yield f"sources.{name}.recorded", text
+
+
+def _size(folder: Path) -> int:
+    return sum(
+        Path(place, name).lstat().st_size for place, _, names in os.walk(folder) for name in names
+    )
 
 
 def _weights(folder: Path) -> int:

@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets import slurm
-from manybaskets.checks import checked_study
+from manybaskets.checks import after_failure, checked_study
 from manybaskets.config import ConfigError
 from manybaskets.devices import CPU, visible
 from manybaskets.graph import EXTENT, FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
@@ -66,6 +66,10 @@ onstart:
         )
         slurm.remember(study, workflow.scheduler._executor.run_uuid)
     watch(study)
+
+
+onerror:
+    print(after_failure(study), file=sys.stderr)
 
 
 onsuccess:
