@@ -36,4 +36,4 @@ include: "workflow/rules/reruns.smk"
 rule all:
     default_target: True
     input:
-        study.path("report.html"),
+        wanted,

@@ -131,6 +131,22 @@ def test_the_permutation_p_counts_all_splits() -> None:
     assert permutation_p(one, other) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("seeds_mix", "seeds_against"), [(5, 5), (4, 7), (30, 20)])
+def test_the_permutation_p_is_that_of_scipy(seeds_mix: int, seeds_against: int) -> None:
+    draw = np.random.default_rng(3)
+    for shift in (0.0, 0.5, 1.0):
+        x, y = draw.normal(shift, 1, seeds_mix), draw.normal(0, 1, seeds_against)
+        theirs = stats.permutation_test(
+            (x, y),
+            lambda one, other, axis: one.mean(axis=axis) - other.mean(axis=axis),
+            vectorized=True,
+            n_resamples=20_000,
+            rng=np.random.default_rng(1),
+        ).pvalue
+        exact = seeds_mix + seeds_against < 12
+        assert permutation_p(x, y) == pytest.approx(theirs, abs=1e-9 if exact else 0.02)
+
+
 def test_the_permutation_p_of_many_seeds_is_the_same_every_time() -> None:
     generator = np.random.default_rng(0)
     one, other = generator.normal(size=(2, 12))

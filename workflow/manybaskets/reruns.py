@@ -49,7 +49,7 @@ class Reruns:
         """Identity that a job's record would have if it ran now."""
         if job not in self._fingerprints:
             spec = self.graph.study.spec(job.stage, **job.wildcards)
-            self._fingerprints[job] = records.identity(job.stage, spec, self._inputs(job))
+            self._fingerprints[job] = records.identity(job.stage, spec, self.inputs(job))
         return self._fingerprints[job]
 
     def why(self, job: Job) -> Reasons:
@@ -112,7 +112,8 @@ class Reruns:
         record["touched"] = True
         return True
 
-    def _inputs(self, job: Job) -> dict[str, str]:
+    def inputs(self, job: Job) -> dict[str, str]:
+        """Fingerprints of what a job reads, by the jobs that make it or the paths from outside."""
         found = {}
         for path in self.graph.files(job):
             producer = self.graph.producer(path)
@@ -131,7 +132,7 @@ class Reruns:
                 yield from self._edits(job, record)
             else:
                 yield reason
-        now = self._inputs(job)
+        now = self.inputs(job)
         then = {name: made[0] for name, made in record["inputs"].items()}
         for name in [*now, *(name for name in then if name not in now)]:
             if name not in then:

@@ -25,16 +25,14 @@ from manybaskets.files import clear_unfinished, read_json, write_text
 from manybaskets.study import Study
 
 POLL_SECONDS, GRACE_SECONDS = 0.5, 10.0
-_held: list[IO[str]] = []
+_held: list[IO[str]] = []  # a lock goes when its file is closed
 
 
 def begin(study: Study) -> None:
-    """Makes this process the one that runs the study, until it ends; once is enough.
+    """Makes this process the one that runs the study, until it ends.
 
     Raises ConfigError when another process runs it.
     """
-    if _held:
-        return
     root = Path(study.root)
     lock = _lock_file(root, "run")
     try:

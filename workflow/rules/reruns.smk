@@ -5,6 +5,8 @@ for nothing, and forgets everything with `.snakemake`. It is replaced here, in t
 plans; what a person forces (-f, -F, -R) is forced as ever.
 """
 
+import functools
+
 import snakemake.jobs
 from snakemake.dag import DAG
 from snakemake.exceptions import WorkflowError
@@ -37,16 +39,36 @@ class Because(snakemake.jobs.Reason):
             yield f"{reason.subject[:-1]} changed" if key else reason.how
 
 
-async def update_needrun(dag, create_inventory=False):
-    """Snakemake's decision, taken from the records."""
-    is_real = workflow.executor_plugin and not workflow.dryrun and not workflow.touch
-    if is_real:
+def is_real():
+    """Whether this process runs jobs, and does not merely say which."""
+    return workflow.executor_plugin and not workflow.dryrun and not workflow.touch
+
+
+@functools.cache
+def take_over():
+    """Before the records are read: nobody else writes them from here on."""
+    if is_real():
         try:
             begin(study)
             slurm.finish_earlier_run(study)
             settle(study)
         except (ConfigError, OSError) as error:
             raise WorkflowError(str(error)) from None
+
+
+def wanted(wildcards):
+    """The report; nothing when every result holds, which spares Snakemake the whole graph."""
+    take_over()
+    asked = workflow.dag_settings
+    is_forced = asked.forceall or asked.forcetargets or asked.forcerun
+    if is_forced or any(reruns.why(job) for job in graph.jobs()):
+        return study.path("report.html")
+    return []
+
+
+async def update_needrun(dag, create_inventory=False):
+    """Snakemake's decision, taken from the records."""
+    take_over()
     dag._needrun.clear()
     dag._n_until_ready.clear()
     dag._ready_jobs.clear()
@@ -83,7 +105,7 @@ async def update_needrun(dag, create_inventory=False):
             other in dag._needrun for other in dag.dependencies[job]
         )
     dag._len = len(dag._finished | dag._needrun)
-    if is_real:
+    if is_real():
         reruns.refresh()
 
 
