@@ -3,12 +3,13 @@
 # make test-cluster   the same with a real SLURM on this machine (as root; installs Debian's packages)
 # make test-faults   kills, full disks, damaged files (15 minutes)
 # make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
+# make bench-scale    planning and gathering of a study of 10,000 cells
 # make lint    formatting, linting, types
 # make locks   regenerates envs/*.txt from envs/*.in
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-unit test-cluster test-faults bench-engine lint locks schema
+.PHONY: setup study test test-unit test-cluster test-faults bench-engine bench-scale lint locks schema
 
 setup: .venv/.ready
 
@@ -34,6 +35,9 @@ test-unit: setup
 
 bench-engine: setup
 	PYTHONPATH=workflow python -m tests.bench.engine
+
+bench-scale: setup
+	PYTHONPATH=workflow python -m tests.bench.scale
 
 lint: setup
 	ruff format --check workflow tests

@@ -146,8 +146,6 @@ def findings(folder: Path, targets: int, mixes: int, seeds: int) -> None:
     for name in names:
         step += [f"--{name}", f"{root}/findings/{name}"]
     step[step.index("@spec")] = graph.study.spec("findings")
-    if len(step[5]) > 120_000:  # no argument of a process may be longer
-        print("findings: the description is too long for a command line")
     show("findings, 40 measurements a cell", run(step, place), 60, 2)
     os.chdir(folder)
 

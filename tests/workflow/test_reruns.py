@@ -121,16 +121,22 @@ class Workspace:
 
 @pytest.fixture
 def workspace(micro: Path, tmp_path: Path) -> Workspace:
-    checkout, directory = tmp_path / "checkout", tmp_path / "study"
+    workspace = fresh_workspace(tmp_path)
+    shutil.copytree(micro / "results", workspace.directory / "results")
+    return workspace
+
+
+def fresh_workspace(place: Path) -> Workspace:
+    """A checkout of its own, and a place for a study beside it."""
+    checkout = place / "checkout"
     checkout.mkdir()
     shutil.copy2(ROOT / "Snakefile", checkout)
     for folder in ("workflow", "profiles", "resources", "envs"):
         shutil.copytree(
             ROOT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__")
         )
-    shutil.copytree(micro / "results", directory / "results")
     config = yaml.safe_load((ROOT / "tests/workflow/micro.yaml").read_text(encoding="utf-8"))
-    return Workspace(checkout, directory, config)
+    return Workspace(checkout, place / "study", config)
 
 
 def all_jobs(workspace: Workspace) -> set[str]:
@@ -477,15 +483,31 @@ def test_touched_results_are_read_once_and_then_known_again(workspace: Workspace
 ROWS = [{"q": f"Question {n} about lists?", "a": f"Answer {n} is long enough."} for n in range(60)]
 
 
-@pytest.fixture
-def own_files(workspace: Workspace) -> Workspace:
-    """Mixes of two recorded sources, matched in tokens of a model of one's own."""
+@pytest.fixture(scope="session")
+def own_built(micro: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The place of a study of one's own files, run up to its mixes; not to be edited."""
+    place = tmp_path_factory.mktemp("own")
+    workspace = fresh_workspace(place)
     folder = workspace.directory
-    shutil.copytree(workspace.results / "models/wren", folder / "own model")
+    folder.mkdir()
+    shutil.copytree(micro / "results/micro/models/wren", folder / "own model")
     write_jsonl(folder / "human.jsonl", ROWS)
     for name in ("one", "two"):
         answers = [{"prompt": row["q"], "response": f"{name}: {row['a']}"} for row in ROWS]
         write_jsonl(folder / f"{name}.jsonl", answers)
+    as_own(workspace).make()
+    return place
+
+
+@pytest.fixture
+def own_files(own_built: Path, tmp_path: Path) -> Workspace:
+    """Mixes of two recorded sources, matched in tokens of a model of one's own."""
+    workspace = fresh_workspace(tmp_path)
+    shutil.copytree(own_built / "study", workspace.directory)
+    return as_own(workspace)
+
+
+def as_own(workspace: Workspace) -> Workspace:
     workspace.config = {
         "study": "own",
         "seeds": [1, 2],
@@ -508,7 +530,6 @@ def own_files(workspace: Workspace) -> Workspace:
         for mix in ("human", "multi", "first")
         for seed in (1, 2)
     ]
-    workspace.make()
     return workspace
 
 

@@ -311,7 +311,10 @@ class Study:
         return {
             "study": self.config.study,
             "contrasts": contrasts,
-            "cells": [[cell.target, cell.mix, cell.seed] for cell in self.cells],
+            # not the cells one by one: no argument of a command may be longer than 128 KiB
+            "targets": self.config.targets,
+            "mixes": [VANILLA, *self.config.mixes],
+            "seeds": self.config.seeds,
             "probes": self.probes(),
         }
 

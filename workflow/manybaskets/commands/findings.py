@@ -1,6 +1,7 @@
 """Gathers every cell's measurements and compares conditions."""
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
             {"study": spec["study"], "target": t, "mix": m, "seed": s, "generation": 0},
             options.root / "cells" / t / m / f"seed={s}" / f"{probe}.json",
         )
-        for t, m, s in spec["cells"]
+        for t, m, s in itertools.product(spec["targets"], spec["mixes"], spec["seeds"])
         for probe in spec["probes"]
     ]
     table = measurements.gather(cells)

@@ -1,0 +1,92 @@
+"""A key is read from the environment and found nowhere afterwards, whether it is right or wrong."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from aiohttp import web
+
+from manybaskets.files import write_jsonl
+from tests.unit.test_client import Endpoint, refused, replied
+from tests.workflow.conftest import snakemake
+
+KEY, WRONG = "sk-planted-5b1f0c9d7e", "sk-mistaken-2a77c1e0b4"
+TARGET = "results/secret/mixes/single/seed=1.jsonl"
+
+
+@pytest.fixture
+def server() -> Iterator[Endpoint]:
+    """An endpoint that wants the key, and repeats a wrong one in its answer, as some do."""
+    endpoint = Endpoint()
+
+    def answer(body: dict[str, object]) -> web.Response:
+        said = endpoint.headers[-1].get("Authorization", "")
+        if said != f"Bearer {KEY}":
+            return refused(401, f"Incorrect API key provided: {said.removeprefix('Bearer ')}")
+        return replied(body)
+
+    endpoint.answer = answer
+    yield endpoint
+    endpoint.close()
+
+
+@pytest.fixture
+def study(tmp_path: Path, server: Endpoint) -> Path:
+    write_jsonl(
+        tmp_path / "human.jsonl",
+        [{"prompt": f"Question {n}?", "response": f"Answer {n}."} for n in range(30)],
+    )
+    config = {
+        "study": "secret",
+        "seeds": [1],
+        "dataset": {"file": "human.jsonl", "train": 20, "test": 10},
+        "models": {"wren": {"scratch": {"family": "llama", "documentation": ["scipy"]}}},
+        "sources": {"api": {"endpoint": server.url, "model": "m", "key_env": "PLANTED_KEY"}},
+        "targets": ["wren"],
+        "mixes": {"single": {"origins": {"api": 1}}},
+        "rows": 10,
+    }
+    (tmp_path / "secret.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    return tmp_path
+
+
+def where(folder: Path, key: str) -> list[str]:
+    """Files below a folder, Snakemake's own among them, in which a key stands."""
+    return [
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_file() and key.encode() in path.read_bytes()
+    ]
+
+
+def test_a_key_stands_in_no_file_and_on_no_terminal(
+    study: Path, server: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED_KEY", KEY)
+    done = snakemake(study, "--configfile", "secret.yaml", "-p", "--cores", "1", "--", TARGET)
+    assert done.returncode == 0, done.stdout
+    assert server.headers
+    rows = [json.loads(line) for line in (study / TARGET).read_text().splitlines()]
+    assert rows[0]["response"].startswith("to Question")
+    assert KEY not in done.stdout
+    assert where(study, KEY) == []
+
+
+def test_a_refused_key_is_told_without_repeating_it(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED_KEY", WRONG)
+    done = snakemake(study, "--configfile", "secret.yaml", "-p", "--cores", "1", "--", TARGET)
+    assert done.returncode != 0
+    assert "PLANTED_KEY" in done.stdout
+    assert WRONG not in done.stdout
+    assert where(study, WRONG) == []
+
+
+def test_a_key_that_is_not_set_is_told_before_anything_runs(study: Path) -> None:
+    done = snakemake(study, "--configfile", "secret.yaml", "--cores", "1", "--", TARGET)
+    assert done.returncode != 0
+    assert "PLANTED_KEY is not set" in done.stdout
+    assert not (study / "results").exists()
