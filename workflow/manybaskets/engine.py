@@ -189,6 +189,11 @@ class _Session:
 
     def __exit__(self, *_: object) -> None:
         self._leave()
+        if os.environ.get("SLURM_JOB_ID"):
+            # With the job SLURM kills all it started, the supervisor before it could clear up.
+            with contextlib.suppress(FileNotFoundError):
+                if not is_used(self._directory):
+                    _terminate(_state(self._directory))
 
     def access(self) -> Access:
         """Loads the adapter, and tells where and under which name the model answers."""
