@@ -1,0 +1,77 @@
+"""Costs of jobs: measured where there is something measured, modelled otherwise."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets import architectures, judging, validation
+from manybaskets.config import Scratch
+from manybaskets.estimates import Estimates, _scratch_weights
+from manybaskets.graph import Graph, Job
+from manybaskets.reruns import Reruns
+from manybaskets.study import Study
+
+TRAIN = Job("train", ("wren", "human", "1"))
+
+
+def estimates(
+    config: dict[str, Any], measured: dict[str, list[tuple[float, int]]] | None = None
+) -> Estimates:
+    graph = Graph(Study(validation.load(config, "micro.yaml")))
+    reruns = Reruns(graph)
+    reruns.measured.update(measured or {})
+    return Estimates(graph, reruns)
+
+
+def test_a_stage_that_has_run_costs_what_it_cost(study_config: dict[str, Any]) -> None:
+    found = estimates(study_config, {"train": [(10.0, 100), (20.0, 300)]}).of(TRAIN)
+    assert found == (15.0, 200, True)
+
+
+def test_twice_the_epochs_are_modelled_as_twice_the_work(study_config: dict[str, Any]) -> None:
+    work = []
+    for epochs in (2, 4):
+        study_config["training"] = {"epochs": epochs}
+        found = estimates(study_config)
+        found.__dict__["_rate"] = 1e11
+        seconds = found.of(TRAIN).seconds
+        assert seconds is not None
+        work.append(seconds - 8.0)
+    assert work[1] == pytest.approx(2 * work[0])
+
+
+def test_only_the_first_job_of_a_model_pays_for_its_engine(study_config: dict[str, Any]) -> None:
+    found = estimates(study_config)
+    first, second = (found.of(Job("respond", ("wren", "human", str(seed)))) for seed in (1, 2))
+    assert first.seconds is not None and second.seconds is not None
+    assert first.seconds - second.seconds == pytest.approx(20.0)
+
+
+def test_a_model_that_is_not_here_has_no_estimate(
+    study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study_config["models"]["lark"] = {"hub": "org/lark", "revision": "0" * 40}
+    study_config["targets"] = ["lark"]
+    assert estimates(study_config).of(Job("train", ("lark", "human", "1"))).seconds is None
+
+
+def test_judgements_are_counted_as_they_are_asked(study_config: dict[str, Any]) -> None:
+    study_config["probes"] = {"preference": {"items": 5, "controls": 3}}
+    items = [{"id": str(n), "text": f"t{n}", "human": f"h{n}"} for n in range(10)]
+    candidates = {
+        name: [{"id": str(n), "response": f"{name}{n}"} for n in range(10)]
+        for name in study_config["sources"]
+    }
+    asked = [*judging.pairs(items, candidates, 5), *judging.controls(items, 3)]
+    assert estimates(study_config).judgements(Job("judge", ("wren", "human", "1"))) == len(asked)
+
+
+@pytest.mark.parametrize("family", sorted(architectures.FAMILIES))
+def test_weights_of_scratch_models_are_about_right(family: str) -> None:
+    scratch = Scratch(family=family, documentation=["stdlib"])  # type: ignore[arg-type]
+    sizes = {name: getattr(scratch, name) for name in ("vocabulary", "hidden", "layers", "heads")}
+    model = architectures.build(family, context=512, **sizes)
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    assert _scratch_weights(scratch) == pytest.approx(weights, rel=0.15)

@@ -1,0 +1,84 @@
+"""The jobs of a study: who makes what, and in which order."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets import validation
+from manybaskets.config import VANILLA
+from manybaskets.graph import OUTPUTS, WILDCARDS, Graph, Job
+from manybaskets.study import Study
+
+
+@pytest.fixture
+def graph(study_config: dict[str, Any]) -> Graph:
+    study_config["models"]["lark"] = {"hub": "org/lark", "revision": "0" * 40}
+    study_config["sources"]["lark"] = {"model": "lark"}
+    study_config["targets"] = ["wren", "lark"]
+    study_config["mixes"]["third"] = {"origins": {"lark": 1.0}}
+    return Graph(Study(validation.load(study_config, "micro.yaml")))
+
+
+def test_every_output_is_made_by_the_job_that_has_it(graph: Graph) -> None:
+    for job in graph.jobs():
+        assert [graph.producer(path) for path in graph.outputs(job)] == [job] * len(
+            OUTPUTS[job.stage]
+        )
+
+
+def test_every_input_is_made_by_a_job(graph: Graph) -> None:
+    jobs = set(graph.jobs())
+    for job in jobs:
+        for path in graph.files(job):
+            assert graph.producer(path) in jobs, path
+
+
+def test_inputs_come_first_and_every_job_once(graph: Graph) -> None:
+    jobs = list(graph.jobs())
+    places = {job: place for place, job in enumerate(jobs)}
+    assert len(places) == len(jobs)
+    for job in jobs:
+        assert all(places[needed] < places[job] for needed in graph.producers(job))
+
+
+def test_every_stage_has_its_jobs(graph: Graph) -> None:
+    counts = dict.fromkeys(OUTPUTS, 0)
+    for job in graph.jobs():
+        counts[job.stage] += 1
+    cells = len(graph.study.cells)
+    tuned = sum(cell.mix != VANILLA for cell in graph.study.cells)
+    assert counts["train"] == tuned == 2 * 4 * 2
+    assert counts["respond"] == counts["collapse"] == counts["judge"] == cells
+    assert counts["pretrain"] == 2
+    assert counts["fetch"] == 1
+    assert counts["generate"] == 3 * 2
+    assert all(counts.values())
+
+
+def test_a_target_needs_only_what_leads_to_it(graph: Graph) -> None:
+    path = graph.study.path("cells/wren/human/seed=1/collapse.json")
+    jobs = list(graph.jobs(path))
+    assert jobs[-1] == Job("collapse", ("wren", "human", "1"))
+    assert {job.stage for job in jobs} == {
+        *("documentation", "dataset", "tokenizer", "pretrain", "mix"),
+        *("train", "score", "respond", "collapse"),
+    }
+
+
+def test_a_record_s_place_tells_its_job(graph: Graph) -> None:
+    for job in graph.jobs():
+        assert graph.recorded(Path(graph.record(job))) == job
+        assert set(job.wildcards) == set(WILDCARDS[job.stage])
+
+
+def test_one_model_s_work_goes_before_another_s(graph: Graph) -> None:
+    wren, lark = (Job("respond", (target, "human", "1")) for target in ("wren", "lark"))
+    assert graph.priority(wren) > graph.priority(lark)
+    assert graph.priority(lark) > graph.priority(Job("train", ("wren", "human", "1")))
+
+
+def test_what_comes_from_outside_has_no_producer(graph: Graph) -> None:
+    assert graph.producer("human.jsonl") is None
+    assert graph.producer("results/other/data/train.jsonl") is None
+    assert graph.producer("results/micro/models/owl") is None
