@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from manybaskets.files import read_json, write_jsonl
+from manybaskets.files import read_json, write_json, write_jsonl
 from manybaskets.graph import OUTPUTS
 from tests.workflow.conftest import ROOT
 
@@ -70,6 +70,9 @@ class Workspace:
         )
         assert said.returncode == 0, said.stdout[-3000:]
         return said
+
+    def status(self) -> str:
+        return self._run("-m", "manybaskets", "status", "--configfile", self.written()).stdout
 
     def make(self) -> None:
         """Runs the study for real."""
@@ -468,6 +471,22 @@ def test_the_plan_names_the_key_and_both_values(workspace: Workspace) -> None:
 def test_the_plan_names_the_module_that_was_edited(workspace: Workspace) -> None:
     workspace.edit("workflow/manybaskets/diversity.py", "return ", "return 0 or ")
     assert "diversity.py was edited: collapse 6" in workspace.plan().stdout
+
+
+def test_status_counts_what_is_done_and_tells_what_failed(workspace: Workspace) -> None:
+    said = workspace.status()
+    assert "micro: not running" in said
+    assert re.search(r"^all +65 +65$", said, re.MULTILINE)
+    record = workspace.results / "records/collapse/wren/human/seed=1.json"
+    record.unlink()
+    note = {"pid": 1, "host": "elsewhere", "started": 0.0, "failed": "it is all too much"}
+    write_json(record.with_suffix(".unfinished"), note)
+    log = workspace.results / "logs/collapse/wren/human/seed=1.log"
+    log.write_text("the first line\nthe last line\n")
+    said = workspace.status()
+    assert re.search(r"^collapse +5 +6 +1$", said, re.MULTILINE)
+    assert "failed: collapse/wren/human/seed=1: it is all too much" in said
+    assert "| the last line" in said
 
 
 def test_touched_results_are_read_once_and_then_known_again(workspace: Workspace) -> None:

@@ -73,6 +73,9 @@ class Estimates:
     def tokens(self, job: Job) -> int:
         """Tokens at most that a job generates."""
         config = self.study.config
+        source = config.sources.get(job.wildcards.get("source", ""))
+        if source is not None and source.recorded:
+            return 0
         if job.stage == "generate":
             return self._asked(job.wildcards["source"]) * config.generation.max_tokens
         if job.stage == "candidates" and self.study.config.probes.preference:

@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 from manybaskets.checks import study_of
 from manybaskets.estimates import Estimates
@@ -19,8 +19,8 @@ DERIVED = "made from what is made anew"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("targets", nargs="*", help="files to make; without any, the report")
-    parser.add_argument("--configfile", nargs="+", default=[], help="as for snakemake")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--configfile", action="append", default=[], help="may be repeated")
+    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--all", action="store_true", help="every job with all of its reasons")
 
 
@@ -51,7 +51,8 @@ def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
     if not due:
         return [*lines, "Nothing would run: every result is as its record says."]
     held = f"; {len(jobs) - len(due):,} results hold" if len(due) < len(jobs) else ""
-    return [*lines, f"{len(due):,} jobs would run, in {len(cells):,} cells{held}."]
+    where = f", in {_count(cells, 'cell')}" if cells else ""
+    return [*lines, f"{_count(due, 'job')} would run{where}{held}."]
 
 
 def costs(graph: Graph, reruns: Reruns, due: Sequence[Job]) -> list[str]:
@@ -77,10 +78,10 @@ def costs(graph: Graph, reruns: Reruns, due: Sequence[Job]) -> list[str]:
         asked = _asked(estimates, of_stage)
         basis = "measured" if found[0].measured else "modelled"
         device = "device" if stage in ON_DEVICES else "CPU"
-        rows.append([stage, f"{len(of_stage):,}", _hours(hours), device, _size(size), basis, asked])
-    heading = ["stage", "jobs", "hours", "on", "disk", "basis", "asks for"]
+        rows.append([stage, f"{len(of_stage):,}", _time(hours), device, _size(size), basis, asked])
+    heading = ["stage", "jobs", "time", "on", "disk", "basis", "asks for"]
     lines = _table([heading, *rows])
-    lines.append(f"Together {_hours(total_hours)} device-hours, {_size(total_bytes)} of disk.")
+    lines.append(f"Together {total_hours:.3g} device-hours, {_size(total_bytes)} of disk.")
     lines.append("measured: the mean of this study's finished jobs. modelled: from FLOPs.")
     return lines + notes
 
@@ -130,12 +131,14 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
-def _count(things: Sequence[object], one: str, many: str = "") -> str:
-    return f"{len(things)} {one if len(things) == 1 else many or one + 's'}"
+def _count(things: Sized, one: str, many: str = "") -> str:
+    return f"{len(things):,} {one if len(things) == 1 else many or one + 's'}"
 
 
-def _hours(hours: float) -> str:
-    return f"{hours:,.1f}" if hours >= 10 else f"{hours:.2f}" if hours >= 0.1 else f"{hours:.3f}"
+def _time(hours: float) -> str:
+    if hours >= 1.5:
+        return f"{hours:,.1f} h"
+    return f"{hours * 60:.1f} min" if hours * 60 >= 1.5 else f"{hours * 3600:.0f} s"
 
 
 def _size(size: float) -> str:

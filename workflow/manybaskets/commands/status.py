@@ -24,8 +24,8 @@ LOG_LINES = 5
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--configfile", nargs="+", default=[], help="as for snakemake")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--configfile", action="append", default=[], help="may be repeated")
+    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE")
 
 
 def run(options: argparse.Namespace) -> None:
