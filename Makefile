@@ -5,11 +5,12 @@
 # make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
 # make bench-scale    planning and gathering of a study of 10,000 cells
 # make lint    formatting, linting, types
+# make audit   known vulnerabilities of what the locks name
 # make locks   regenerates envs/*.txt from envs/*.in
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-unit test-cluster test-faults bench-engine bench-scale lint locks schema
+.PHONY: setup study test test-unit test-cluster test-faults bench-engine bench-scale lint audit locks schema
 
 setup: .venv/.ready
 
@@ -45,6 +46,10 @@ lint: setup
 	mypy
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint
+
+# The GPU lock has the same packages; CPU builds of torch are not on PyPI.
+audit: setup
+	uv tool run pip-audit --strict --no-deps --disable-pip -r envs/gpu.txt
 
 locks: setup
 	UV=$(BIN)/uv bash envs/lock.sh
