@@ -11,6 +11,7 @@ from pathlib import Path
 from manybaskets.study import Study
 
 SECONDS = 2.0
+SHARE = 20  # looking takes at most one part in so many of the time
 
 
 def cells_done(study: Study) -> int:
@@ -33,6 +34,7 @@ def _tell(study: Study) -> None:
     told = -1
     started = time.monotonic()
     while told < len(study.cells):
+        looked = time.monotonic()
         done = cells_done(study)
         if done != told:
             minutes = (time.monotonic() - started) / 60
@@ -43,4 +45,5 @@ def _tell(study: Study) -> None:
                 flush=True,
             )
             told = done
-        time.sleep(SECONDS)
+        # a large study on a slow file system is looked at less often
+        time.sleep(max(SECONDS, SHARE * (time.monotonic() - looked)))

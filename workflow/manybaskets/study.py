@@ -139,16 +139,6 @@ class Study:
         compositions = {self.path("mixes", c.mix, f"seed={c.seed}.json") for c in trained}
         return [*shown, *sorted(compositions), self.path("data/test.jsonl")]
 
-    def adapter(self, target: str, mix: str, seed: int | str) -> list[str]:
-        """The adapter of a cell; nothing for vanilla."""
-        if mix == VANILLA:
-            return []
-        return [self.path("cells", target, mix, f"seed={seed}", "adapter")]
-
-    def products(self, name: str) -> list[str]:
-        """One file of every cell."""
-        return [self.path(cell.path, name) for cell in self.cells]
-
     def mix_sources(self, mix: str) -> list[str]:
         """The sources that a mix draws on."""
         return [origin for origin in self.config.mixes[mix].origins if origin != HUMAN]
