@@ -85,9 +85,9 @@ def test_lease_shows_its_devices_only(monkeypatch: pytest.MonkeyPatch) -> None:
     assert held() == ()
 
 
-def test_preferred_devices_are_taken_first() -> None:
-    with lease(1, prefer=["2"]) as got:
-        assert got == ("2",)
+def test_within_a_lease_there_is_nothing_but_the_leased() -> None:
+    with lease(1) as got:
+        assert got == ("0",)
         with pytest.raises(ValueError, match="2 devices are asked for, but there are 1"):
             lease(2).__enter__()
 

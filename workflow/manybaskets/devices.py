@@ -83,15 +83,13 @@ def on_cpu() -> bool:
 
 
 @contextmanager
-def lease(
-    n: int = 1, prefer: Sequence[str] = (), leaves: bool = False
-) -> Iterator[tuple[str, ...]]:
+def lease(n: int = 1, leaves: bool = False) -> Iterator[tuple[str, ...]]:
     """Holds `n` devices, all or none, and sets CUDA_VISIBLE_DEVICES to them meanwhile.
 
     Waits in one queue, so nobody starves and nobody holds one device while waiting behind somebody
-    for another. Devices named in `prefer` are taken first when they are free. Engines that hold a
-    wanted device idly are asked to leave, the longest idle first. `leaves` tells that this process
-    may be asked so itself. Raises ValueError when there are fewer than `n` devices.
+    for another. Free devices are taken first; then engines that hold one idly are asked to leave,
+    the longest idle first. `leaves` tells that this process may be asked so itself. Raises
+    ValueError when there are fewer than `n` devices.
     """
     devices = visible()
     if n < 1 or n > len(devices):
@@ -106,7 +104,7 @@ def lease(
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
     pretended = os.environ.get("MANYBASKETS_DEVICES")
     with ExitStack() as held:
-        got = _take(n, sorted(devices, key=lambda device: device not in prefer), leaves, held)
+        got = _take(n, devices, leaves, held)
         names = tuple(device for device in devices if device in got)
         _set("CUDA_VISIBLE_DEVICES", ",".join(names))
         if pretended is not None:

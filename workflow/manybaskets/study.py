@@ -77,20 +77,9 @@ class Study:
         return {s.vocabulary for s in scratch}
 
     @property
-    def generating_sources(self) -> list[str]:
-        """Sources that are asked for responses: all but the recorded ones."""
-        return [name for name, s in self.config.sources.items() if not s.recorded]
-
-    @property
     def rows(self) -> int:
         """Rows of every mix."""
         return self.config.rows or self.config.dataset.train
-
-    @cached_property
-    def used_sources(self) -> list[str]:
-        """Sources that some mix asks."""
-        used = {origin for mix in self.config.mixes.values() for origin in mix.origins}
-        return [name for name in self.config.sources if name in used]
 
     def probes(self) -> list[str]:
         """Names of the probes that are on."""
