@@ -228,6 +228,7 @@ VANILLA_3 = {
     f"{stage}/wren/vanilla/seed=3"
     for stage in (*("score", "respond", "collapse", "attack", "robustness", "judge", "preference"),)
 }
+TWO = {f"{path.format('multi')[:-1]}seed=2" for path in TUNED}
 ADAPTER = "cells/wren/human/seed=1/adapter"
 NOTHING: set[str] = set()
 
@@ -449,6 +450,25 @@ def test_an_edit_runs_the_jobs_it_touches_and_no_others(workspace: Workspace, ed
 def test_snakemake_does_what_the_plan_says(workspace: Workspace, edit: str) -> None:
     TABLE[edit][0](workspace)
     assert workspace.dry_run() == workspace.planned()
+
+
+@pytest.mark.parametrize(
+    ("force", "patterns"),
+    [
+        (["--forcerun", "figures"], {"figures", "report"}),
+        (
+            ["--forcerun", "results/micro/mixes/multi/seed=2.jsonl"],
+            {"mix/multi/seed=2"} | END | TWO,
+        ),
+        (["--forceall"], {"*"}),
+    ],
+)
+def test_what_a_person_forces_runs_with_all_that_follows(
+    workspace: Workspace, force: list[str], patterns: set[str]
+) -> None:
+    workspace.snakemake_arguments = force
+    planned = workspace.dry_run()
+    assert planned == expanded(patterns, planned, all_jobs(workspace))
 
 
 def test_a_probe_switched_on_again_measures_nothing_twice(workspace: Workspace) -> None:

@@ -61,7 +61,8 @@ def wanted(wildcards):
     take_over()
     asked = workflow.dag_settings
     is_forced = asked.forceall or asked.forcetargets or asked.forcerun
-    if is_forced or any(reruns.why(job) for job in graph.jobs()):
+    only_shows = workflow.executor_plugin is None  # --rulegraph, --report and the like
+    if only_shows or is_forced or any(reruns.why(job) for job in graph.jobs()):
         return study.path("report.html")
     return []
 

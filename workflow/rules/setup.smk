@@ -48,7 +48,7 @@ if GPUS and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", GPUS)
 if GPUS and workflow.is_main_process:
     # Snakemake would run a job that wants more with what there is, and say nothing.
-    given = min(GPUS, workflow.global_resources["gpu"])
+    given = min(GPUS, workflow.global_resources["gpu"].value)
     if study.config.engine.devices > given:
         wanted = study.config.engine.devices
         print(

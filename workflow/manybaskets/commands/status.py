@@ -62,9 +62,11 @@ def _progress(
         if totals[stage]:
             open_, running, broken = (count[stage] for count in counts)
             done = totals[stage] - open_
-            yield f"{stage:<14}{done:>8,}{totals[stage]:>8,}{running or '':>9}{broken or '':>8}"
+            line = f"{stage:<14}{done:>8,}{totals[stage]:>8,}{running or '':>9}{broken or '':>8}"
+            yield line.rstrip()
     done = len(jobs) - len(left)
-    yield f"{'all':<14}{done:>8,}{len(jobs):>8,}{len(at_work) or '':>9}{len(failed) or '':>8}"
+    line = f"{'all':<14}{done:>8,}{len(jobs):>8,}{len(at_work) or '':>9}{len(failed) or '':>8}"
+    yield line.rstrip()
 
 
 def _time_left(graph: Graph, reruns: Reruns, jobs: Sequence[Job], left: Sequence[Job]) -> str:
