@@ -1,5 +1,6 @@
 """A study through a real SLURM: same bytes, nothing twice, no device shared, nothing left."""
 
+import itertools
 import os
 import shutil
 import time
@@ -82,7 +83,10 @@ def test_a_killed_head_is_taken_over_and_nothing_runs_beside(eventful: Eventful)
 
 
 def test_jobs_share_no_device(eventful: Eventful) -> None:
-    assert {len(jobs) for sample in eventful.samples for jobs in sample.values()} == {1}
+    # One job may end and another start while a sample is taken, but not at two samples in a row.
+    for earlier, later in itertools.pairwise(eventful.samples):
+        for where, jobs in later.items():
+            assert len(jobs & earlier.get(where, set())) <= 1
     used = {where for sample in eventful.samples for where in sample}
     assert used == {(node, str(gpu)) for node in slurm.NODES for gpu in range(slurm.GPUS_PER_NODE)}
 
