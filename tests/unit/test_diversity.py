@@ -2,7 +2,6 @@
 
 import time
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 
-from manybaskets.diversity import distinct_n, self_bleu, text_diversity, tokenize
-from manybaskets.measurements import Measurement
+from manybaskets.diversity import distinct_n, self_bleu, tokenize
 
 SENTENCES = [
     "the cat sat on the mat .",
@@ -150,88 +148,3 @@ def test_distinct_n_is_that_of_a_set_of_tuples(texts: list[list[str]], n: int) -
     grams = [tuple(text[i : i + n]) for text in texts for i in range(len(text) - n + 1)]
     if grams:
         assert distinct_n(texts, n) == len(set(grams)) / len(grams)
-
-
-def diversity(responses: list[str], **changed: Any) -> dict[str, Measurement]:
-    settings: dict[str, Any] = {
-        "n_documents": 20,
-        "n_tokens": 10,
-        "subsamples": 5,
-        "seed": 1,
-    } | changed
-    return {m.metric: m for m in text_diversity(responses, **settings)}
-
-
-def values(measured: dict[str, Measurement]) -> dict[str, float]:
-    return {name: m.value for name, m in measured.items() if m.value is not None}
-
-
-def long_responses(n: int) -> list[str]:
-    return [" ".join(text) for text in random_documents(n, 15, 40)]
-
-
-def test_text_diversity_measures_only_responses_that_are_long_enough() -> None:
-    responses = [*long_responses(30), "too short", ""]
-    measured = diversity(responses)
-    assert measured["self_bleu"].n == 20
-    assert measured["self_bleu"].excluded == 2
-    assert diversity(long_responses(30))["self_bleu"].value == measured["self_bleu"].value
-
-
-def test_text_diversity_reads_no_further_than_the_fixed_length() -> None:
-    responses = long_responses(30)
-    longer = [response + " and more of it" for response in responses]
-    for metric in ("self_bleu", "distinct_1", "distinct_2", "distinct_3"):
-        assert diversity(responses)[metric] == diversity(longer)[metric]
-    assert diversity(longer)["mean_words"].value == 19
-
-
-def test_one_sample_of_all_responses_is_the_metric_itself() -> None:
-    responses = long_responses(20)
-    cut = [tokenize(response)[:10] for response in responses]
-    measured = diversity(responses, subsamples=1)
-    assert measured["self_bleu"].value == pytest.approx(self_bleu(cut), abs=1e-15)
-    for n in (1, 2, 3):
-        assert measured[f"distinct_{n}"].value == distinct_n(cut, n)
-
-
-def test_too_few_long_responses_leave_no_value_but_a_reason() -> None:
-    measured = diversity([*long_responses(19), "short"])
-    for metric in ("self_bleu", "distinct_1", "distinct_2", "distinct_3"):
-        assert measured[metric].value is None
-        assert measured[metric].n == 19
-        assert measured[metric].note == (
-            "19 of 20 responses have 10 tokens or more; a sample needs 20"
-        )
-    assert measured["mean_words"].value == pytest.approx((19 * 15 + 1) / 20)
-
-
-def test_the_same_seed_draws_the_same_samples() -> None:
-    responses = long_responses(60)
-    assert diversity(responses) == diversity(responses)
-    assert diversity(responses) != diversity(responses, seed=2)
-
-
-def test_repeated_text_is_less_varied_by_every_metric() -> None:
-    varied = values(diversity(long_responses(40)))
-    repeated = values(diversity(long_responses(4) * 10))
-    assert repeated["self_bleu"] > varied["self_bleu"]
-    for n in (1, 2, 3):
-        assert repeated[f"distinct_{n}"] < varied[f"distinct_{n}"]
-
-
-def test_empty_responses_are_counted_and_have_no_words() -> None:
-    measured = diversity(["", " \n", "two words", "one"])
-    assert measured["empty_rate"].value == 0.5
-    assert measured["mean_words"].value == 0.75
-
-
-def test_no_responses_have_no_mean_length() -> None:
-    measured = diversity([])
-    assert {measurement.value for measurement in measured.values()} == {None}
-
-
-@pytest.mark.parametrize("wrong", [{"n_documents": 1}, {"n_tokens": 3}, {"subsamples": 0}])
-def test_settings_without_a_meaning_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="at least"):
-        diversity(long_responses(30), **wrong)

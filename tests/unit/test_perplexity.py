@@ -62,7 +62,9 @@ def test_it_does_not_matter_what_else_is_in_the_batch(loaded: tuple[Any, Any]) -
 
 
 def test_bits_per_byte_and_nats_per_token_of_hand_made_sums() -> None:
-    found = perplexity.Likelihood([math.log(2) * 8, math.log(2) * 4], [2, 1], [4, 2], [])
+    found = perplexity.Likelihood(
+        ["a", "b"], [math.log(2) * 8, math.log(2) * 4], [1.0, 1.0], [2, 1], [4, 2], {}
+    )
     assert found.bits_per_byte == pytest.approx(2.0)
     assert found.nats_per_token == pytest.approx(math.log(2) * 4)
 
@@ -74,10 +76,48 @@ def test_rows_longer_than_the_context_are_listed(loaded: tuple[Any, Any]) -> Non
     }
     shortest = min(lengths.values())
     found = perplexity.score(*loaded, ROWS, shortest)
-    assert found.excluded == [name for name, length in lengths.items() if length > shortest]
-    assert len(found.nats) + len(found.excluded) == len(ROWS)
-    with pytest.raises(ValueError, match="none of 3 rows fits"):
-        perplexity.score(*loaded, ROWS, 2)
+    assert list(found.excluded) == [name for name, length in lengths.items() if length > shortest]
+    assert set(found.ids) | set(found.excluded) == {row["id"] for row in ROWS}
+    assert all(f"the context of {shortest}" in reason for reason in found.excluded.values())
+
+
+def test_nothing_that_can_be_scored_has_no_value_and_all_reasons(loaded: tuple[Any, Any]) -> None:
+    rows = [{"id": "e", "prompt": "sort", "response": " \n"}, ROWS[0]]
+    found = perplexity.score(*loaded, rows, 2)
+    assert (found.nats_per_token, found.bits_per_byte, found.nats) == (None, None, [])
+    assert found.excluded["e"] == "the response is empty"
+    assert "do not fit the context of 2" in found.excluded["a"]
+
+
+def test_values_that_are_not_finite_are_excluded_and_not_averaged(
+    loaded: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = perplexity.score(*loaded, ROWS, 128)
+    spoil(monkeypatch, loaded[0], len(conversations.encode(loaded[1], **texts(ROWS[1])).ids))
+    found = perplexity.score(*loaded, ROWS, 128, batch_tokens=1)
+    assert found.excluded == {"b": perplexity.NOT_FINITE}
+    assert found.nats == pytest.approx([whole.nats[0], whole.nats[2]], abs=1e-3)
+
+
+def test_a_tokenizer_without_a_padding_token_will_do(loaded: tuple[Any, Any]) -> None:
+    import copy
+
+    bare = copy.deepcopy(loaded[1])
+    bare.pad_token = None
+    assert bare.pad_token is None
+    found = perplexity.score(loaded[0], bare, ROWS, 128)
+    assert found.nats == perplexity.score(*loaded, ROWS, 128).nats
+
+
+def test_the_closing_token_is_the_last_of_the_response(loaded: tuple[Any, Any]) -> None:
+    import torch
+
+    model, tokenizer = loaded
+    found = perplexity.score(model, tokenizer, ROWS[:1], 128)
+    encoded = conversations.encode(tokenizer, **texts(ROWS[0]))
+    logits = model(input_ids=torch.tensor([encoded.ids])).logits[0, -2].float()
+    expected = -torch.log_softmax(logits, -1)[encoded.ids[-1]].item()
+    assert found.closing == [pytest.approx(expected, abs=1e-4)]
 
 
 @pytest.mark.parametrize("rows", [1, 2])
@@ -112,3 +152,21 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, model: Any, rows: int) -> N
         return forward(**named)
 
     monkeypatch.setattr(model, "forward", limited)
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, model: Any, length: int) -> None:
+    """Has the model give NaN for rows of so many tokens."""
+    forward = model.forward
+
+    @functools.wraps(forward)
+    def spoiled(**named: Any) -> Any:
+        found = forward(**named)
+        if named["input_ids"].shape[1] == length:
+            found.logits = found.logits * float("nan")
+        return found
+
+    monkeypatch.setattr(model, "forward", spoiled)
+
+
+def texts(row: dict[str, str]) -> dict[str, str]:
+    return {"prompt": row["prompt"], "response": row["response"]}

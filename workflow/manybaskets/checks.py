@@ -63,7 +63,8 @@ def _merged(below: Any, above: Any) -> Any:
 def expected_bytes(study: Study) -> int:
     """What a whole run will roughly write: models, adapters, and rows of about 2 kB."""
     config = study.config
-    per_cell_rows = config.dataset.test + study.rows + 400
+    again = config.probes.collapse.answered_again if config.probes.collapse else 0
+    per_cell_rows = 4 * config.dataset.test + 2 * again + study.rows + 400
     total = len(study.cells) * (per_cell_rows * 2_000 + MIB)
     total += len(study.scratch_models) * 20 * MIB
     for name in config.targets:

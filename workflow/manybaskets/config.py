@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-HUMAN, VANILLA = "human", "vanilla"
+HUMAN, VANILLA, MINILM = "human", "vanilla", "minilm"
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -221,6 +221,31 @@ class Collapse(Section):
     tokens: Count = 16
     """L: word tokens every response is cut to; shorter ones are left out and counted."""
     subsamples: Count = 20
+    """Random subsamples; values are their mean, with their standard deviation."""
+    prompts: Count = 24
+    """Test prompts that are answered several times; variety within a prompt is measured there."""
+    samples: int = Field(8, ge=2)
+    """Responses to each of those prompts."""
+    bins: int = Field(5, ge=2)
+    """Bins of equal mass by how frequent tokens are in the human training text."""
+    top_k: Count = 50
+    """Tail mass is what a model gives to tokens outside the target's top k."""
+    nucleus: float = Field(0.9, gt=0, lt=1)
+    """Probability that the nucleus holds."""
+    embedder: str | None = "minilm"
+    """Model of sentence embeddings: `minilm` (comes with the environment), or a name under
+    `models` with a sentence-transformers `path` or `hub`; null measures no meaning."""
+    topics: int = Field(20, ge=2)
+    """Clusters of the human test responses, by meaning."""
+    same_meaning: float = Field(0.8, gt=0, lt=1)
+    """Cosine similarity from which two responses to a prompt count as one."""
+    permutations: Count = 1000
+    """Of the test of the distance to human text (MMD)."""
+
+    @property
+    def answered_again(self) -> int:
+        """Responses to a test prompt beyond the first, over all prompts."""
+        return self.prompts * (self.samples - 1)
 
 
 class Robustness(Section):

@@ -1,19 +1,16 @@
-"""Diversity of text: self-BLEU and distinct-n, from responses, at equal number and equal length.
+"""Diversity of text: self-BLEU and distinct-n.
 
 Self-BLEU by Zhu et al. 2018 (Texygen), exact and in linear time; distinct-n by Li et al. 2016.
-Both depend on how many texts there are and how long they are, so `text_diversity` fixes both.
+Both depend on how many texts there are and how long they are; `corpus` fixes both.
 """
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manybaskets.measurements import Measurement
-
-PROBE = "collapse"
 BLEU_ORDER = 4
 SMOOTHING = 0.1  # Chen & Cherry 2014, method 1: the numerator of a precision without matches
 
@@ -50,7 +47,7 @@ def self_bleu(documents: Sequence[Sequence[str]], max_n: int = BLEU_ORDER) -> fl
         raise ValueError(f"self-BLEU compares at least 2 documents; {len(documents)} given.")
     if max_n < 1:
         raise ValueError(f"max_n is {max_n}; the shortest n-gram has 1 token.")
-    return _self_bleu(*_encode(documents), max_n)
+    return coded_self_bleu(*encode(documents), max_n)
 
 
 def distinct_n(documents: Sequence[Sequence[str]], n: int) -> float:
@@ -62,135 +59,54 @@ def distinct_n(documents: Sequence[Sequence[str]], n: int) -> float:
     """
     if n < 1:
         raise ValueError(f"n is {n}; the shortest n-gram has 1 token.")
-    tokens, lengths = _encode(documents)
+    tokens, lengths = encode(documents)
     if not np.any(lengths >= n):
         raise ValueError(f"distinct-{n} is not defined: no document has {n} tokens or more.")
-    return _distinct_n(tokens, lengths, n)
+    return coded_distinct_n(tokens, lengths, n)
 
 
-def text_diversity(
-    responses: Sequence[str],
-    n_documents: int,
-    n_tokens: int,
-    subsamples: int,
-    seed: int,
-    item_set: str = "test",
-) -> list[Measurement]:
-    """Self-BLEU and distinct-1..3 at equal number and length; mean length and share of empty ones.
-
-    Only responses with at least `n_tokens` tokens are eligible, cut to their first `n_tokens`.
-    The values are means over `subsamples` random samples of `n_documents` eligible responses
-    without replacement, drawn from `seed`; `n` is the size of a sample, `excluded` the number of
-    responses that were too short. With fewer eligible responses than `n_documents` the values are
-    None, since a smaller sample would look more diverse (the bias of self-BLEU in the number of
-    documents is larger than most effects). `mean_words` and `empty_rate` are over all responses,
-    untruncated.
-
-    Raises ValueError for settings for which no value could mean anything.
-    """
-    if n_documents < 2 or subsamples < 1 or n_tokens < BLEU_ORDER:
-        raise ValueError(
-            f"n_documents is {n_documents} (at least 2), n_tokens {n_tokens} (at least "
-            f"{BLEU_ORDER}), subsamples {subsamples} (at least 1)."
-        )
-    documents = [tokenize(response) for response in responses]
-    eligible = [document[:n_tokens] for document in documents if len(document) >= n_tokens]
-    return [
-        *_sampled(eligible, len(documents), n_documents, n_tokens, subsamples, seed, item_set),
-        *_untruncated(responses, documents, item_set),
-    ]
-
-
-def _sampled(
-    eligible: list[list[str]],
-    n_responses: int,
-    n_documents: int,
-    n_tokens: int,
-    subsamples: int,
-    seed: int,
-    item_set: str,
-) -> list[Measurement]:
-    too_short = n_responses - len(eligible)
-    metrics: dict[str, Callable[[Integers, Integers], float]] = {
-        "self_bleu": lambda tokens, lengths: _self_bleu(tokens, lengths, BLEU_ORDER),
-        "distinct_1": lambda tokens, lengths: _distinct_n(tokens, lengths, 1),
-        "distinct_2": lambda tokens, lengths: _distinct_n(tokens, lengths, 2),
-        "distinct_3": lambda tokens, lengths: _distinct_n(tokens, lengths, 3),
-    }
-    if len(eligible) < n_documents:
-        reason = (
-            f"{len(eligible)} of {n_responses} responses have {n_tokens} tokens or more; a sample "
-            f"needs {n_documents}"
-        )
-        return [
-            Measurement(PROBE, metric, item_set, None, len(eligible), too_short, reason)
-            for metric in metrics
-        ]
-    tokens, lengths = _encode(eligible)
-    rectangle = tokens.reshape(len(eligible), n_tokens)
-    generator = np.random.default_rng(seed)
-    samples = [
-        rectangle[generator.choice(len(eligible), n_documents, replace=False)].ravel()
-        for _ in range(subsamples)
-    ]
-    measurements = []
-    for metric, value_of in metrics.items():
-        values = [value_of(sample, lengths[:n_documents]) for sample in samples]
-        note = f"mean of {subsamples} samples cut to {n_tokens} tokens, sd {np.std(values):.4f}"
-        value = math.fsum(values) / subsamples
-        measurements.append(
-            Measurement(PROBE, metric, item_set, value, n_documents, too_short, note)
-        )
-    return measurements
-
-
-def _untruncated(
-    responses: Sequence[str], documents: list[list[str]], item_set: str
-) -> list[Measurement]:
-    n = len(responses)
-    if n == 0:
-        return [
-            Measurement(PROBE, metric, item_set, None, 0, 0, "there are no responses")
-            for metric in ("mean_words", "empty_rate")
-        ]
-    mean_words = sum(len(document) for document in documents) / n
-    empty_rate = sum(not response.strip() for response in responses) / n
-    return [
-        Measurement(PROBE, "mean_words", item_set, mean_words, n),
-        Measurement(PROBE, "empty_rate", item_set, empty_rate, n),
-    ]
-
-
-def _encode(documents: Sequence[Sequence[str]]) -> tuple[Integers, Integers]:
-    """Every token as an integer, shape (tokens,), documents end to end; their lengths."""
+def encode(documents: Sequence[Sequence[str]]) -> tuple[Integers, Integers]:
+    """Every token as an integer, shape (tokens,), documents end to end; lengths, (documents,)."""
     codes: dict[str, int] = {}
     tokens = [codes.setdefault(token, len(codes)) for document in documents for token in document]
     lengths = [len(document) for document in documents]
     return np.array(tokens, dtype=np.int64), np.array(lengths, dtype=np.int64)
 
 
-def _self_bleu(tokens: Integers, lengths: Integers, max_n: int) -> float:
+def coded_self_bleu(tokens: Integers, lengths: Integers, max_n: int = BLEU_ORDER) -> float:
+    """`self_bleu` of documents that `encode` has coded."""
     n_documents = len(lengths)
     log_precisions = np.zeros(n_documents)
     any_match = np.zeros(n_documents, dtype=bool)
-    for n, (grams, document_of_gram) in enumerate(_ngrams(tokens, lengths, max_n), start=1):
-        matches = _clipped_matches(grams, document_of_gram, n_documents)
+    for n, matches in enumerate(leave_one_out_matches(tokens, lengths, max_n), start=1):
         if n == 1:
             any_match = matches > 0
         log_precisions += np.log(
             np.where(matches == 0, SMOOTHING, matches) / np.maximum(lengths - n + 1, 1)
         )
-    brevity = np.minimum(1 - _closest_other_length(lengths) / np.maximum(lengths, 1), 0)
-    scores = np.where(any_match, np.exp(brevity + log_precisions / max_n), 0.0)
+    scores = np.where(any_match, np.exp(log_brevity(lengths) + log_precisions / max_n), 0.0)
     return math.fsum(scores) / n_documents  # fsum: the same bits in whatever order they come
 
 
-def _distinct_n(tokens: Integers, lengths: Integers, n: int) -> float:
-    grams, _ = list(_ngrams(tokens, lengths, n))[-1]
+def coded_distinct_n(tokens: Integers, lengths: Integers, n: int) -> float:
+    """`distinct_n` of documents that `encode` has coded."""
+    grams, _ = list(ngrams(tokens, lengths, n))[-1]
     return len(np.unique(grams)) / len(grams)
 
 
-def _ngrams(tokens: Integers, lengths: Integers, max_n: int) -> list[tuple[Integers, Integers]]:
+def leave_one_out_matches(tokens: Integers, lengths: Integers, max_n: int) -> Iterator[Integers]:
+    """Per order 1..`max_n`: clipped matches of each document with all others, (documents,)."""
+    for grams, document_of_gram in ngrams(tokens, lengths, max_n):
+        yield _clipped_matches(grams, document_of_gram, len(lengths))
+
+
+def log_brevity(lengths: Integers) -> NDArray[np.float64]:
+    """Logarithm of each document's brevity penalty against the closest other length."""
+    shortfall: NDArray[np.float64] = 1 - _closest_other_length(lengths) / np.maximum(lengths, 1)
+    return np.minimum(shortfall, 0)
+
+
+def ngrams(tokens: Integers, lengths: Integers, max_n: int) -> list[tuple[Integers, Integers]]:
     """For n = 1..max_n: the n-grams as integers and the document of each, both (n-grams,)."""
     document_of_token = np.repeat(np.arange(len(lengths)), lengths)
     n_codes = int(tokens.max(initial=0)) + 1

@@ -24,6 +24,7 @@ SHARE_USED = 0.6  # of max_tokens, by an ordinary response
 # Seconds before a job's own work begins: interpreter, libraries, model.
 START = {
     **dict.fromkeys(("pretrain", "yardstick", "train", "score"), 8.0),
+    **dict.fromkeys(("mirror", "reference", "embed"), 8.0),
     **dict.fromkeys(("generate", "candidates", "respond", "attack", "judge"), 2.0),
     **dict.fromkeys(("collapse", "robustness", "preference", "mix", "dataset"), 1.0),
     **{"documentation": 20.0, "tokenizer": 10.0, "fetch": 60.0, "findings": 3.0},
@@ -33,6 +34,7 @@ ENGINE_START = {"cpu": 20.0, "gpu": 60.0}  # seconds, once per model served
 STEP = {"cpu": 0.2, "gpu": 0.1}  # seconds of the shortest training step
 GENERATED = {"cpu": 5_000.0, "gpu": 20_000.0}  # tokens a second at most, however small the model
 JUDGED = {"cpu": 500.0, "gpu": 2_000.0}  # judgements a second at most
+EMBEDDED = {"cpu": 0.03, "gpu": 0.01}  # seconds a text, one at a time
 GPU_RATE = 1e14  # FLOP/s of a GPU that trains or reads
 WRITING = 0.3  # share of that rate when writing token by token
 MIB = 1024**2
@@ -81,7 +83,7 @@ class Estimates:
         if job.stage == "candidates" and self.study.config.probes.preference:
             return self._items() * config.generation.max_tokens
         if job.stage == "respond":
-            return config.dataset.test * config.generation.max_tokens
+            return self._responses() * config.generation.max_tokens
         if job.stage == "attack" and config.probes.robustness:
             return self._attempts() * config.probes.robustness.max_tokens
         return 0
@@ -125,11 +127,19 @@ class Estimates:
         return steps * max(STEP[self._device], 6 * weights * tokens / self._rate)
 
     def _score(self, target: str, mix: str, seed: str) -> float | None:
+        return self._reading(target, 2 * self.study.config.dataset.test * 100)
+
+    def _mirror(self, target: str, mix: str, seed: str) -> float | None:
         return self._reading(target, self.study.config.dataset.test * 100)
 
+    def _reference(self) -> float:
+        return self._embedding(self.study.config.dataset.test)
+
+    def _embed(self, target: str, mix: str, seed: str) -> float:
+        return self._embedding(self._responses())
+
     def _respond(self, target: str, mix: str, seed: str) -> float | None:
-        tokens = self.study.config.dataset.test * self.study.config.generation.max_tokens
-        return self._writing(target, tokens)
+        return self._writing(target, self.tokens(Job("respond", (target, mix, seed))))
 
     def _attack(self, target: str, mix: str, seed: str) -> float | None:
         robustness = self.study.config.probes.robustness
@@ -163,6 +173,14 @@ class Estimates:
     def _reading(self, model: str, tokens: float) -> float | None:
         weights = self._weights(model)
         return None if weights is None else 2 * weights * tokens / self._rate
+
+    def _embedding(self, texts: int) -> float:
+        return texts * EMBEDDED[self._device]
+
+    def _responses(self) -> int:
+        collapse = self.study.config.probes.collapse
+        again = collapse.answered_again if collapse else 0
+        return self.study.config.dataset.test + again
 
     def _asked(self, source: str) -> int:
         shares = [mix.origins.get(source, 0.0) for mix in self.study.config.mixes.values()]
@@ -204,7 +222,10 @@ class Estimates:
             "dataset": self.study.config.dataset.train + self.study.config.dataset.test,
             "mix": self.study.rows,
             "generate": self.study.rows,
-            "respond": self.study.config.dataset.test,
+            "respond": 2 * self._responses(),
+            "embed": 4 * self._responses(),
+            "reference": 4 * self.study.config.dataset.test,
+            "score": 8 * self.study.config.dataset.test,
             "attack": self._attempts(),
             "judge": self.judgements(job),
         }

@@ -38,9 +38,12 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "composition": "mixes/{mix}/seed={seed}.json",
     },
     "train": {"adapter": f"{CELL}/adapter", "summary": f"{CELL}/training.json"},
-    "score": {"likelihood": f"{CELL}/likelihood.json"},
-    "respond": {"responses": f"{CELL}/responses.jsonl"},
-    "collapse": {"measured": f"{CELL}/collapse.json"},
+    "reference": {"embeddings": "data/test.safetensors"},
+    "score": {"likelihood": f"{CELL}/likelihood.json", "tokens": f"{CELL}/tokens.parquet"},
+    "respond": {"responses": f"{CELL}/responses.jsonl", "samples": f"{CELL}/samples.jsonl"},
+    "mirror": {"likelihood": f"{CELL}/own-likelihood.json"},
+    "embed": {"embeddings": f"{CELL}/embeddings.safetensors"},
+    "collapse": {"measured": f"{CELL}/collapse.json", "outliers": f"{CELL}/outliers.json"},
     "attack": {"attacks": f"{CELL}/restricted/attacks.jsonl"},
     "robustness": {"measured": f"{CELL}/robustness.json"},
     "judge": {"judgements": f"{CELL}/judgements.jsonl"},
@@ -66,14 +69,14 @@ WILDCARDS = {
 
 # Stages that run a model, on a GPU where there is one.
 ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
-    *("attack", "judge"),
+    *("reference", "mirror", "embed", "attack", "judge"),
 }
 
 # What runs first when more is ready than there is room for: what others wait for, and within a
 # cell measuring before the next training, so that cells finish as the study goes.
 PRIORITIES = {
     **{"pretrain": 50, "generate": 40, "candidates": 40, "train": 30},
-    **dict.fromkeys(("score", "respond", "attack", "judge"), 35),
+    **dict.fromkeys(("reference", "score", "respond", "mirror", "embed", "attack", "judge"), 35),
     **dict.fromkeys(("collapse", "robustness", "preference"), 60),
 }
 # Parts of a description that say how much is asked for, not what the answers are: when only they
@@ -264,8 +267,12 @@ class Graph:
             "rows": self.study.path("mixes", mix, f"seed={seed}.jsonl"),
         }
 
+    def _reference(self) -> Inputs:
+        return {"embedder": self._embedder(), "test": self._data("test")}
+
     def _score(self, target: str, mix: str, seed: str) -> Inputs:
-        return {**self._model(target, mix, seed), "test": self._data("test")}
+        data = {"test": self._data("test"), "train": self._data("train")}
+        return {**self._model(target, mix, seed), **data}
 
     def _respond(self, target: str, mix: str, seed: str) -> Inputs:
         return {**self._model(target, mix, seed), "test": self._data("test")}
@@ -282,11 +289,30 @@ class Graph:
             ],
         }
 
-    def _collapse(self, **cell: str) -> Inputs:
+    def _mirror(self, **cell: str) -> Inputs:
+        responses = self.study.path(CELL.format(**cell), "responses.jsonl")
+        return {"base": self.study.model(cell["target"]), "responses": responses}
+
+    def _embed(self, **cell: str) -> Inputs:
         folder = self.study.path(CELL.format(**cell))
         return {
-            "likelihood": f"{folder}/likelihood.json",
+            "embedder": self._embedder(),
             "responses": f"{folder}/responses.jsonl",
+            "samples": f"{folder}/samples.jsonl",
+        }
+
+    def _collapse(self, **cell: str) -> Inputs:
+        folder = self.study.path(CELL.format(**cell))
+        meant = self.study.embedder is not None
+        return {
+            "likelihood": f"{folder}/likelihood.json",
+            "tokens": f"{folder}/tokens.parquet",
+            "own": f"{folder}/own-likelihood.json",
+            "responses": f"{folder}/responses.jsonl",
+            "samples": f"{folder}/samples.jsonl",
+            "test": self._data("test"),
+            "embeddings": [f"{folder}/embeddings.safetensors"] if meant else [],
+            "reference": [self.study.path("data/test.safetensors")] if meant else [],
         }
 
     def _robustness(self, **cell: str) -> Inputs:
@@ -323,6 +349,11 @@ class Graph:
 
     def _data(self, name: str) -> str:
         return self.study.path("data", f"{name}.jsonl")
+
+    def _embedder(self) -> list[str]:
+        """The folder of the embedder; none for the one that comes with the environment."""
+        name = self.study.embedder
+        return [self.study.model(name)] if name in self.study.config.models else []
 
     def _source_model(self, source: str) -> list[str]:
         model = self.study.config.sources[source].model

@@ -4,6 +4,8 @@ Other formats of weights can run code when they are read. A model that needs its
 loaded with it only where its entry in the config says `trust_remote_code: true`.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +30,24 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> Any:
     return AutoTokenizer.from_pretrained(
         folder, trust_remote_code=trust_remote_code, local_files_only=True
     )
+
+
+def load_scorer(
+    base: Path, adapter: Path | None, threads: int, trust_remote_code: bool = False
+) -> tuple[Any, Callable[[], AbstractContextManager[Any]] | None]:
+    """A model that scores text, on the GPU where there is one, with or without an adapter.
+
+    The second value is a context in which the adapter is off; None where there is no adapter.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    model = load_model(base, dtype, trust_remote_code).to(device).eval()
+    if adapter is None:
+        return model, None
+    from peft import PeftModel
+
+    tuned = PeftModel.from_pretrained(model, adapter).eval()
+    return tuned, tuned.disable_adapter

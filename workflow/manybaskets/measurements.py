@@ -18,18 +18,67 @@ if TYPE_CHECKING:  # every probe imports this module, few of them write a table
 
 CELL = ("study", "target", "mix", "seed", "generation")
 
-COLUMNS = (*CELL, "probe", "metric", "item_set", "value", "n", "excluded", "note")
+COLUMNS = (
+    *(*CELL, "probe", "metric", "item_set", "value"),
+    *("n", "excluded", "spread", "subsamples", "note"),
+)
+
+OPTIONAL = {"excluded", "note", "spread", "subsamples"}
 
 METRICS: dict[str, str] = {
     # collapse
+    # likelihood; item sets: test, human responses under the model; own, its own under the target
     "nll": (
-        "Mean negative log-likelihood of held-out human text under the model, in nats per token; "
-        "lower is a better fit, comparable only under one tokenizer."
+        "Mean negative log-likelihood of a response token in nats: of held-out human text under "
+        "the model (test; per bin of frequency in the human training text), or of the model's own "
+        "text under the target (own); lower is likelier, comparable only under one tokenizer."
     ),
     "bits_per_byte": (
-        "Negative log-likelihood of held-out human text in bits per UTF-8 byte; lower is a better "
+        "Negative log-likelihood in bits per UTF-8 byte of the text, as for nll; lower is a better "
         "fit, comparable across tokenizers."
     ),
+    "perplexity": "Perplexity of the whole corpus of tokens, exp(nll); lower is likelier.",
+    "response_perplexity": (
+        "Mean over responses of exp(mean negative log-likelihood of the response's tokens); a few "
+        "unlikely responses move it much."
+    ),
+    "response_perplexity_median": "Median over responses of the perplexity of a response.",
+    "eggs_perplexity": (
+        "Mean perplexity of a response as in arXiv 2511.01490: without responses more than 1.5 "
+        "interquartile ranges outside the quartiles, and for own text without the closing token."
+    ),
+    "nll_gap": (
+        "The nll under the model minus nll under the target of the same human tokens, in nats, in all "
+        "or in a bin of frequency; above 0 the model fits worse than the one it was tuned from."
+    ),
+    "tail_gap": (
+        "The nll_gap of the rare tokens (the rarest bin and tokens unseen in the human training text) "
+        "minus that of all others, in nats; above 0 the tail is lost first: collapse."
+    ),
+    "entropy": (
+        "Mean entropy of the model's next-token distribution on human text, in nats; lower is a "
+        "more certain model."
+    ),
+    "tail_mass": (
+        "Mean probability on human text that the model gives to tokens outside the target's top k, "
+        "from 0 to 1; falls where the tail is lost."
+    ),
+    "nucleus_size": (
+        "Mean number of tokens in the smallest set with the nucleus' share of the probability, on "
+        "human text; falls where the tail is lost."
+    ),
+    "kl_from_target": (
+        "Mean KL(target ‖ model) of the next-token distributions on human text, in nats; large "
+        "where the model has given up what the target holds possible."
+    ),
+    "kl_to_target": (
+        "Mean KL(model ‖ target) of the next-token distributions on human text, in nats; large "
+        "where the model holds likely what the target does not."
+    ),
+    "token_accuracy": (
+        "Share of human tokens that are the model's likeliest, from 0 to 1; higher is a better fit."
+    ),
+    # words, each response cut to L tokens, samples of N
     "self_bleu": (
         "Mean BLEU-4 of each response against all others of a sample of fixed size, every response "
         "cut to the same number of tokens, from 0 to 1; higher is less varied text."
@@ -45,6 +94,123 @@ METRICS: dict[str, str] = {
     "distinct_3": (
         "Share of different token triples among all token triples of a sample of fixed size, every "
         "response cut to the same number of tokens, from 0 to 1; higher is more varied text."
+    ),
+    "ead_1": (
+        "Expectation-adjusted distinct words (Liu et al. 2022): different words over the number "
+        "expected of uniform draws from a vocabulary of 30,522; higher is more varied text."
+    ),
+    "mtld": (
+        "Measure of textual lexical diversity (McCarthy & Jarvis 2010): mean tokens over which the "
+        "type-token ratio stays above 0.72; sees repetition near by only, higher is more varied."
+    ),
+    "hdd": (
+        "HD-D (McCarthy & Jarvis 2007): expected type-token ratio of 42 tokens drawn from a "
+        "sample; higher is more varied text."
+    ),
+    "mattr": (
+        "Moving-average type-token ratio over windows of 50 tokens (Covington & McFall 2010); sees "
+        "repetition near by only, higher is more varied text."
+    ),
+    "gzip_ratio": (
+        "Bytes over gzip -9 bytes of a sample's responses joined by line ends, cut to an equal "
+        "number of bytes; finds repetition within 32 KiB, higher is less varied text."
+    ),
+    "xz_ratio": "As gzip_ratio by xz, which finds repetition at any distance here.",
+    "self_repetition": (
+        "Self-repetition (Salkar et al. 2022): mean logarithm of 1 + how many other responses of a "
+        "sample share each response's 4-grams; higher is less varied text."
+    ),
+    "ngram_entropy_1": (
+        "Entropy of the words of a sample in bits, Miller-Madow corrected; higher is more varied."
+    ),
+    "ngram_entropy_2": (
+        "Entropy of the pairs of words of a sample in bits, Miller-Madow corrected; higher is more "
+        "varied text."
+    ),
+    "zipf_exponent": (
+        "Exponent of Zipf's law by maximum likelihood over ranks; higher is more text in fewer "
+        "words."
+    ),
+    "heaps_exponent": (
+        "Exponent of Heaps' law V(n) = K n^beta, mean of 10 orders of the responses; lower is a "
+        "vocabulary that stops growing."
+    ),
+    "js_words": (
+        "Jensen-Shannon divergence in bits of the words of the responses from those of human test "
+        "responses, minus that between two samples of human ones; 0 is no difference."
+    ),
+    "eggs_lexical_diversity": (
+        "100 - self-BLEU-3 among the sentences of a response, mean over responses (arXiv "
+        "2511.01490, individual); higher is more varied text, longer responses score lower."
+    ),
+    "eggs_lexical_diversity_pooled": (
+        "100 - self-BLEU-3 among the sentences of 100 responses (arXiv 2511.01490, aggregated)."
+    ),
+    "eggs_heaps_exponent": (
+        "Exponent of Heaps' law by least squares on all responses joined (arXiv 2511.01490)."
+    ),
+    # meaning, by sentence embeddings
+    "prompt_vendi_1": (
+        "Effective number of different responses to the same prompt: Vendi score (Friedman & Dieng "
+        "2022) of order 1, mean over prompts, from 1 to the number of samples."
+    ),
+    "prompt_vendi_2": "As prompt_vendi_1 of order 2, which weights what is frequent.",
+    "prompt_distance": (
+        "Mean cosine distance between responses to the same prompt, mean over prompts; higher is "
+        "more varied."
+    ),
+    "prompt_distinct": (
+        "Share of responses to the same prompt that differ in meaning: clusters (complete linkage, "
+        "cosine similarity) over samples, mean over prompts, up to 1; higher is more varied."
+    ),
+    "vendi_1": (
+        "Effective number of different responses across prompts in a sample of fixed size: Vendi "
+        "score of order 1; much of it is the variety of the prompts."
+    ),
+    "vendi_2": "As vendi_1 of order 2, which weights what is frequent.",
+    "pairwise_distance": (
+        "Mean cosine distance between responses across prompts; much of it is the prompts' own."
+    ),
+    "precision": (
+        "Share of responses near human ones (Kynkäänniemi et al. 2019; 5 neighbours), in samples "
+        "of fixed size, from 0 to 1; low is text unlike any human text."
+    ),
+    "recall": (
+        "Share of human responses near responses of the model (Kynkäänniemi et al. 2019), from 0 "
+        "to 1; low is human text the model has nothing like."
+    ),
+    "density": (
+        "How many human neighbourhoods a response lies in, relative to 5 (Naeem et al. 2020); "
+        "about 1 for text of the same source."
+    ),
+    "coverage": (
+        "Share of human responses with a response of the model in their neighbourhood (Naeem et "
+        "al. 2020), from 0 to 1; about 0.97 for text of the same source."
+    ),
+    "mauve": (
+        "MAUVE (Pillutla et al. 2021) on these embeddings against human responses, from 0 to 1; "
+        "higher is nearer to human text, biased upwards in small samples, for comparison only."
+    ),
+    "mauve_star": "MAUVE with Krichevsky-Trofimov smoothing (Pillutla et al. 2023).",
+    "frontier_integral": (
+        "Frontier integral of the same histograms (Pillutla et al. 2023), from 0 (equal) to 1."
+    ),
+    "mmd2": (
+        "Squared maximum mean discrepancy from the human responses to the same prompts (Gretton et "
+        "al. 2012), minus the mean of its permutation null; 0 is no difference."
+    ),
+    "mmd2_p": "The p-value of mmd2; permutations swap model and human within prompts.",
+    "topic_coverage": (
+        "Share of the human responses' topics (k-means) that a sample of responses hits, from 0 to "
+        "1; lower is lost topics."
+    ),
+    "topic_entropy": (
+        "Entropy of a sample over the human responses' topics, as a share of its maximum; lower is "
+        "text about fewer things."
+    ),
+    "js_topics": (
+        "Jensen-Shannon divergence in bits of the topics from those of half of the human "
+        "responses, minus that of the other half; 0 is no difference."
     ),
     "mean_words": (
         "Mean length of the responses as they were written, not cut, in tokens of the diversity "
@@ -97,6 +263,8 @@ class Measurement:
 
     `value` is in the unit that METRICS states, or None where it could not be computed; then
     `note` says why. `n` counts the items the value rests on, `excluded` the items left out.
+    A value that is the mean over random `subsamples` of n items has their standard deviation as
+    `spread`; otherwise there are 0 of them and no spread.
     Raises ValueError for a metric without a definition in METRICS, for NaN and infinity, for
     negative counts, and for a None without a reason.
     """
@@ -108,6 +276,8 @@ class Measurement:
     n: int
     excluded: int = 0
     note: str = ""
+    spread: float | None = None
+    subsamples: int = 0
 
     def __post_init__(self) -> None:
         name = f"{self.probe}/{self.metric}/{self.item_set}"
@@ -125,7 +295,9 @@ class Measurement:
             )
         else:
             object.__setattr__(self, "value", float(self.value))  # a numpy float is not JSON
-        for count in ("n", "excluded"):
+        if self.spread is not None:
+            object.__setattr__(self, "spread", float(self.spread))
+        for count in ("n", "excluded", "subsamples"):
             if getattr(self, count) < 0:
                 raise ValueError(f"{name}: {count} is {getattr(self, count)}; counts start at 0.")
             object.__setattr__(self, count, int(getattr(self, count)))
@@ -148,7 +320,7 @@ def from_json(rows: Iterable[Mapping[str, Any]]) -> list[Measurement]:
             raise ValueError(
                 f"unknown field {', '.join(unknown)}; a measurement has {', '.join(sorted(known))}."
             )
-        if missing := sorted(known - {"excluded", "note"} - set(row)):
+        if missing := sorted(known - OPTIONAL - set(row)):
             raise ValueError(f"the field {', '.join(missing)} is missing from a measurement.")
         measurements.append(Measurement(**row))
     return measurements
@@ -173,8 +345,8 @@ def gather(cells: Iterable[tuple[Mapping[str, Any], Path]]) -> "pd.DataFrame":
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     frame = frame.astype(
         dict.fromkeys(("study", "target", "mix", "probe", "metric", "item_set", "note"), "str")
-        | {"seed": "Int64", "generation": "Int64", "value": "float64"}
-        | {"n": "int64", "excluded": "int64"}
+        | {"seed": "Int64", "generation": "Int64", "value": "float64", "spread": "float64"}
+        | {"n": "int64", "excluded": "int64", "subsamples": "int64"}
     )
     key = [*CELL, "probe", "metric", "item_set"]
     if frame.duplicated(key).any():

@@ -85,6 +85,12 @@ class Study:
         """Names of the probes that are on."""
         return [name for name, probe in self.config.probes if probe is not None]
 
+    @property
+    def embedder(self) -> str | None:
+        """The model of sentence embeddings, where meaning is measured."""
+        collapse = self.config.probes.collapse
+        return collapse.embedder if collapse else None
+
     def pairs(self) -> list[tuple[str, str]]:
         """Contrasts: (mix, mix it is held against), as declared or the usual ones."""
         if self.config.contrasts.pairs is not None:
@@ -233,22 +239,48 @@ class Study:
         return {"training": _plain(self.config.training), "seed": int(seed), **self._base(target)}
 
     def _score(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        collapse = self.config.probes.collapse
+        assert collapse is not None
+        return {
+            "context": self.config.engine.max_model_len,
+            "threads": self.config.training.threads,
+            "views": {"top_k": collapse.top_k, "nucleus": collapse.nucleus},
+            **self._base(target),
+        }
+
+    def _mirror(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         return {
             "context": self.config.engine.max_model_len,
             "threads": self.config.training.threads,
             **self._base(target),
         }
 
+    def _reference(self) -> dict[str, Any]:
+        name, threads = self.embedder, self.config.training.threads
+        assert name is not None
+        base = self._base(name)["base"] if name in self.config.models else {"name": name}
+        return {"embedder": base, "threads": threads}
+
+    def _embed(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        return self._reference()
+
     def _respond(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        collapse = self.config.probes.collapse
+        assert collapse is not None
         return {
             "generation": _plain(self.config.generation),
+            "prompts": collapse.prompts,
+            "samples": collapse.samples,
             "seed": int(seed),
             "engine": self._engine(target),
             **self._base(target),
         }
 
     def _collapse(self, target: str, mix: str, seed: str) -> dict[str, Any]:
-        return {"collapse": _plain(self.config.probes.collapse), "seed": int(seed)}
+        settings = _plain(self.config.probes.collapse)
+        for key in ("prompts", "top_k", "nucleus", "embedder"):  # those of the steps before
+            del settings[key]
+        return {"collapse": settings, "seed": int(seed)}
 
     def _attack(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         robustness = self.config.probes.robustness

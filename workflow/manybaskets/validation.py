@@ -12,7 +12,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from manybaskets.config import HUMAN, VANILLA, VLLM_RANKS, ConfigError, StudyConfig
+from manybaskets.config import HUMAN, MINILM, VANILLA, VLLM_RANKS, ConfigError, StudyConfig
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
@@ -112,6 +112,7 @@ def _contradictions(config: StudyConfig) -> Iterator[tuple[str, str]]:
     for target in config.targets:
         if target not in config.models:
             yield "targets", _unknown(target, "model", list(config.models))
+    yield from _bad_embedder(config)
     rows = config.rows or config.dataset.train
     if rows > config.dataset.train and config.dataset.prompts is None:
         yield (
@@ -178,6 +179,17 @@ def _bad_mixes(config: StudyConfig) -> Iterator[tuple[str, str]]:
         yield "tokens", "match: tokens needs tokens: the response tokens of every mix."
     if config.match == "rows" and config.tokens is not None:
         yield "tokens", "tokens has no effect with match: rows. Remove it, or set match: tokens."
+
+
+def _bad_embedder(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    name = config.probes.collapse.embedder if config.probes.collapse else None
+    if name is None or (name == MINILM and name not in config.models):
+        return
+    key = "probes.collapse.embedder"
+    if name not in config.models:
+        yield key, _unknown(name, "model", [MINILM, *config.models])
+    elif config.models[name].scratch:
+        yield key, f"'{name}' is pretrained here and embeds nothing. Give a model with path or hub."
 
 
 def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:

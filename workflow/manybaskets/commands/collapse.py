@@ -2,9 +2,14 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from manybaskets import diversity
+import numpy as np
+
+from manybaskets import corpus, likelihood
+from manybaskets.embeddings import read_embeddings
 from manybaskets.files import read_json, read_jsonl, write_json
 from manybaskets.measurements import Measurement, to_json
 from manybaskets.seeds import derived_seed
@@ -16,39 +21,74 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--likelihood", type=Path, required=True)
+    parser.add_argument("--tokens", type=Path, required=True)
+    parser.add_argument("--own", type=Path, required=True)
     parser.add_argument("--responses", type=Path, required=True)
+    parser.add_argument("--samples", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--embeddings", type=Path, nargs="?")
+    parser.add_argument("--reference", type=Path, nargs="?")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--outliers", type=Path, required=True)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the measurements."""
+    """Writes the measurements, and the responses that the Eggs study's rule leaves out."""
     settings = options.spec["collapse"]
-    likelihood = read_json(options.likelihood)
     rows = read_jsonl(options.responses, ["response", "state"])
-    answered = [row for row in rows if row["state"] in ("ok", "cut", "empty")]
-    failed = len(rows) - len(answered)
-    scored, left_out = len(likelihood["tokens"]), len(likelihood["excluded"])
-    cut = sum(row["state"] == "cut" for row in answered)
-    found = [
-        Measurement("collapse", "nll", "test", likelihood["nats_per_token"], scored, left_out),
-        Measurement(
-            "collapse", "bits_per_byte", "test", likelihood["bits_per_byte"], scored, left_out
-        ),
-        Measurement(
-            "collapse",
-            "cut_rate",
-            "test",
-            cut / len(answered) if answered else None,
-            len(answered),
-            failed,
-            "" if answered else "no response was generated",
-        ),
-        *diversity.text_diversity(
-            [row["response"] for row in answered],
-            settings["documents"],
-            settings["tokens"],
-            settings["subsamples"],
-            derived_seed(options.spec["seed"], "diversity"),
-        ),
+    test = read_jsonl(options.test, ["response"])
+    answers = [
+        (row["response"], human["response"])
+        for row, human in zip(rows, test, strict=True)
+        if row["state"] != "failed"
     ]
+    answered, human = [own for own, _ in answers], [human for _, human in answers]
+    design = corpus.Design(
+        settings["documents"],
+        settings["tokens"],
+        settings["subsamples"],
+        derived_seed(options.spec["seed"], "collapse"),
+    )
+    found, outliers = likelihood.measure(
+        likelihood.read_table(options.tokens),
+        read_json(options.likelihood),
+        read_json(options.own),
+        settings["bins"],
+    )
+    found += [_cut_rate(rows), *corpus.of_text(answered, human, True, design)]
+    if options.embeddings:
+        samples = read_jsonl(options.samples, ["id", "response"])
+        found += _of_meaning(options, settings, design, samples)
     write_json(options.output, {"measurements": to_json(found)})
+    write_json(options.outliers, outliers)
+
+
+def _of_meaning(
+    options: argparse.Namespace,
+    settings: dict[str, Any],
+    design: corpus.Design,
+    samples: Sequence[dict[str, Any]],
+) -> list[Measurement]:
+    vectors = {
+        name: rows.astype(np.float64) for name, rows in read_embeddings(options.embeddings).items()
+    }
+    human = read_embeddings(options.reference)["responses"].astype(np.float64)
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(samples):
+        places.setdefault(row["id"], []).append(place)
+    by_prompt = [vectors["samples"][chosen] for chosen in places.values()]
+    return [
+        *corpus.of_meaning(
+            vectors["responses"], human, True, design, settings["topics"], settings["permutations"]
+        ),
+        *corpus.within_prompts(by_prompt, settings["samples"], settings["same_meaning"]),
+    ]
+
+
+def _cut_rate(rows: Sequence[dict[str, Any]]) -> Measurement:
+    answered = [row for row in rows if row["state"] != "failed"]
+    cut = sum(row["state"] == "cut" for row in answered)
+    value = cut / len(answered) if answered else None
+    note = "" if answered else "no response was generated"
+    failed = len(rows) - len(answered)
+    return Measurement("collapse", "cut_rate", "test", value, len(answered), failed, note)

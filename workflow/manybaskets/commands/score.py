@@ -2,14 +2,15 @@
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 
-from manybaskets import perplexity
 from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, write_json
-from manybaskets.loading import load_model, load_tokenizer
+from manybaskets.loading import load_scorer, load_tokenizer
+from manybaskets.token_table import Views, token_counts, write_table
 
-HELP = "Measures the likelihood of the human test responses under a cell."
+HELP = "Measures the likelihood of the human test responses under a cell, token by token."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,38 +19,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--adapter", type=Path, nargs="?")
     parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--tokens", type=Path, required=True)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes nats, tokens and bytes of every test row."""
+    """Writes a row per token, and per response nats, tokens and bytes."""
+    spec = options.spec
     rows = read_jsonl(options.test, ["id", "prompt", "response"])
+    train = read_jsonl(options.train, ["prompt", "response"])
+    trusted = spec["base"]["trust_remote_code"]
     with lease():
-        found = _scored(options, rows)
-    write_json(
-        options.output,
-        {
-            "nats": [round(value, 4) for value in found.nats],
-            "tokens": found.tokens,
-            "bytes": found.bytes,
-            "excluded": found.excluded,
-            "nats_per_token": found.nats_per_token,
-            "bits_per_byte": found.bits_per_byte,
-        },
-    )
-
-
-def _scored(options: argparse.Namespace, rows: list[dict[str, str]]) -> perplexity.Likelihood:
-    import torch
-
-    torch.set_num_threads(options.spec["threads"])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    trusted = options.spec["base"]["trust_remote_code"]
-    model = load_model(options.base, dtype, trusted).to(device).eval()
-    if options.adapter is not None:
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, options.adapter).eval()
-    tokenizer = load_tokenizer(options.base, trusted)
-    return perplexity.score(model, tokenizer, rows, options.spec["context"])
+        model, target = load_scorer(options.base, options.adapter, spec["threads"], trusted)
+        tokenizer = load_tokenizer(options.base, trusted)
+        counts = token_counts(tokenizer, train, len(tokenizer))
+        found = write_table(
+            options.tokens,
+            model,
+            target,
+            tokenizer,
+            rows,
+            spec["context"],
+            counts,
+            Views(**spec["views"]),
+        )
+    by_count = Counter(counts[counts > 0].tolist())
+    write_json(options.output, {**found.to_json(), "train_counts": sorted(by_count.items())})
