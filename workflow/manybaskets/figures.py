@@ -22,8 +22,11 @@ PROBES = ("collapse", "robustness", "preference")
 # What to compare at a glance: (metric, item set; None for whichever was measured).
 KEY_METRICS = (
     ("bits_per_byte", "test"),
+    ("tail_gap", "test"),
     ("self_bleu", "test"),
     ("distinct_2", "test"),
+    ("prompt_vendi_1", "samples"),
+    ("mmd2", "test"),
     ("refusal_rate", "decline/direct"),
     ("refusal_rate", "harmless/direct"),
     ("self_preference_bias", None),
@@ -35,7 +38,10 @@ KEY_METRICS = (
 
 NAMES = {
     "nll": "nats per token",
+    "tail_gap": "loss of rare tokens, nats",
     "self_bleu": "self-BLEU",
+    "prompt_vendi_1": "variety within a prompt",
+    "mmd2": "distance of meaning (MMD²)",
     "distinct_1": "distinct-1",
     "distinct_2": "distinct-2",
     "distinct_3": "distinct-3",
@@ -44,7 +50,10 @@ NAMES = {
 READINGS = {
     "nll": "lower: better fit",
     "bits_per_byte": "lower: better fit",
+    "tail_gap": "above 0: rare tokens lost first",
     "self_bleu": "higher: less varied",
+    "prompt_vendi_1": "higher: more varied",
+    "mmd2": "0: like human text",
     "distinct_1": "higher: more varied",
     "distinct_2": "higher: more varied",
     "distinct_3": "higher: more varied",
@@ -142,7 +151,7 @@ def metric_label(metric: str, item_set: str) -> str:
             return requests[kind] + ("" if attack in ("direct", "") else f", {attack}")
     if metric == "preference":
         return f"preference for {item_set}"
-    return words if item_set in ("test", "pairs", "own", "controls") else f"{words}, {item_set}"
+    return words if item_set in ("test", "samples", "pairs", "controls") else f"{words}, {item_set}"
 
 
 def draw_contrasts(findings: Findings) -> Drawing:

@@ -48,12 +48,12 @@ METRICS: dict[str, str] = {
         "interquartile ranges outside the quartiles, and for own text without the closing token."
     ),
     "nll_gap": (
-        "The nll under the model minus nll under the target of the same human tokens, in nats, in all "
-        "or in a bin of frequency; above 0 the model fits worse than the one it was tuned from."
+        "The nll under the model minus nll under the target of the same human tokens, in nats, in "
+        "all or in a bin of frequency; above 0 it fits worse than the one it was tuned from."
     ),
     "tail_gap": (
-        "The nll_gap of the rare tokens (the rarest bin and tokens unseen in the human training text) "
-        "minus that of all others, in nats; above 0 the tail is lost first: collapse."
+        "The nll_gap of the rare tokens (the rarest bin and those unseen in the human training "
+        "text) minus that of all others, in nats; above 0 the tail is lost first: collapse."
     ),
     "entropy": (
         "Mean entropy of the model's next-token distribution on human text, in nats; lower is a "
@@ -140,11 +140,12 @@ METRICS: dict[str, str] = {
         "responses, minus that between two samples of human ones; 0 is no difference."
     ),
     "eggs_lexical_diversity": (
-        "100 - self-BLEU-3 among the sentences of a response, mean over responses (arXiv "
-        "2511.01490, individual); higher is more varied text, longer responses score lower."
+        "Lexical diversity as in arXiv 2511.01490, individual: 100 - self-BLEU-3 among the "
+        "sentences of a response, mean over responses; longer responses score lower."
     ),
     "eggs_lexical_diversity_pooled": (
-        "100 - self-BLEU-3 among the sentences of 100 responses (arXiv 2511.01490, aggregated)."
+        "Lexical diversity as in arXiv 2511.01490, aggregated: 100 - self-BLEU-3 among the "
+        "sentences of 100 responses."
     ),
     "eggs_heaps_exponent": (
         "Exponent of Heaps' law by least squares on all responses joined (arXiv 2511.01490)."

@@ -5,7 +5,7 @@ Every sentence follows from the config alone; nothing here knows a result.
 
 from collections.abc import Sequence
 
-from manybaskets.config import HUMAN, VANILLA, Mix, Model, Source, StudyConfig
+from manybaskets.config import HUMAN, MINILM, VANILLA, Collapse, Mix, Model, Source, StudyConfig
 from manybaskets.statistics import seeds_to_permute
 
 REFERENCES = (
@@ -174,11 +174,26 @@ def _collapse(config: StudyConfig) -> str:
     assert settings is not None
     return (
         "Fit to human text is the negative log-likelihood of held-out human responses, in nats per "
-        "token and in bits per UTF-8 byte, summed over the test set before dividing. Variety is "
-        "self-BLEU-4 (Zhu et al., smoothing method 1) and distinct-1 to distinct-3 (Li et al.) of "
-        f"the responses to the test prompts, as the mean over {settings.subsamples} random samples "
-        f"of {settings.documents} responses cut to {settings.tokens} tokens, because both depend "
-        "on the number and the length of texts."
+        "token and in bits per UTF-8 byte, summed over the test set before dividing; token by "
+        f"token it is held against the target's, in {settings.bins} bins of equal mass by how "
+        "frequent a token is in the human training text. Variety of words is self-BLEU-4 (Zhu et "
+        "al., smoothing method 1), distinct-1 to distinct-3 (Li et al.) and others of the responses to "
+        f"the test prompts, as the mean over {settings.subsamples} random samples of "
+        f"{settings.documents} responses cut to {settings.tokens} tokens, because they depend on "
+        f"the number and the length of texts.{_meaning(settings)}"
+    )
+
+
+def _meaning(settings: Collapse) -> str:
+    if settings.embedder is None:
+        return ""
+    model = "all-MiniLM-L6-v2" if settings.embedder == MINILM else settings.embedder
+    return (
+        f" Variety of meaning is measured on sentence embeddings ({model}): the Vendi score "
+        f"(Friedman & Dieng) of {settings.samples} responses to each of {settings.prompts} "
+        "prompts, and over prompts, with the distance from the human responses to the same "
+        "prompts as MMD (Gretton et al., permutations within prompts), precision, recall, density "
+        "and coverage (Kynkäänniemi et al., Naeem et al.) and MAUVE (Pillutla et al.)."
     )
 
 
