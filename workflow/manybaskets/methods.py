@@ -177,8 +177,8 @@ def _collapse(config: StudyConfig) -> str:
         "token and in bits per UTF-8 byte, summed over the test set before dividing; token by "
         f"token it is held against the target's, in {settings.bins} bins of equal mass by how "
         "frequent a token is in the human training text. Variety of words is self-BLEU-4 (Zhu et "
-        "al., smoothing method 1), distinct-1 to distinct-3 (Li et al.) and others of the responses "
-        f"to the test prompts, as the mean over {settings.subsamples} random samples of "
+        "al., smoothing method 1), distinct-1 to distinct-3 (Li et al.) and others of the "
+        f"responses to the test prompts, as the mean over {settings.subsamples} random samples of "
         f"{settings.documents} responses cut to {settings.tokens} tokens, because they depend on "
         f"the number and the length of texts.{_meaning(settings)}"
     )
