@@ -6,7 +6,7 @@ Every sentence follows from the config alone; nothing here knows a result.
 from collections.abc import Sequence
 
 from manybaskets.config import HUMAN, VANILLA, Mix, Model, Source, StudyConfig
-from manybaskets.statistics import seeds_to_permute
+from manybaskets.samples import seeds_to_permute
 
 REFERENCES = (
     "Schaffelder, M. and Gatt, A. Synthetic Eggs in Many Baskets: The Impact of Synthetic Data "
