@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PEOPLE = "(people)"  # stands for a mix in the table of ranks; no mix can have that name
-POINTS = 40
+POINTS_A_DECADE = 12
 FEWEST_WORDS = 50
 
 Cell = Mapping[str, Any]
@@ -39,7 +39,8 @@ def training_table(cells: Iterable[tuple[Cell, Path]]) -> "pd.DataFrame":
 def rank_table(cells: Iterable[tuple[Cell, Path]], test: Path) -> "pd.DataFrame":
     """Relative frequency of words by rank, of every cell's responses and of the human ones.
 
-    Columns target, mix (PEOPLE for the human responses), seed, rank, frequency, words. Words are
+    Columns target, mix (PEOPLE for the human responses), seed, rank, frequency, words, and
+    `beyond`, the share of the text that is made of rarer words than the one of that rank. Words are
     letters and digits in lower case. All texts are cut to the same number of words, since the
     tail depends on it; of texts with fewer than FEWEST_WORDS words there are no rows. Ranks are at
     equal distances on a logarithmic scale, those of words that occur the same number of times
@@ -59,17 +60,23 @@ def rank_table(cells: Iterable[tuple[Cell, Path]], test: Path) -> "pd.DataFrame"
         texts += [(target, PEOPLE, 0, people) for target in targets]
     size = min((len(words) for *_, words in texts), default=0)
     rows = [
-        (target, mix, seed, rank, count / size, size)
+        (target, mix, seed, rank, frequency, beyond, size)
         for target, mix, seed, words in texts
-        for rank, count in _ranks(words[:size])
+        for rank, frequency, beyond in _ranks(words[:size])
     ]
-    return pd.DataFrame(rows, columns=["target", "mix", "seed", "rank", "frequency", "words"])
+    columns = ["target", "mix", "seed", "rank", "frequency", "beyond", "words"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _ranks(words: Sequence[str]) -> Iterator[tuple[int, int]]:
-    counts = sorted(Counter(words).values(), reverse=True)
-    shown = np.unique(np.geomspace(1, len(counts), POINTS).round().astype(int))
-    return ((int(rank), counts[rank - 1]) for rank in shown)
+def _ranks(words: Sequence[str]) -> Iterator[tuple[int, float, float]]:
+    shares = np.array(sorted(Counter(words).values(), reverse=True)) / len(words)
+    beyond = 1 - np.cumsum(shares)
+    # the same ranks in every text, so that their means are of the same
+    steps = np.arange(POINTS_A_DECADE * np.log10(max(len(shares), 2)) + 1) / POINTS_A_DECADE
+    for rank in np.unique((10**steps).round().astype(int)):
+        if rank > len(shares):
+            break
+        yield int(rank), float(shares[rank - 1]), max(0.0, float(beyond[rank - 1]))
 
 
 def _words(path: Path) -> list[str]:

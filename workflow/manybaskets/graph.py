@@ -327,6 +327,7 @@ class Graph:
         scratch = bool(study.scratch_models)
         return {
             **self._figures(),
+            "pooled": study.path("findings/pooled.csv"),
             "figures": study.path("findings/figures"),
             "yardstick": [study.path("models/yardstick.json")] if scratch else [],
             "cells": study.sample_files(),

@@ -133,9 +133,9 @@ def _page_distribution(seeds: int, doses: int) -> tuple[int, Values]:
     places = np.arange(1, doses + 1)
     of_one = np.array([order @ places for order in itertools.permutations(places)])
     one = np.bincount(of_one - of_one.min()) / len(of_one)
-    found = np.ones(1)
+    found: Values = np.ones(1, dtype=np.float64)
     for _ in range(seeds):
-        found = np.convolve(found, one)
+        found = np.asarray(np.convolve(found, one))
     return seeds * int(of_one.min()), np.cumsum(found[::-1])[::-1]
 
 

@@ -10,7 +10,7 @@ rule findings:
     input:
         unpack(needs("findings")),
     output:
-        **makes("findings"),
+        **shown("findings", contrasts="Comparisons", trends="Comparisons", pooled="Comparisons"),
     log:
         study.path("logs/findings.log"),
     localrule: True
@@ -29,7 +29,7 @@ rule figures:
     input:
         unpack(needs("figures")),
     output:
-        **makes("figures"),
+        **shown("figures", folder="Figures"),
     log:
         study.path("logs/figures.log"),
     localrule: True
@@ -63,4 +63,4 @@ rule report:
     shell:
         "python -m manybaskets report {params.job} --root {params.root}"
         " --measurements {input.measurements} --contrasts {input.contrasts}"
-        " --trends {input.trends} --figures {input.figures} --yardstick {input.yardstick:q} --output {output} > {log} 2>&1"
+        " --trends {input.trends} --pooled {input.pooled} --figures {input.figures} --yardstick {input.yardstick:q} --output {output} > {log} 2>&1"
