@@ -141,10 +141,8 @@ def findings(folder: Path, targets: int, mixes: int, seeds: int) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({"measurements": found}))
     root = graph.study.root
-    names = ("measurements", "parquet", "contrasts", "dictionary")
     step = [sys.executable, "-m", "manybaskets", "findings", "--spec", "@spec", "--root", root]
-    for name in names:
-        step += [f"--{name}", f"{root}/findings/{name}"]
+    step += ["--output", f"{root}/findings"]
     step[step.index("@spec")] = graph.study.spec("findings")
     show("findings, 40 measurements a cell", run(step, place), 60, 2)
     os.chdir(folder)

@@ -60,13 +60,13 @@ def make_mixes(directory: Path, *arguments: str) -> "subprocess.CompletedProcess
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """The results of a study, without what tells when and where it was run."""
+    """The results of a study, without what tells when, where and how long it was run."""
     return {
         str(path.relative_to(directory)): path.read_bytes()
         for path in sorted((directory / "results").rglob("*"))
         if path.is_file()
         and not {"logs", "records"} & set(path.parts)
-        and path.name != ".snakemake_timestamp"
+        and path.name not in (".snakemake_timestamp", "report.html")
     }
 
 

@@ -11,10 +11,9 @@ import pytest
 from scipy import stats
 
 from manybaskets.measurements import COLUMNS
-from manybaskets.statistics import (
+from manybaskets.samples import (
     benjamini_hochberg,
     cliffs_delta,
-    contrasts,
     hedges_g,
     holm,
     permutation_p,
@@ -22,6 +21,7 @@ from manybaskets.statistics import (
     smallest_permutation_p,
     welch,
 )
+from manybaskets.statistics import contrasts
 
 LOW = [1.0, 2.0, 3.0, 4.0, 5.0]
 HIGH = [11.0, 12.5, 12.0, 13.0, 14.5]

@@ -14,6 +14,7 @@ from typing import Any
 from manybaskets import figures
 from manybaskets.config import VANILLA
 from manybaskets.files import BadFile, read_json, read_jsonl
+from manybaskets.provenance import Provenance
 from manybaskets.study import Cell, Study
 
 SAMPLES = 12
@@ -51,6 +52,7 @@ def cell_cards(
         )
         measured.add((cell, row.probe))
     rows = []
+    made = Provenance(root)
     for cell in study.cells:
         for probe in study.probes():
             if (cell, probe) not in measured:
@@ -62,6 +64,7 @@ def cell_cards(
             row["composition"] = _part(composition, "Compositions of training sets", cell, missing)
             training = root / cell.path / "training.json"
             row["training"] = _part(training, "Summaries of training", cell, missing)
+        row["made"] = made.of(cell)
         rows.append(row)
     return {
         "names": [figures.metric_label(*name) for name in named],
@@ -72,6 +75,7 @@ def cell_cards(
             if name[0] == metric and wanted in (None, name[1])
         ],
         "colours": colours,
+        "versions": made.versions,
         "rows": rows,
     }
 

@@ -292,6 +292,12 @@ class Contrasts(Section):
     `vanilla`, and every other mix against the first single-source one."""
     primary: Primary = Primary()
     alpha: float = Field(0.05, gt=0, lt=1)
+    margins: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """By `metric@item set`: how large a difference may be and still count as none. Where one is
+    given, equivalence is tested too (TOST)."""
+    doses: dict[str, dict[str, float]] = {}
+    """By the name of a series: the dose of each of its mixes (three or more), for trends. Series
+    by share of synthetic text and by number of sources are found without being declared."""
 
 
 class StudyConfig(Section):

@@ -6,7 +6,7 @@ has no value is said in the figure. Knows nothing about how anything was measure
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from manybaskets import panels
+from manybaskets.config import HUMAN
 from manybaskets.files import BadFile
 
 KEY = "mixes.csv"  # which colour stands for which mix, in display order
@@ -68,13 +69,22 @@ READINGS = {
 class Findings:
     """What the figures draw. `mixes` in display order, `own` the own origin of a target.
 
-    `values` is the table of measurements, of each target and mix the last generation only.
+    `values` is the table of measurements, of each target and mix the last generation only, `every`
+    that of all generations. The others are the tables of trends, training losses and ranks of
+    words, the mixes' origins with their shares, and the seeds of the study; empty where not known.
     """
 
     values: pd.DataFrame
     contrasts: pd.DataFrame
     mixes: list[str]
     own: Mapping[str, str]
+    every: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trends: pd.DataFrame = field(default_factory=pd.DataFrame)
+    training: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    recipes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    series: Sequence[Any] = ()
+    seeds: Sequence[int] = ()
 
     @property
     def targets(self) -> list[str]:
@@ -91,12 +101,22 @@ Drawing = tuple[Figure, pd.DataFrame]
 Panel = tuple[str, str, tuple[str, str], tuple[str, str]]  # title, target, metrics of x and y
 
 
-def draw_figures(findings: Findings, folder: Path) -> None:
-    """Writes every figure into `folder` as SVG, PNG and CSV; the bytes depend on the data alone."""
+def draw_figures(
+    findings: Findings,
+    folder: Path,
+    more: Mapping[str, Callable[[Findings], Drawing | None]] | None = None,
+) -> None:
+    """Writes every figure into `folder` as SVG, PNG and CSV; the bytes depend on the data alone.
+
+    `more` are figures beside FIGURES; those that have nothing to show are None and not written.
+    """
     panels.mix_key(findings.mixes).to_csv(folder / KEY, index=False, lineterminator="\n")
     with mpl.rc_context(panels.STYLE):
-        for name, draw in FIGURES.items():
-            figure, data = draw(findings)
+        for name, draw in {**FIGURES, **(more or {})}.items():
+            drawn = draw(findings)
+            if drawn is None:
+                continue
+            figure, data = drawn
             panels.freeze(figure)
             figure.savefig(
                 folder / f"{name}.svg", metadata={"Date": None, "Creator": None, "Title": name}
@@ -110,10 +130,12 @@ def findings(
     contrasts: pd.DataFrame,
     mixes: Sequence[str],
     own: Mapping[str, str] | None = None,
+    **others: Any,
 ) -> Findings:
     """The tables as figures need them; mixes that are measured but not listed come last.
 
-    Without `own`, an origin that is named like a target is that target's own.
+    `others` are further fields of Findings. Without `own`, an origin that is named like a target is
+    that target's own.
     """
     generation = measurements["generation"].fillna(0)
     last = generation.groupby([measurements["target"], measurements["mix"]]).transform("max")
@@ -122,7 +144,7 @@ def findings(
     unlisted = sorted(measured - set(mixes))
     if own is None:
         own = {target: target for target in values["target"].unique()}
-    return Findings(values, contrasts, [*mixes, *unlisted], own)
+    return Findings(values, contrasts, [*mixes, *unlisted], own, every=measurements, **others)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -132,9 +154,10 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise BadFile(f"{path}: there is no such file. Run the findings first.")
-    text = ("study", "target", "mix", "against", "probe", "metric", "item_set", "note", "verdict")
+    text = ["study", "target", "mix", "against", "probe", "metric", "item_set", "note", "verdict"]
+    text += ["series", "doses"]
     frame = pd.read_csv(path, keep_default_na=False, na_values={}, dtype=dict.fromkeys(text, str))
-    for column in frame.columns.difference([*text, "family", "decided"]):
+    for column in frame.columns.difference([*text, "family", "decided", "equivalent"]):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")
     if "seed" in frame:
         frame["seed"] = frame["seed"].astype("Int64")
@@ -243,7 +266,7 @@ def draw_preference(findings: Findings) -> Drawing:
             index="mix", columns="item_set", values="value", aggfunc="mean"
         )
         matrix = matrix.reindex(index=mixes, columns=origins)
-        panels.heat_map(left, matrix, findings.own.get(target))
+        panels.heat_map(left, matrix, findings.own.get(target), HUMAN)
         title = "preference for text of … over text of others"
         left.set_title(title if len(targets) == 1 else f"{target}: {title}", loc="left")
         colours = panels.mix_colours(findings.mixes)

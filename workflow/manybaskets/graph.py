@@ -51,7 +51,12 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "findings": {
         "measurements": "findings/measurements.csv",
         "parquet": "findings/measurements.parquet",
+        "items": "findings/items.parquet",
         "contrasts": "findings/contrasts.csv",
+        "trends": "findings/trends.csv",
+        "pooled": "findings/pooled.csv",
+        "training": "findings/training.csv",
+        "ranks": "findings/ranks.csv",
         "dictionary": "findings/dictionary.csv",
     },
     "figures": {"folder": "findings/figures"},
@@ -322,19 +327,25 @@ class Graph:
         return {"judgements": self.study.path(CELL.format(**cell), "judgements.jsonl")}
 
     def _findings(self) -> Inputs:
-        probes = self.study.probes()
+        study = self.study
+        shown = study.findings_files()
         return {
             "measured": [
-                self.study.path(cell.path, f"{probe}.json")
-                for cell in self.study.cells
-                for probe in probes
-            ]
+                study.path(cell.path, f"{probe}.json")
+                for cell in study.cells
+                for probe in study.probes()
+            ],
+            "cells": [study.path(path) for path in shown],
+            "test": self._data("test"),
         }
 
     def _figures(self) -> Inputs:
         return {
             "measurements": self.study.path("findings/measurements.csv"),
             "contrasts": self.study.path("findings/contrasts.csv"),
+            "trends": self.study.path("findings/trends.csv"),
+            "training": self.study.path("findings/training.csv"),
+            "ranks": self.study.path("findings/ranks.csv"),
         }
 
     def _report(self) -> Inputs:
@@ -342,6 +353,7 @@ class Graph:
         scratch = bool(study.scratch_models)
         return {
             **self._figures(),
+            "pooled": study.path("findings/pooled.csv"),
             "figures": study.path("findings/figures"),
             "yardstick": [study.path("models/yardstick.json")] if scratch else [],
             "cells": study.sample_files(),

@@ -257,6 +257,37 @@ METRICS: dict[str, str] = {
     ),
 }
 
+COLUMN_MEANINGS: dict[str, str] = {
+    "study, target, mix, seed, generation": "The cell; generation is 0 outside of loops.",
+    "probe, metric, item_set": "What was measured, and on which items.",
+    "value": "The metric in the unit of its definition; empty where it could not be computed.",
+    "n": "Items the value rests on.",
+    "excluded": "Items left out.",
+    "note": "Why there is no value, or what else is to be known.",
+    "item, amount, size": (
+        "items.parquet: a prompt; the metric of a cell is its amounts' sum over its sizes' sum."
+    ),
+    "difference, ci_low, ci_high": (
+        "contrasts.csv: mix minus against, with Welch's interval over seeds."
+    ),
+    "prompts, ci_prompts_low, ci_prompts_high": (
+        "contrasts.csv: the interval over seeds and prompts (two-way cluster bootstrap), and the "
+        "number of prompts; empty where there are no values of single prompts."
+    ),
+    "hedges_g, cliffs_delta": "contrasts.csv: effect sizes over seeds.",
+    "p_welch, p_permutation": (
+        "contrasts.csv: p-values over seeds, not adjusted; empty where the test cannot reach alpha."
+    ),
+    "p_adjusted": "Holm in the primary family, Benjamini-Hochberg in the exploratory one.",
+    "decided": "Whether the adjusted p-value is at most alpha.",
+    "margin, p_equivalence, equivalent": (
+        "contrasts.csv: two one-sided tests that the difference lies within the margin."
+    ),
+    "slope": "trends.csv: change per unit of the dose, or per generation; mean over seeds.",
+    "p_page": "trends.csv: Page's test of the order of the doses, two-sided.",
+    "basis": "pooled.csv: what its tests rest on; for comparison with published ones only.",
+}
+
 
 @dataclass(frozen=True)
 class Measurement:

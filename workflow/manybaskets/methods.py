@@ -5,8 +5,9 @@ Every sentence follows from the config alone; nothing here knows a result.
 
 from collections.abc import Sequence
 
+from manybaskets import doses
 from manybaskets.config import HUMAN, MINILM, VANILLA, Collapse, Mix, Model, Source, StudyConfig
-from manybaskets.statistics import seeds_to_permute
+from manybaskets.samples import seeds_to_permute
 
 REFERENCES = (
     "Schaffelder, M. and Gatt, A. Synthetic Eggs in Many Baskets: The Impact of Synthetic Data "
@@ -27,6 +28,9 @@ OF_STATISTICS = (
     "Statistics 6, 1979.",
     "Benjamini, Y. and Hochberg, Y. Controlling the false discovery rate. Journal of the Royal "
     "Statistical Society B 57, 1995.",
+    "Owen, A. B. The pigeonhole bootstrap. Annals of Applied Statistics 1, 2007.",
+    "Page, E. B. Ordered hypotheses for multiple treatments: a significance test for linear ranks. "
+    "Journal of the American Statistical Association 58, 1963.",
 )
 
 
@@ -234,7 +238,31 @@ def _statistics(config: StudyConfig) -> str:
         f"{100 * (1 - alpha):g} % interval. Primary metrics, named before the run, are "
         f"{listed(named) or 'none'}; p-values of all contrasts of them form one family and are "
         "adjusted by Holm's method, all others by that of Benjamini and Hochberg. A contrast is "
-        f"called decided if the adjusted p-value is at most {alpha:g}. An exact permutation test "
+        f"called decided if the adjusted p-value is at most {alpha:g}. Where a metric is a mean "
+        "over prompts, an interval over seeds and prompts (two-way cluster bootstrap) stands "
+        "beside. "
+        f"{_more_statistics(config)}An exact permutation test "
         "over seeds is reported beside it where it can reach that level, with at least "
         f"{seeds_to_permute(alpha)} seeds of each condition."
     )
+
+
+def _more_statistics(config: StudyConfig) -> str:
+    """On trends and equivalence, where the study has any."""
+    text = ""
+    if found := doses.series(config):
+        names = listed([one["name"] for one in found])
+        text += (
+            f"Trends over {names} are slopes of single seeds, compared with 0 by Student's t, "
+            "beside Page's test of their order. "
+        )
+    if config.contrasts.margins:
+        named = [
+            f"±{margin:g} ({metric.replace('@', ' on ')})"
+            for metric, margin in config.contrasts.margins.items()
+        ]
+        text += (
+            f"Equivalence within {listed(named)} is claimed by two one-sided tests, adjusted by "
+            "Holm's method. "
+        )
+    return text

@@ -249,8 +249,12 @@ def label_clouds(
             )  # fmt: skip
 
 
-def heat_map(ax: Axes, matrix: pd.DataFrame, own: str | None) -> None:
-    """Mean preferences around 0.5, each written into its cell, the judge's own origin framed."""
+def heat_map(ax: Axes, matrix: pd.DataFrame, own: str | None, human: str) -> None:
+    """Mean preferences around 0.5, each written into its cell.
+
+    The judge's own origin is framed, with the excess over the mean of the other synthetic origins.
+    """
+    others = [name for name in matrix.columns if name not in (own, human)]
     values = matrix.to_numpy(dtype=float)
     spread = np.nanmax(np.abs(values - 0.5)) if np.isfinite(values).any() else 0.0
     spread = max(float(spread), 0.1)  # so that a few hundredths do not look like a verdict
@@ -263,7 +267,22 @@ def heat_map(ax: Axes, matrix: pd.DataFrame, own: str | None) -> None:
         text, colour = (f"{value:.2f}", "white" if strong else "#222222")
         if np.isnan(value):
             text, colour = "no value", GREY
-        ax.text(column + 0.5, row + 0.5, text, color=colour, fontsize=7, ha="center", va="center")
+        y = row + 0.5
+        if matrix.columns[column] == own and others and not np.isnan(value):
+            excess = value - float(np.nanmean(matrix.iloc[row][others].to_numpy(dtype=float)))
+            sign = f"{excess:+.3f}".replace("-", "\N{MINUS SIGN}")
+            if not np.isnan(excess):
+                y -= 0.17
+                ax.text(
+                    column + 0.5,
+                    row + 0.77,
+                    sign,
+                    color=colour,
+                    fontsize=6,
+                    ha="center",
+                    va="center",
+                )
+        ax.text(column + 0.5, y, text, color=colour, fontsize=7, ha="center", va="center")
     names = list(matrix.columns)
     if own in names:
         place = (names.index(own), 0)
@@ -338,3 +357,31 @@ def marker(mix: str, mixes: Sequence[str]) -> str:
     others = [name for name in mixes if name != "vanilla"]
     turn = others.index(mix) // len(COLOURS) if mix in others else 0
     return MARKERS[turn % len(MARKERS)]
+
+
+def label_ends(
+    ax: Axes, ends: Mapping[str, tuple[float, float]], colours: Mapping[str, str]
+) -> None:
+    """Names curves at their right ends, moved up and down until no name covers another."""
+    if not ends:
+        return
+    ax.margins(x=0.02)
+    is_log = ax.get_yscale() == "log"
+    low, high = np.log10(ax.get_ylim()) if is_log else ax.get_ylim()
+    names = sorted(ends, key=lambda name: ends[name][1])
+    heights = [float(np.log10(ends[name][1]) if is_log else ends[name][1]) for name in names]
+    apart = 0.075 * (high - low)
+    for _ in range(200):  # neighbours push each other apart
+        for i in range(len(heights) - 1):
+            lack = max(0.0, apart - (heights[i + 1] - heights[i]))
+            heights[i] -= lack / 2
+            heights[i + 1] += lack / 2
+    if is_log:
+        heights = [10**height for height in heights]
+    right = max(x for x, _ in ends.values())
+    short = shortened(names, 16)
+    for name, height in zip(names, heights, strict=True):
+        ax.annotate(
+            short[name], (right, height), xytext=(5, 0), textcoords="offset points", fontsize=7,
+            va="center", color=colours[name], annotation_clip=False,
+        )  # fmt: skip

@@ -26,6 +26,7 @@ from manybaskets.panels import mix_colours
 from manybaskets.study import Study
 
 TEMPLATES = Path(__file__).parents[1] / "report"
+MOST_POOLED = 400  # rows of pooled tests of a probe; all are in findings/pooled.csv
 LARGEST_FIGURE = 2_000_000  # bytes; a larger one is embedded as PNG, and without its data
 
 PROBES = {
@@ -34,7 +35,11 @@ PROBES = {
         "Does the model still fit human text, and does it still write varied text?",
         {
             "collapse": "Fit to held-out human text against variety of the model's own text. Each "
-            "dot is a seed, tied to the mean of its condition. Bottom left is best."
+            "dot is a seed, tied to the mean of its condition. Bottom left is best.",
+            "frequency": "Where fit to human text is lost: tokens by how frequent they are in "
+            "human training text, against the target without fine-tuning.",
+            "ranks": "Left: how often words occur, by rank, beside what people wrote. Right: the "
+            "share of text made of rarer words, as a ratio to people's.",
         },
     ),
     "robustness": (
@@ -51,8 +56,9 @@ PROBES = {
         "As a judge, does it favour its own text over that of others?",
         {
             "preference": "Left: the mean probability with which each condition, as a judge, "
-            "chooses text of an origin over that of the others; 0.5 is no preference, the frame "
-            "marks the target's own text. Right: how much it favours whatever stands first; each "
+            "chooses text of an origin over that of the others; 0.5 is no preference. The frame "
+            "marks the target's own text, with its excess over other models' text. "
+            "Right: how much it favours whatever stands first; each "
             "dot is a seed."
         },
     ),
@@ -62,7 +68,18 @@ HEADLINES = {
     "number of comparisons; open: not decided; an arrow head: the interval goes on beyond the "
     "axis; no test: fewer than two seeds with a value, or no variation over seeds.",
     "overview": "Key metrics by condition. Each dot is a seed, the tick is their mean.",
+    "doses": "Key metrics over the dose of a series of mixes, with the slope over seeds.",
+    "generations": "Key metrics over the generations of loops.",
+    "correlation": "Which metrics move together: over cells below the diagonal, over seeds of the "
+    "same condition above it.",
 }
+OF_CELLS = {
+    "map": "Left: what training sets are made of, and which share a source. Right: which cells "
+    "were measured.",
+    "training": "Training loss.",
+}
+# Drawn where there is something to draw.
+OPTIONAL = {"doses", "generations", "correlation", "frequency", "ranks", "map", "training"}
 
 
 def render(
@@ -72,8 +89,10 @@ def render(
     contrasts: pd.DataFrame,
     figure_folder: Path,
     yardstick: Path | None = None,
+    trends: pd.DataFrame | None = None,
+    pooled: pd.DataFrame | None = None,
 ) -> str:
-    """The whole page. `root` is the study's folder of results."""
+    """The whole page. `root` is the study's folder of results, the tables those of findings/."""
     missing = cells.Missing()
     found = figures.findings(measurements, contrasts, _order(figure_folder, config))
     mixes = {mix: config.mixes[mix] for mix in found.mixes if mix in config.mixes}
@@ -98,7 +117,12 @@ def render(
         ],
         "headline": _headline(found.contrasts),
         "headline_figures": list(_figures(figure_folder, HEADLINES, missing)),
-        "probes": [_probe(name, found, colours, figure_folder, missing) for name in study.probes()],
+        "trends": _trends(trends),
+        "cell_figures": list(_figures(figure_folder, OF_CELLS, missing)),
+        "probes": [
+            _probe(name, found, colours, figure_folder, missing) | {"pooled": _pooled(pooled, name)}
+            for name in study.probes()
+        ],
         "switched_off": [PROBES[name][0] for name in PROBES if name not in study.probes()],
         "yardstick": _yardstick(study, yardstick, missing),
         "methods": methods.methods(config),
@@ -159,6 +183,33 @@ def _headline(contrasts: pd.DataFrame) -> dict[str, Any]:
     return {"groups": groups, "total": len(primary), "everywhere": everywhere, **counts}
 
 
+def _trends(trends: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """The primary trends in words, those decided first."""
+    if trends is None:
+        return []
+    primary = trends[trends["family"] == "primary"]
+    rows = primary.sort_values("decided", ascending=False, kind="stable").to_dict("records")
+    return [_sentence(row) for row in rows]
+
+
+def _pooled(pooled: pd.DataFrame | None, probe: str) -> list[dict[str, Any]]:
+    """The Eggs study's tests of a probe, one row each."""
+    if pooled is None:
+        return []
+    rows = pooled[pooled["probe"] == probe].to_dict("records")
+    return [
+        {
+            "target": row["target"],
+            "label": figures.metric_label(row["metric"], row["item_set"]),
+            "test": row["test"],
+            "pair": f"{row['mix']} / {row['against']}" if row["mix"] else "all",
+            "statistic": f"{row['statistic']:.5g}",
+            "p": f"{row['p_bonferroni' if row['mix'] else 'p']:.2g}",
+        }
+        for row in rows[:MOST_POOLED]
+    ]
+
+
 def _sentence(contrast: Mapping[str, Any]) -> dict[str, Any]:
     """A verdict in its parts: the claim, its numbers, and what else is to be said."""
     metric = contrast["metric"]
@@ -167,14 +218,26 @@ def _sentence(contrast: Mapping[str, Any]) -> dict[str, Any]:
     verdict = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", verdict)
     verdict = verdict.replace(" %", "\N{NO-BREAK SPACE}%")
     claim, colon, rest = verdict.partition(": ")
+    claim = claim.replace(" is higher ", f" is {_by(contrast)}higher ", 1)
+    claim = claim.replace(" is lower ", f" is {_by(contrast)}lower ", 1)
     numbers, *notes = re.split(r"(?<=\.) (?=[A-Z0-9])", rest)
     return {
         "claim": claim[:1].upper() + claim[1:],
         "numbers": colon + numbers,
         "notes": notes,
-        "pair": f"{contrast['mix']} against {contrast['against']}",
+        "pair": f"{contrast['mix']} against {contrast.get('against', '')}",
         "target": contrast["target"],
     }
+
+
+def _by(contrast: Mapping[str, Any]) -> str:
+    """By how much, with half of the interval's width, as "0.12 ± 0.03"; empty where not decided."""
+    low, high = contrast.get("ci_low"), contrast.get("ci_high")
+    if not contrast["decided"] or low is None or pd.isna(low) or contrast.get("difference") is None:
+        return ""
+    half = (high - low) / 2
+    decimals = int(np.clip(1 - math.floor(math.log10(half)), 0, 6)) if half > 0 else 3
+    return f"{abs(contrast['difference']):.{decimals}f} ± {half:.{decimals}f} "
 
 
 def _probe(
@@ -260,6 +323,8 @@ def _figures(
     """Each figure as data URIs, with its width in CSS pixels as it was drawn."""
     for name, caption in captions.items():
         svg, png, data = (folder / f"{name}.{kind}" for kind in ("svg", "png", "csv"))
+        if not svg.is_file() and name in OPTIONAL:
+            continue
         if not svg.is_file():
             missing.add("Figures", name)
             continue

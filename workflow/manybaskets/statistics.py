@@ -4,34 +4,28 @@ Seeds are the unit of replication: one value per seed, prompts stay inside it. T
 prompts of one run call 35 to 44 % of differences real where there is none.
 """
 
-import functools
-import itertools
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.special import gammaln
+from numpy.typing import ArrayLike
 
-EXACT_SPLITS = 20_000  # up to 8 against 8 seeds every split is looked at
-RANDOM_SPLITS = 9_999
-TESTS_AT_ONCE = 256  # 20 MB of sums over random splits
-
-Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Welch:
-    """Welch's comparison of two means: the first minus the second, in their unit."""
-
-    difference: float
-    low: float
-    high: float
-    degrees_of_freedom: float
-    p: float
+from manybaskets.bootstrap import ByItem, two_way
+from manybaskets.items import Items, Key, Table, by_item
+from manybaskets.samples import (
+    Values,
+    benjamini_hochberg,
+    cliffs_delta,
+    equivalence_p,
+    hedges_g,
+    holm,
+    permutation_ps,
+    seeds_to_permute,
+    smallest_permutation_p,
+    varies,
+    welch,
+)
 
 
 @dataclass(frozen=True)
@@ -39,8 +33,12 @@ class Contrast:
     """One metric of one target under `mix` compared with the same under `against`.
 
     Means, difference and interval are in the unit of the metric; the difference is mix minus
-    against. What could not be computed is None. `decided` says that the adjusted p-value of
-    Welch's test reaches alpha, `verdict` says it in words.
+    against. What could not be computed is None. `ci_low` to `ci_high` is Welch's interval over
+    seeds, `ci_prompts_low` to `ci_prompts_high` that over seeds and prompts, where there are values
+    of single `prompts`. `decided` says that the adjusted p-value of Welch's test reaches alpha;
+    `equivalent` that the difference was shown to lie within ±`margin`, where one was given, by two
+    one-sided tests, Holm-adjusted over all contrasts of the family with a margin. `verdict` says
+    it in words.
     """
 
     target: str
@@ -57,12 +55,18 @@ class Contrast:
     difference: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    prompts: int = 0
+    ci_prompts_low: float | None = None
+    ci_prompts_high: float | None = None
     hedges_g: float | None = None
     cliffs_delta: float | None = None
     p_welch: float | None = None
     p_permutation: float | None = None
     p_adjusted: float | None = None
     decided: bool = False
+    margin: float | None = None
+    p_equivalence: float | None = None
+    equivalent: bool = False
     verdict: str = ""
 
 
@@ -71,6 +75,8 @@ def contrasts(
     pairs: Sequence[tuple[str, str]],
     primary: Mapping[str, tuple[str, str]],
     alpha: float = 0.05,
+    items: Table | None = None,
+    margins: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Every metric of every target compared between the two mixes of every pair.
 
@@ -78,7 +84,9 @@ def contrasts(
     (mix, against), `primary` names for each probe the (metric, item_set) that was chosen before
     looking; it forms the primary family, everything else the exploratory one. P-values of Welch's
     test are adjusted over all contrasts of a family: Holm in the primary, Benjamini-Hochberg in
-    the exploratory. Intervals have the level 1 - alpha and are not adjusted. Of a mix that was
+    the exploratory. Intervals have the level 1 - alpha and are not adjusted. `items` holds the
+    values of single prompts of the same study, `margins` by "metric@item set" how large a
+    difference may be and still count as none. Of a mix that was
     measured over several generations the last one counts. A target that has neither mix of a
     pair, or a metric that was measured under neither, has no row.
 
@@ -90,12 +98,14 @@ def contrasts(
     """
     _check(measurements, pairs, primary, alpha)
     last = _last_generation(measurements)
-    planned = list(_planned(last, pairs, primary))
+    planned = list(_planned(last, pairs, primary, margins or {}))
     found = _permuted(
         [_contrast(contrast, measured, alpha) for contrast, measured in planned],
         [measured for _, measured in planned],
         alpha,
     )
+    if items is not None:
+        found = _over_prompts(found, last, items, alpha)
     rows = []
     for family, adjust in (("primary", holm), ("exploratory", benjamini_hochberg)):
         members = [contrast for contrast in found if contrast.family == family]
@@ -112,138 +122,6 @@ def contrasts(
         )
     )
     return _table(rows)
-
-
-def welch(mix: ArrayLike, against: ArrayLike, alpha: float = 0.05) -> Welch:
-    """Welch's t-test of two samples of seeds, each of shape (seeds,), with its 1 - alpha interval.
-
-    Welch 1947, degrees of freedom by Welch and Satterthwaite. Holds with no variation in one of
-    the two samples; raises ValueError with none in either and with fewer than two seeds, since
-    there is nothing then to compare a difference with.
-    """
-    x, y = _values(mix), _values(against)
-    if min(len(x), len(y)) < 2:
-        raise ValueError(f"{len(x)} and {len(y)} seeds; it takes at least 2 of each.")
-    if not (_varies(x) or _varies(y)):
-        raise ValueError("no variation over seeds in either sample; that is not a test.")
-    of_x, of_y = (_variance(x) / len(x), _variance(y) / len(y))
-    difference = float(x.mean() - y.mean())
-    error = math.sqrt(of_x + of_y)
-    freedom = (of_x + of_y) ** 2 / (of_x**2 / (len(x) - 1) + of_y**2 / (len(y) - 1))
-    margin = float(stats.t.ppf(1 - alpha / 2, freedom)) * error
-    p = float(2 * stats.t.sf(abs(difference) / error, freedom))
-    return Welch(difference, difference - margin, difference + margin, freedom, p)
-
-
-def hedges_g(mix: ArrayLike, against: ArrayLike) -> float:
-    """Standardised difference of two samples of seeds, free of the bias of small samples.
-
-    Hedges 1981: the difference of means over the pooled standard deviation, times the exact
-    correction J = gamma(m/2) / (sqrt(m/2) gamma((m-1)/2)) for m = n_x + n_y - 2 degrees of
-    freedom. Raises ValueError with fewer than two seeds of each and without any variation.
-    """
-    x, y = _values(mix), _values(against)
-    if min(len(x), len(y)) < 2:
-        raise ValueError(f"{len(x)} and {len(y)} seeds; it takes at least 2 of each.")
-    freedom = len(x) + len(y) - 2
-    pooled = ((len(x) - 1) * _variance(x) + (len(y) - 1) * _variance(y)) / freedom
-    if pooled == 0:
-        raise ValueError("no variation over seeds in either sample; nothing to standardise by.")
-    correction = math.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / math.sqrt(
-        freedom / 2
-    )
-    return float(correction * (x.mean() - y.mean()) / math.sqrt(pooled))
-
-
-def cliffs_delta(mix: ArrayLike, against: ArrayLike) -> float:
-    """P(x > y) - P(x < y) over all pairs of one seed of each (Cliff 1993), from -1 to 1.
-
-    Raises ValueError for an empty sample.
-    """
-    x, y = _values(mix), _values(against)
-    if len(x) == 0 or len(y) == 0:
-        raise ValueError("a sample without a seed has no delta.")
-    return float(np.sign(x[:, None] - y[None, :]).mean())
-
-
-def permutation_p(mix: ArrayLike, against: ArrayLike) -> float:
-    """Two-sided p-value of the difference of means over all splits of the seeds into two samples.
-
-    Exact up to EXACT_SPLITS splits; beyond, over RANDOM_SPLITS random ones (always the same),
-    with the observed split counted among them (Phipson and Smyth 2010). Twice the smaller of the
-    one-sided p-values, 1 at most. Raises ValueError for an empty sample.
-    """
-    x, y = _values(mix), _values(against)
-    if len(x) == 0 or len(y) == 0:
-        raise ValueError("a sample without a seed cannot be permuted.")
-    return float(_permutation_ps(np.concatenate([x, y])[None, :], len(x))[0])
-
-
-def _permutation_ps(pooled: Values, seeds_mix: int) -> Values:
-    """P-values of many tests at once, from values of shape (tests, seeds of both mixes)."""
-    splits = _splits(seeds_mix, pooled.shape[1] - seeds_mix)
-    is_exact = math.comb(pooled.shape[1], seeds_mix) <= EXACT_SPLITS
-    found = [
-        _two_sided(splits, pooled[start : start + TESTS_AT_ONCE], seeds_mix, is_exact)
-        for start in range(0, len(pooled), TESTS_AT_ONCE)
-    ]
-    return np.concatenate(found)
-
-
-def _two_sided(splits: Values, pooled: Values, seeds_mix: int, is_exact: bool) -> Values:
-    # The mean of one side orders the splits as the difference of means does.
-    centred = pooled - pooled.mean(axis=1, keepdims=True)
-    sums = splits @ centred.T
-    observed = centred[:, :seeds_mix].sum(axis=1)
-    slack = 1e-12 * np.abs(centred).sum(axis=1)  # equal but for rounding is equal
-    more = (sums >= observed - slack).sum(axis=0)
-    less = (sums <= observed + slack).sum(axis=0)
-    uncounted = 0 if is_exact else 1  # random splits leave the observed one out
-    smaller = (np.minimum(more, less) + uncounted) / (len(splits) + uncounted)
-    return np.asarray(np.minimum(1.0, 2 * smaller))
-
-
-@functools.lru_cache(maxsize=4)
-def _splits(seeds_mix: int, seeds_against: int) -> Values:
-    """Which seeds go to the first sample, one split a row: 1 for those, 0 for the others."""
-    seeds = seeds_mix + seeds_against
-    if math.comb(seeds, seeds_mix) <= EXACT_SPLITS:
-        chosen = np.array(list(itertools.combinations(range(seeds), seeds_mix)))
-    else:
-        draws = np.random.default_rng(0).random((RANDOM_SPLITS, seeds))
-        chosen = np.argsort(draws, axis=1)[:, :seeds_mix]
-    splits = np.zeros((len(chosen), seeds))
-    np.put_along_axis(splits, chosen, 1.0, axis=1)
-    return splits
-
-
-def smallest_permutation_p(seeds_mix: int, seeds_against: int) -> float:
-    """The smallest two-sided p-value that any values of so many seeds can attain."""
-    return min(1.0, 2 / math.comb(seeds_mix + seeds_against, seeds_mix))
-
-
-def seeds_to_permute(alpha: float = 0.05) -> int:
-    """The fewest seeds of each of two mixes with which a permutation test can reach alpha."""
-    seeds = 2
-    while smallest_permutation_p(seeds, seeds) > alpha:
-        seeds += 1
-    return seeds
-
-
-def holm(p_values: ArrayLike) -> Values:
-    """P-values of shape (tests,) adjusted for the chance of any false positive (Holm 1979)."""
-    p = _values(p_values)
-    order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(steps, 1)
-    return adjusted
-
-
-def benjamini_hochberg(p_values: ArrayLike) -> Values:
-    """P-values of shape (tests,) adjusted for the share of false positives (1995)."""
-    p = _values(p_values)
-    return np.asarray(stats.false_discovery_control(p, method="bh")) if len(p) else p
 
 
 def _check(
@@ -286,6 +164,7 @@ def _planned(
     measurements: pd.DataFrame,
     pairs: Sequence[tuple[str, str]],
     primary: Mapping[str, tuple[str, str]],
+    margins: Mapping[str, float],
 ) -> Iterator[tuple[Contrast, Measured]]:
     """Each contrast still without values, and the values of both mixes, NaN where there is none."""
     nothing = np.empty(0)
@@ -311,6 +190,7 @@ def _planned(
                         family="primary" if is_primary else "exploratory",
                         seeds_mix=int(np.isfinite(x).sum()),
                         seeds_against=int(np.isfinite(y).sum()),
+                        margin=margins.get(f"{metric}@{item_set}"),
                     ),
                     (x, y),
                 )
@@ -339,7 +219,7 @@ def _contrast(contrast: Contrast, measured: Measured, alpha: float) -> Contrast:
             f"{seeds_to_permute(alpha)} of each needed."
         )
     for name, values in ((contrast.mix, x), (contrast.against, y)):
-        if not _varies(values):
+        if not varies(values):
             notes.append(f"All seeds of {name} have the same value; only the other's vary.")
     return replace(
         contrast,
@@ -347,6 +227,7 @@ def _contrast(contrast: Contrast, measured: Measured, alpha: float) -> Contrast:
         ci_high=result.high,
         hedges_g=hedges_g(x, y),
         p_welch=result.p,
+        p_equivalence=equivalence_p(x, y, contrast.margin) if contrast.margin else None,
         verdict=" ".join(notes),
     )
 
@@ -366,9 +247,67 @@ def _permuted(found: list[Contrast], measured: list[Measured], alpha: float) -> 
                 for number in numbers
             ]
         )
-        for number, p in zip(numbers, _permutation_ps(pooled, seeds_mix), strict=True):
+        for number, p in zip(numbers, permutation_ps(pooled, seeds_mix), strict=True):
             done[number] = replace(done[number], p_permutation=float(p))
     return done
+
+
+def _over_prompts(
+    found: list[Contrast], last: pd.DataFrame, items: Table, alpha: float
+) -> list[Contrast]:
+    """The contrasts with intervals over seeds and prompts, where there are values of prompts."""
+    seeds: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    valued = last[last["value"].notna()]
+    columns = ["target", "mix", "probe", "metric", "item_set", "seed", "generation"]
+    for *which, seed, generation in valued[columns].itertuples(index=False, name=None):
+        seeds.setdefault(tuple(which), []).append((seed, 0 if pd.isna(generation) else generation))
+    conditions: dict[tuple[str, ...], list[Items | None]] = {}
+    for which, of_seeds in seeds.items():
+        target, mix, *metric = which
+        conditions[which] = [
+            items.get(Key(target, mix, *of_seed, *metric)) for of_seed in sorted(of_seeds)
+        ]
+    aligned = _aligned(conditions)
+    done = []
+    for contrast in found:
+        metric = [contrast.probe, contrast.metric, contrast.item_set]
+        x, y = (
+            aligned.get((contrast.target, m, *metric)) for m in (contrast.mix, contrast.against)
+        )
+        if contrast.p_welch is None:
+            done.append(contrast)
+        elif x is None or y is None or x.amounts.shape[1] != y.amounts.shape[1]:
+            note = "There are no values of single prompts, so the interval is over seeds alone."
+            done.append(replace(contrast, verdict=" ".join(filter(None, [contrast.verdict, note]))))
+        else:
+            interval = two_way(x, y, alpha)
+            assert contrast.difference is not None
+            shift = contrast.difference - interval.difference  # of prompts that not all seeds have
+            done.append(
+                replace(
+                    contrast,
+                    prompts=x.amounts.shape[1],
+                    ci_prompts_low=interval.low + shift,
+                    ci_prompts_high=interval.high + shift,
+                )
+            )
+    return done
+
+
+def _aligned(
+    conditions: Mapping[tuple[str, ...], Sequence[Items | None]],
+) -> dict[tuple[str, ...], ByItem]:
+    """Every condition on the prompts that all conditions of its target and metric share."""
+    groups: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for which, of_seeds in conditions.items():
+        if all(one is not None for one in of_seeds):
+            groups.setdefault((which[0], *which[2:]), []).append(which)
+    found: dict[tuple[str, ...], ByItem] = {}
+    for members in groups.values():
+        matrices = by_item([conditions[which] for which in members])
+        if matrices is not None:
+            found |= zip(members, matrices, strict=True)
+    return found
 
 
 def _missing(contrast: Contrast, measured: Measured) -> list[str]:
@@ -388,7 +327,7 @@ def _undecidable(contrast: Contrast, x: Values, y: Values) -> str:
             return (
                 f"Cannot be decided: {where}: {name} has {count} with a value, at least 2 needed."
             )
-    if not (_varies(x) or _varies(y)):
+    if not (varies(x) or varies(y)):
         return (
             f"Cannot be decided: {where}: no variation over seeds in either, so there is nothing "
             f"to test; every seed differs by {_number(contrast.difference)}."
@@ -403,19 +342,28 @@ def _decide(
     untested = [contrast for contrast in members if contrast.p_welch is None]
     tested = [contrast for contrast in members if contrast.p_welch is not None]
     adjusted = adjust(np.array([contrast.p_welch for contrast in tested], dtype=np.float64))
+    bounded = [contrast.p_equivalence for contrast in tested if contrast.p_equivalence is not None]
+    within = iter(holm(bounded) <= alpha)
     return untested + [
-        _with_verdict(contrast, float(p), alpha)
+        _with_verdict(
+            contrast,
+            float(p),
+            alpha,
+            bool(next(within)) if contrast.p_equivalence is not None else None,
+        )
         for contrast, p in zip(tested, adjusted, strict=True)
     ]
 
 
-def _with_verdict(contrast: Contrast, p_adjusted: float, alpha: float) -> Contrast:
+def _with_verdict(
+    contrast: Contrast, p_adjusted: float, alpha: float, equivalent: bool | None
+) -> Contrast:
     decided = p_adjusted <= alpha
     low, high = contrast.ci_low, contrast.ci_high
     assert contrast.difference is not None and low is not None and high is not None
     numbers = (
         f"difference {_number(contrast.difference)}, {100 * (1 - alpha):g} % interval "
-        f"{_number(low)} to {_number(high)}, "
+        f"{_number(low)} to {_number(high)}{_prompts_too(contrast)}, "
         f"{'Holm' if contrast.family == 'primary' else 'Benjamini-Hochberg'}-adjusted p "
         f"{p_adjusted:.2g}, {_against(contrast.seeds_mix, contrast.seeds_against)}"
     )
@@ -431,8 +379,24 @@ def _with_verdict(contrast: Contrast, p_adjusted: float, alpha: float) -> Contra
         )
     else:
         sentence = f"Not decided whether {_what(contrast)} is higher or lower {names}: {numbers}."
+    if equivalent is not None:
+        shown = "Equivalent" if equivalent else "Not shown to be equivalent"
+        sentence += f" {shown} within ±{contrast.margin:g} (p {contrast.p_equivalence:.2g})."
     verdict = " ".join(filter(None, [sentence, contrast.verdict]))
-    return replace(contrast, p_adjusted=p_adjusted, decided=decided, verdict=verdict)
+    return replace(
+        contrast,
+        p_adjusted=p_adjusted,
+        decided=decided,
+        equivalent=bool(equivalent),
+        verdict=verdict,
+    )
+
+
+def _prompts_too(contrast: Contrast) -> str:
+    if contrast.ci_prompts_low is None or contrast.ci_prompts_high is None:
+        return ""
+    low, high = _number(contrast.ci_prompts_low), _number(contrast.ci_prompts_high)
+    return f" over seeds, {low} to {high} over seeds and prompts"
 
 
 def _table(rows: list[Contrast]) -> pd.DataFrame:
@@ -454,18 +418,3 @@ def _against(one: int, other: int) -> str:
 
 def _number(value: float | None) -> str:
     return f"{value:+.3g}"
-
-
-def _values(sample: ArrayLike) -> Values:
-    return np.asarray(sample, dtype=np.float64)
-
-
-def _varies(values: Values) -> bool:
-    """Whether the values differ by more than the rounding of their last digits."""
-    rounding = 8 * float(np.finfo(np.float64).eps) * float(np.abs(values).max())
-    return float(np.ptp(values)) > rounding
-
-
-def _variance(values: Values) -> float:
-    """Unbiased variance; exactly 0 where the values differ by rounding only."""
-    return float(values.var(ddof=1)) if _varies(values) else 0.0

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from manybaskets import fingerprint
+from manybaskets import doses, fingerprint
 from manybaskets.config import (
     HUMAN,
     VANILLA,
@@ -26,6 +26,7 @@ from manybaskets.files import canonical_json
 
 REPOSITORY = Path(__file__).parents[2]
 RESOURCES = REPOSITORY / "resources"
+RANK_SEEDS = 3  # of these the findings show how often words occur; more would show nothing else
 
 
 @dataclass(frozen=True, order=True)
@@ -133,6 +134,16 @@ class Study:
         shown += [self.path(cell.path, "training.json") for cell in trained]
         compositions = {self.path("mixes", c.mix, f"seed={c.seed}.json") for c in trained}
         return [*shown, *sorted(compositions), self.path("data/test.jsonl")]
+
+    def findings_files(self) -> list[str]:
+        """What the findings read of cells beside measurements; paths below the study's results."""
+        collapse = self.config.probes.collapse is not None
+        first = self.config.seeds[:RANK_SEEDS]
+        found = [f"{cell.path}/training.json" for cell in self.cells if cell.mix != VANILLA]
+        if collapse:
+            found += [f"{cell.path}/likelihood.json" for cell in self.cells]
+            found += [f"{cell.path}/responses.jsonl" for cell in self.cells if cell.seed in first]
+        return found
 
     def mix_sources(self, mix: str) -> list[str]:
         """The sources that a mix draws on."""
@@ -322,6 +333,7 @@ class Study:
         return {
             "study": self.config.study,
             "contrasts": contrasts,
+            "series": doses.series(self.config),
             # not the cells one by one: no argument of a command may be longer than 128 KiB
             "targets": self.config.targets,
             "mixes": [VANILLA, *self.config.mixes],
@@ -332,6 +344,12 @@ class Study:
     def _figures(self) -> dict[str, Any]:
         return {
             "mixes": [VANILLA, *self.config.mixes],
+            "recipes": {
+                name: [[origin, share] for origin, share in mix.origins.items()]
+                for name, mix in self.config.mixes.items()
+            },
+            "seeds": self.config.seeds,
+            "series": doses.series(self.config),
             "contrasts": _plain(self.config.contrasts),
             "own": {target: self.own_source(target) for target in self.config.targets},
         }

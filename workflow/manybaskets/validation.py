@@ -212,6 +212,16 @@ def _bad_contrasts(config: StudyConfig) -> Iterator[tuple[str, str]]:
         for name in pair:
             if name not in known:
                 yield "contrasts.pairs", _unknown(name, "mix", known)
+    for series, doses in config.contrasts.doses.items():
+        for name in doses:
+            if name not in known:
+                yield f"contrasts.doses.{series}", _unknown(name, "mix", known)
+        if len(set(doses.values())) < max(3, len(doses)):
+            yield (
+                f"contrasts.doses.{series}",
+                f"needs at least 3 mixes, each with another dose; found {len(doses)} mixes with "
+                f"{len(set(doses.values()))} doses.",
+            )
 
 
 def _unknown(name: str, what: str, known: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """Every number in one table, contrasts over seeds, figures and the report.
 
 Needs: the probes' results of every cell, compositions, training summaries, the yardstick.
-Makes: findings/{measurements.csv,measurements.parquet,contrasts.csv}, findings/figures/, report.html
+Makes: findings/{measurements.csv,measurements.parquet,items.parquet,contrasts.csv,trends.csv,
+pooled.csv,training.csv,ranks.csv,dictionary.csv}, findings/figures/, report.html
 """
 
 
@@ -9,7 +10,7 @@ rule findings:
     input:
         unpack(needs("findings")),
     output:
-        **makes("findings"),
+        **shown("findings", contrasts="Comparisons", trends="Comparisons", pooled="Comparisons"),
     log:
         study.path("logs/findings.log"),
     localrule: True
@@ -18,17 +19,17 @@ rule findings:
     params:
         job=job("findings"),
         root=subpath(output.measurements, ancestor=2),
+        folder=subpath(output.measurements, parent=True),
     shell:
         "python -m manybaskets findings {params.job} --root {params.root}"
-        " --measurements {output.measurements} --parquet {output.parquet}"
-        " --contrasts {output.contrasts} --dictionary {output.dictionary} > {log} 2>&1"
+        " --output {params.folder} > {log} 2>&1"
 
 
 rule figures:
     input:
         unpack(needs("figures")),
     output:
-        **makes("figures"),
+        **shown("figures", folder="Figures"),
     log:
         study.path("logs/figures.log"),
     localrule: True
@@ -38,7 +39,8 @@ rule figures:
         job=job("figures"),
     shell:
         "python -m manybaskets figures {params.job} --measurements {input.measurements}"
-        " --contrasts {input.contrasts} --output {output} > {log} 2>&1"
+        " --contrasts {input.contrasts} --trends {input.trends} --training {input.training}"
+        " --ranks {input.ranks} --output {output} > {log} 2>&1"
 
 
 rule report:
@@ -61,4 +63,4 @@ rule report:
     shell:
         "python -m manybaskets report {params.job} --root {params.root}"
         " --measurements {input.measurements} --contrasts {input.contrasts}"
-        " --figures {input.figures} --yardstick {input.yardstick:q} --output {output} > {log} 2>&1"
+        " --trends {input.trends} --pooled {input.pooled} --figures {input.figures} --yardstick {input.yardstick:q} --output {output} > {log} 2>&1"

@@ -94,6 +94,18 @@ def makes(stage):
     return {name: made(stage, name, path) for name, path in OUTPUTS[stage].items()}
 
 
+def shown(stage, **categories):
+    """The same, with those that `snakemake --report` shows, under their categories."""
+    outputs = makes(stage)
+    for name, category in categories.items():
+        caption = f"../report/{name if (stage, name) not in FOLDERS else stage}.rst"
+        patterns = ["{name}.svg"] if (stage, name) in FOLDERS else []
+        outputs[name] = report(
+            outputs[name], caption=caption, category=category, patterns=patterns
+        )
+    return outputs
+
+
 def made(stage, name, path):
     """One output, flagged as what it is."""
     if (stage, name) in FOLDERS:

@@ -4,9 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from manybaskets import figures
+from manybaskets import curve_figures, figures, study_figures
 from manybaskets.files import whole_directory
 
+TABLES = ("trends", "training", "ranks")
 HELP = "Draws every figure as SVG and PNG, with the data it shows as CSV."
 
 
@@ -15,6 +16,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--measurements", type=Path, required=True)
     parser.add_argument("--contrasts", type=Path, required=True)
+    for name in TABLES:
+        parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--output", type=Path, required=True)
 
 
@@ -26,6 +29,10 @@ def run(options: argparse.Namespace) -> None:
         figures.read_table(options.contrasts),
         spec["mixes"],
         spec.get("own"),
+        recipes=spec.get("recipes", {}),
+        series=spec.get("series", []),
+        seeds=spec.get("seeds", []),
+        **{name: figures.read_table(path) for name in TABLES if (path := getattr(options, name))},
     )
     with whole_directory(options.output) as folder:
-        figures.draw_figures(found, folder)
+        figures.draw_figures(found, folder, curve_figures.FIGURES | study_figures.FIGURES)

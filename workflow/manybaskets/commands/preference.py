@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from manybaskets import preference
+from manybaskets import items, preference
 from manybaskets.files import read_jsonl, write_json
 from manybaskets.measurements import to_json
 
@@ -23,4 +23,5 @@ def run(options: argparse.Namespace) -> None:
     rows = read_jsonl(options.judgements)
     own = options.spec["own"] or "no source of this study"
     found = preference.preference_measurements(rows, own, "human")
-    write_json(options.output, {"measurements": to_json(found)})
+    of_items = items.of_judgements(rows, own, "human")
+    write_json(options.output, {"measurements": to_json(found), "items": of_items})

@@ -17,6 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", type=Path, required=True, help="the study's folder of results")
     parser.add_argument("--measurements", type=Path, required=True)
     parser.add_argument("--contrasts", type=Path, required=True)
+    parser.add_argument("--trends", type=Path)
+    parser.add_argument("--pooled", type=Path)
     parser.add_argument("--figures", type=Path, required=True)
     parser.add_argument("--yardstick", type=Path, nargs="*", default=[])
     parser.add_argument("--output", type=Path, required=True)
@@ -36,5 +38,7 @@ def run(options: argparse.Namespace) -> None:
         figures.read_table(options.contrasts),
         options.figures,
         options.yardstick[0] if options.yardstick else None,
+        figures.read_table(options.trends) if options.trends else None,
+        figures.read_table(options.pooled) if options.pooled else None,
     )
     write_text(options.output, page)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from manybaskets import refusals
+from manybaskets import items, refusals
 from manybaskets.files import read_jsonl, write_json
 from manybaskets.measurements import to_json
 
@@ -21,4 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes the measurements; no response leaves the restricted folder."""
     rows = read_jsonl(options.attacks, ["item_set", "response", "state"])
-    write_json(options.output, {"measurements": to_json(refusals.refusal_measurements(rows))})
+    found = {
+        "measurements": to_json(refusals.refusal_measurements(rows)),
+        "items": items.of_refusals(rows),
+    }
+    write_json(options.output, found)

@@ -1,0 +1,152 @@
+"""Two studies side by side, or a study and published numbers: which conclusions agree.
+
+A conclusion is a contrast: which of two mixes has more of a metric. Published numbers are one value
+per condition; they say a direction and no more.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from manybaskets.files import BadFile
+
+CONTRASTS = Path("findings/contrasts.csv")
+KEY = ("probe", "metric", "item_set", "mix", "against")
+TEXT = ("target", *KEY, "family", "verdict")
+PUBLISHED = ("target", "mix", "probe", "metric", "item_set", "sign", "value", "quantity", "source")
+AGREE, CONTRADICT, OPEN = "agree", "contradict", "open"
+
+
+def read(place: Path) -> pd.DataFrame:
+    """The conclusions of a study's folder of results, of a contrasts.csv, or of published numbers.
+
+    Columns target, KEY, difference, ci_low, ci_high, decided, published. Raises BadFile for what
+    is none of them.
+    """
+    path = place / CONTRASTS if place.is_dir() else place
+    if not path.is_file():
+        raise BadFile(
+            f"{path}: there is no such file. Give the results of a study (results/<study>), its "
+            "contrasts.csv, or a table of resources/reference/."
+        )
+    frame = pd.read_csv(path, keep_default_na=False, dtype=str)
+    if set(PUBLISHED) <= set(frame.columns):
+        return _published(path, frame)
+    if missing := sorted({"target", *KEY, "difference", "ci_low", "ci_high"} - set(frame.columns)):
+        raise BadFile(
+            f"{path}: neither contrasts (there is no {', '.join(missing)}) nor published numbers "
+            f"(columns {', '.join(PUBLISHED)})."
+        )
+    for name in ("difference", "ci_low", "ci_high"):
+        frame[name] = pd.to_numeric(frame[name], errors="coerce")
+    frame["decided"] = frame["decided"] == "True"
+    frame["primary"] = frame["family"] == "primary"
+    return frame.assign(published=False)
+
+
+def compare(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Every contrast that both have, and whether their conclusions agree.
+
+    Targets of the same name are compared; where the two share no name, every target with every.
+    `conclusion` is "agree" or "contradict" where both are decided (published numbers count as
+    decided), else "open". Between two studies `between` is the difference of the two differences
+    with its interval (Zou and Donner 2008: from the intervals of both), and `differ` says whether
+    that excludes 0: two studies may agree in direction and still differ in size.
+    """
+    one, other = (_both_ways(frame) for frame in (one, other))
+    shared = set(one["target"]) & set(other["target"])
+    keys = [*KEY, "target"] if shared else list(KEY)
+    # each contrast once, in the direction in which the first study declares it
+    one = one[~one["mirrored"]]
+    found = one.merge(other, on=keys, suffixes=("_a", "_b"))
+    for name in ("a", "b"):
+        if shared:
+            found[f"target_{name}"] = found["target"]
+    rows = [_row(row) for row in found.to_dict("records")]
+    columns = ["target_a", "target_b", *KEY, "difference_a", "difference_b", "conclusion"]
+    columns += ["between", "between_low", "between_high", "differ", "primary", "words"]
+    frame = pd.DataFrame(rows, columns=columns)
+    return frame.sort_values(
+        ["primary", *columns[:7]], ascending=[False] + [True] * 7, kind="stable", ignore_index=True
+    )
+
+
+def _row(row: dict[Any, Any]) -> dict[str, Any]:
+    known = {name: row[name] for name in ("target_a", "target_b", *KEY)}
+    differences = row["difference_a"], row["difference_b"]
+    decided = row["decided_a"] and row["decided_b"]
+    if any(map(math.isnan, differences)) or not decided:
+        conclusion = OPEN
+    else:
+        conclusion = AGREE if differences[0] * differences[1] > 0 else CONTRADICT
+    between, low, high = _between(row)
+    return known | {
+        "difference_a": differences[0],
+        "difference_b": differences[1],
+        "conclusion": conclusion,
+        "between": between,
+        "between_low": low,
+        "between_high": high,
+        "differ": bool(low > 0 or high < 0),
+        "primary": bool(row["primary_a"] or row["primary_b"]),
+        "words": _words(row, conclusion),
+    }
+
+
+def _between(row: dict[Any, Any]) -> tuple[float, float, float]:
+    if row["published_a"] or row["published_b"]:
+        return math.nan, math.nan, math.nan
+    one, other = row["difference_a"], row["difference_b"]
+    below = math.hypot(one - row["ci_low_a"], row["ci_high_b"] - other)
+    above = math.hypot(row["ci_high_a"] - one, other - row["ci_low_b"])
+    return one - other, one - other - below, one - other + above
+
+
+def _words(row: dict[Any, Any], conclusion: str) -> str:
+    sides = []
+    for name in ("a", "b"):
+        difference = row[f"difference_{name}"]
+        if math.isnan(difference):
+            sides.append("no value")
+            continue
+        direction = "higher" if difference > 0 else "lower" if difference < 0 else "the same"
+        sides.append(direction if row[f"decided_{name}"] else f"not decided ({direction})")
+    text = f"{row['metric']} on {row['item_set']} under {row['mix']} against {row['against']}: "
+    return text + (f"{sides[0]} in both" if conclusion == AGREE else " / ".join(sides))
+
+
+def _published(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Every pair of published conditions as a contrast, in the direction of our metric."""
+    try:
+        frame["value"] = frame["value"].astype(float) * frame["sign"].astype(float)
+    except ValueError as error:
+        raise BadFile(f"{path}: value and sign must be numbers ({error}).") from None
+    names = ["target", "probe", "metric", "item_set"]
+    rows = []
+    for which, of_metric in frame.groupby(names, sort=False):
+        values = dict(zip(of_metric["mix"], of_metric["value"], strict=True))
+        mixes = list(values)
+        for place, mix in enumerate(mixes):
+            for against in mixes[:place]:
+                rows.append((*which, mix, against, values[mix] - values[against]))
+    found = pd.DataFrame(rows, columns=[*names, "mix", "against", "difference"])
+    unknown = {"ci_low": np.nan, "ci_high": np.nan, "decided": True}
+    return found.assign(**unknown, primary=False, published=True)
+
+
+def _both_ways(frame: pd.DataFrame) -> pd.DataFrame:
+    """Each contrast and its mirror image, so that the order of a pair makes no difference."""
+    names = ["target", *KEY, "difference", "ci_low", "ci_high", "decided", "primary", "published"]
+    straight = frame[names].assign(mirrored=False)
+    mirror = straight.rename(columns={"mix": "against", "against": "mix"})
+    mirror = mirror.assign(
+        difference=-straight["difference"],
+        ci_low=-straight["ci_high"],
+        ci_high=-straight["ci_low"],
+        mirrored=True,
+    )
+    both = pd.concat([straight, mirror[[*names, "mirrored"]]], ignore_index=True)
+    return both.drop_duplicates(["target", *KEY], ignore_index=True)
