@@ -34,14 +34,21 @@ def gaps() -> pd.DataFrame:
 
 def full(table: pd.DataFrame) -> figures.Findings:
     draw = np.random.default_rng(0)
-    training = pd.DataFrame(
-        [("wren", mix, seed, 0, step, 3 - step / 50 + draw.normal(0, 0.1)) for mix in MIXES[1:] for seed in (1, 2) for step in (5, 10, 15)],
-        columns=["target", "mix", "seed", "generation", "step", "loss"],
-    )  # fmt: skip
-    ranks = pd.DataFrame(
-        [("wren", mix, 1, rank, 0.1 / rank, 1 / rank, 500) for mix in [*MIXES, PEOPLE] for rank in (1, 2, 5, 10)],
-        columns=["target", "mix", "seed", "rank", "frequency", "beyond", "words"],
-    )  # fmt: skip
+    losses = [
+        ("wren", mix, seed, 0, step, 3 - step / 50 + draw.normal(0, 0.1))
+        for mix in MIXES[1:]
+        for seed in (1, 2)
+        for step in (5, 10, 15)
+    ]
+    columns = ["target", "mix", "seed", "generation", "step", "loss"]
+    training = pd.DataFrame(losses, columns=columns)
+    frequencies = [
+        ("wren", mix, 1, rank, 0.1 / rank, 1 / rank, 500)
+        for mix in [*MIXES, PEOPLE]
+        for rank in (1, 2, 5, 10)
+    ]
+    columns = ["target", "mix", "seed", "rank", "frequency", "beyond", "words"]
+    ranks = pd.DataFrame(frequencies, columns=columns)
     more: dict[str, Any] = {"training": training, "ranks": ranks, "recipes": RECIPES}
     more |= {"series": SERIES, "seeds": [1, 2, 3], "trends": trends.trends(table, SERIES, PRIMARY)}
     return figures.findings(table, found(measured()).contrasts, [*MIXES, "loop"], None, **more)
