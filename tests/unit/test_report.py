@@ -155,7 +155,7 @@ def test_the_findings_come_first_in_words(tmp_path: Path, drawn: Path) -> None:
     text = page(tmp_path, drawn)
     assert "What does it do?" in text
     assert "<strong>2 of 2</strong> primary contrasts are decided" in text
-    claim = "Bits per byte on test of wren is 1.00 ± 0.11 higher under human than under single"
+    claim = "Bits per byte on test of wren is 1.000 ± 0.092 higher under human than under single"
     assert text.index(claim) < text.index('id="collapse"')
     assert "This report is incomplete" not in text
 

@@ -86,7 +86,7 @@ def two_way(mix: ByItem, against: ByItem, alpha: float = 0.05, draws: int = DRAW
     return Interval(difference, difference - margin, difference + margin, float(freedom))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)
 def _means_drawn(condition: ByItem, draws: int, side: int) -> Values:
     """The condition's mean over drawn seeds on drawn prompts, of shape (draws,)."""
     seeds, items = condition.amounts.shape
@@ -121,7 +121,7 @@ def _seeds_drawn(seeds: int, draws: int, side: int) -> Values:
     return np.asarray(counts / (seeds - 1))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)
 def _parts(condition: ByItem) -> tuple[float, float, Values]:
     """Variance of the mean over seeds, that of the noise in it, and the mean of every prompt.
 

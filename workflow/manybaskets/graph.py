@@ -51,7 +51,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "findings": {
         "measurements": "findings/measurements.csv",
         "parquet": "findings/measurements.parquet",
-        "items": "findings/items.parquet",
+        "by_prompt": "findings/items.parquet",
         "contrasts": "findings/contrasts.csv",
         "trends": "findings/trends.csv",
         "pooled": "findings/pooled.csv",

@@ -373,7 +373,8 @@ def gather(cells: Iterable[tuple[Mapping[str, Any], Path]]) -> "pd.DataFrame":
         if missing := [key for key in CELL if key not in cell]:
             raise ValueError(f"{path}: the cell has no {', '.join(missing)}.")
         identity = {key: cell[key] for key in CELL}
-        rows += [identity | row for row in to_json(_read_measurements(path))]
+        # vars and not asdict, which copies deeply: there may be hundreds of thousands
+        rows += [identity | vars(measurement) for measurement in _read_measurements(path)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     frame = frame.astype(
         dict.fromkeys(("study", "target", "mix", "probe", "metric", "item_set", "note"), "str")

@@ -10,7 +10,12 @@ rule findings:
     input:
         unpack(needs("findings")),
     output:
-        **shown("findings", contrasts="Comparisons", trends="Comparisons", pooled="Comparisons"),
+        **shown(
+            "findings",
+            contrasts="Comparisons",
+            trends="Comparisons",
+            pooled="Comparisons",
+        ),
     log:
         study.path("logs/findings.log"),
     localrule: True

@@ -2,37 +2,43 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from manybaskets import curve_figures, figures, study_figures
 from manybaskets.files import whole_directory
 
-TABLES = ("trends", "training", "ranks")
 HELP = "Draws every figure as SVG and PNG, with the data it shows as CSV."
+NEEDED, MORE = ("measurements", "contrasts"), ("trends", "training", "ranks")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--spec", type=json.loads, required=True)
-    parser.add_argument("--measurements", type=Path, required=True)
-    parser.add_argument("--contrasts", type=Path, required=True)
-    for name in TABLES:
-        parser.add_argument(f"--{name}", type=Path)
+    for name in (*NEEDED, *MORE):
+        parser.add_argument(f"--{name}", type=Path, required=name in NEEDED)
     parser.add_argument("--output", type=Path, required=True)
 
 
 def run(options: argparse.Namespace) -> None:
     """Writes the folder of figures."""
-    spec = options.spec
+    given = {name: getattr(options, name) for name in (*NEEDED, *MORE)}
+    tables = {name: path for name, path in given.items() if path is not None}
+    with whole_directory(options.output) as folder:
+        draw(options.spec, tables, folder)
+
+
+def draw(spec: Mapping[str, Any], tables: Mapping[str, Path], folder: Path) -> None:
+    """Draws every figure of the tables into a folder."""
     found = figures.findings(
-        figures.read_table(options.measurements),
-        figures.read_table(options.contrasts),
+        figures.read_table(tables["measurements"]),
+        figures.read_table(tables["contrasts"]),
         spec["mixes"],
         spec.get("own"),
         recipes=spec.get("recipes", {}),
         series=spec.get("series", []),
         seeds=spec.get("seeds", []),
-        **{name: figures.read_table(path) for name in TABLES if (path := getattr(options, name))},
+        **{name: figures.read_table(tables[name]) for name in MORE if name in tables},
     )
-    with whole_directory(options.output) as folder:
-        figures.draw_figures(found, folder, curve_figures.FIGURES | study_figures.FIGURES)
+    figures.draw_figures(found, folder, curve_figures.FIGURES | study_figures.FIGURES)

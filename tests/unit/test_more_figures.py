@@ -1,0 +1,142 @@
+"""Figures of curves and of the study as a whole: drawn where there is something, else not."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from manybaskets import curve_figures, figures, study_figures, trends
+from manybaskets.curves import PEOPLE
+from tests.unit.test_figures import MIXES, PRIMARY, found, measured, texts
+
+ALL: Mapping[str, Any] = {**curve_figures.FIGURES, **study_figures.FIGURES}
+SERIES: Any = [{"name": "share", "doses": {"human": 0.0, "single": 0.5, "multi": 1.0}}]
+RECIPES = {"human": [["human", 1.0]], "single": [["wren", 1.0]]} | {
+    "multi": [["wren", 0.5], ["finch", 0.5]]
+}
+
+
+def loops() -> pd.DataFrame:
+    parts = [measured(["loop"]).assign(generation=g) for g in range(3)]
+    for generation, part in enumerate(parts):
+        part["value"] += 0.1 * generation
+    return pd.concat([measured(), *parts], ignore_index=True)
+
+
+def gaps() -> pd.DataFrame:
+    base = measured()[lambda t: t["metric"] == "self_bleu"].assign(metric="nll_gap")
+    names = [*(f"frequency {n} of 3" for n in (1, 2, 3)), "unseen"]
+    return pd.concat([base.assign(item_set=f"test/{name}") for name in names])
+
+
+def full(table: pd.DataFrame) -> figures.Findings:
+    draw = np.random.default_rng(0)
+    losses = [
+        ("wren", mix, seed, 0, step, 3 - step / 50 + draw.normal(0, 0.1))
+        for mix in MIXES[1:]
+        for seed in (1, 2)
+        for step in (5, 10, 15)
+    ]
+    columns = ["target", "mix", "seed", "generation", "step", "loss"]
+    training = pd.DataFrame(losses, columns=columns)
+    frequencies = [
+        ("wren", mix, 1, rank, 0.1 / rank, 1 / rank, 500)
+        for mix in [*MIXES, PEOPLE]
+        for rank in (1, 2, 5, 10)
+    ]
+    columns = ["target", "mix", "seed", "rank", "frequency", "beyond", "words"]
+    ranks = pd.DataFrame(frequencies, columns=columns)
+    more: dict[str, Any] = {"training": training, "ranks": ranks, "recipes": RECIPES}
+    more |= {"series": SERIES, "seeds": [1, 2, 3], "trends": trends.trends(table, SERIES, PRIMARY)}
+    return figures.findings(table, found(measured()).contrasts, [*MIXES, "loop"], None, **more)
+
+
+def test_every_figure_is_drawn_with_its_data_and_its_names(tmp_path: Path) -> None:
+    table = pd.concat([loops(), gaps()], ignore_index=True)
+    figures.draw_figures(full(table), tmp_path, ALL)
+    for name in ALL:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+        assert len(pd.read_csv(tmp_path / f"{name}.csv")), name
+    assert "multi" in texts(tmp_path / "training.svg")
+    assert "loop" in texts(tmp_path / "generations.svg")
+    assert "rarest" in texts(tmp_path / "frequency.svg")
+    assert "unseen" in texts(tmp_path / "frequency.svg")
+    assert "share" in texts(tmp_path / "doses.svg")
+    assert "not fine-tuned" in texts(tmp_path / "map.svg")
+    assert "1,000" not in texts(tmp_path / "ranks.svg") and "10" in texts(tmp_path / "ranks.svg")
+    assert "mathdefault" not in (tmp_path / "ranks.svg").read_text()
+
+
+def test_the_bytes_are_the_same_every_time(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        figures.draw_figures(full(loops()), tmp_path / folder, ALL)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_nothing_to_show_is_no_figure(tmp_path: Path) -> None:
+    figures.draw_figures(found(measured(seeds=(1,), mixes=["vanilla"]), ["vanilla"]), tmp_path, ALL)
+    assert not {f"{name}.svg" for name in ALL} & {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["doses", "generations", "frequency", "correlation"])
+def test_values_that_are_all_missing_are_no_figure(name: str) -> None:
+    table = pd.concat([loops(), gaps()], ignore_index=True).assign(value=np.nan)
+    assert ALL[name](full(table)) is None
+
+
+def test_every_seed_is_in_the_data_of_a_dose_figure() -> None:
+    drawn = curve_figures.draw_doses(full(measured()))
+    assert drawn is not None
+    data = drawn[1]
+    bits = data[data["metric"] == "bits_per_byte"]
+    assert len(bits) == 3 * 3
+    assert set(zip(bits["mix"], bits["dose"], strict=True)) == set(SERIES[0]["doses"].items())
+
+
+def test_the_map_says_which_cells_lack_a_probe() -> None:
+    table = measured()
+    table = table[~((table["mix"] == "multi") & (table["seed"] == 2))]
+    gap = (table["mix"] == "human") & (table["probe"] == "preference") & (table["seed"] == 1)
+    drawn = study_figures.draw_map(full(table[~gap]))
+    assert drawn is not None
+    cells = drawn[1].set_index(["mix", "seed"])["measured"]
+    assert cells["multi", 2] == 0
+    assert cells["human", 1] == 2
+    assert cells["human", 2] == 3
+
+
+def test_correlations_are_spearmans() -> None:
+    table = measured()
+    drawn = study_figures.draw_correlation(full(table))
+    assert drawn is not None
+    data = drawn[1].set_index(["metric", "item_set", "metric_2", "item_set_2"])
+    wide = table.pivot_table(index=["mix", "seed"], columns=["metric", "item_set"], values="value")
+    one, other = ("self_bleu", "test"), ("bits_per_byte", "test")
+    expected = wide[one].corr(wide[other], method="spearman")
+    assert data.loc[(*one, *other), "over_cells"] == pytest.approx(expected)
+
+
+def test_many_targets_and_long_names_are_drawn(tmp_path: Path) -> None:
+    mixes = ["vanilla", *(f"{'m' * 60}{i}" for i in range(12))]
+    table = measured(mixes, targets=("wren", "finch", "robin"))
+    findings = figures.findings(
+        table, found(table, mixes).contrasts, mixes, None,
+        recipes={mix: [["human", 0.5], ["x" * 64, 0.5]] for mix in mixes[1:]}, seeds=[1, 2, 3],
+    )  # fmt: skip
+    figures.draw_figures(findings, tmp_path, ALL)
+    assert (tmp_path / "map.svg").is_file()
+
+
+def test_the_own_column_of_a_heat_map_says_its_excess(tmp_path: Path) -> None:
+    table = measured()
+    other = table[table["metric"] == "preference"].assign(item_set="finch")
+    table = pd.concat([table, other.assign(value=other["value"] - 0.25)], ignore_index=True)
+    figures.draw_figures(found(table), tmp_path)
+    rows = table[(table["metric"] == "preference") & (table["mix"] == "multi")]
+    means = rows.groupby("item_set")["value"].mean()
+    assert f"{means['wren'] - means['finch']:+.3f}" in texts(tmp_path / "preference.svg")
