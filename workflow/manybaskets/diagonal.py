@@ -1,0 +1,149 @@
+"""The matrix of judges by generators, and how much more each judge likes its own than others do.
+
+A judge may like its own text because it is good text; other judges like it then, too. What is left
+on the diagonal once every judge and every generator has its own mean is self-preference.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybaskets.judgements import Pairs
+
+Values = NDArray[np.float64]
+
+COVARIATES = ("length", "log_perplexity")
+
+
+class Matrix:
+    """Scores of every generator's text under every judge, item by item.
+
+    Of each judge and unit, only a full round counts: every pair of all its generators judged.
+    `score` of shape (rows,) is the mean preference for a generator's text of that unit over the
+    others'; `judge`, `generator`, `unit` are indices, `own` says whether the text is the judge's.
+    `covariates` of shape (rows, names): log length and log-perplexity under the judge, each minus
+    its mean over the round. `incomplete` counts the pairs of rounds that are not full.
+    """
+
+    def __init__(self, pairs: Pairs) -> None:
+        """`pairs` of all judges. Raises ValueError where no round is full."""
+        lost: dict[str, int] = {}
+        for pair in pairs.dropped:
+            lost[pair.judge] = lost.get(pair.judge, 0) + 1
+        rows: list[tuple[int, int, int, float, bool, float, float]] = []
+        self.incomplete = sum(lost.values())
+        self.names: tuple[str, ...] = tuple(
+            name
+            for name in COVARIATES
+            if len(pairs) and np.isfinite(pairs.facts[name]).all() and _positive(pairs, name)
+        )
+        for judge, name in enumerate(pairs.judges):
+            of_judge = pairs.of(name)
+            wanted = len(of_judge.judged) * (len(of_judge.judged) - 1) // 2
+            order = np.argsort(of_judge.unit, kind="stable")
+            for numbers in np.split(order, np.flatnonzero(np.diff(of_judge.unit[order])) + 1):
+                if len(numbers) == 0:
+                    continue
+                if len(numbers) < wanted:
+                    self.incomplete += len(numbers)
+                    continue
+                rows += _round(of_judge, numbers, judge, pairs.own.get(name, ""))
+        if not rows:
+            raise ValueError("no item was judged in full, every pair of all origins")
+        columns = list(zip(*rows, strict=True))
+        self.judge, self.generator, self.unit = (np.array(c, np.int64) for c in columns[:3])
+        self.score = np.array(columns[3], float)
+        self.own = np.array(columns[4], bool)
+        known = {"length": columns[5], "log_perplexity": columns[6]}
+        self.covariates = np.array([known[name] for name in self.names], float).T.reshape(
+            len(self.score), len(self.names)
+        )
+        self.judges, self.origins = pairs.judges, pairs.origins
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def means(self) -> Values:
+        """W of shape (judges, generators): mean scores, NaN where a judge did not see any."""
+        shape = (len(self.judges), len(self.origins))
+        total, count = np.zeros(shape), np.zeros(shape)
+        np.add.at(total, (self.judge, self.generator), self.score)
+        np.add.at(count, (self.judge, self.generator), 1)
+        with np.errstate(invalid="ignore"):
+            found: Values = total / count
+        return found
+
+    def excess(self, weights: Values, controlled: Sequence[str] = ()) -> Values:
+        """Diagonal excess: how much higher judges score their own text than expected, -1 to 1.
+
+        The coefficient delta of W[j, g] = judge_j + generator_g + delta * (g is j's own), by least
+        squares over all rows; with every judge and generator in equal numbers it is the mean
+        diagonal of the two-way centred matrix, divided by what centring leaves of a diagonal of
+        ones. With `controlled`, of the names in `names`, their effects are taken out within items.
+        Scores of a round sum to a constant, so text that gains d in each pair of k generators has
+        an excess of d * k / (k - 1). Raises ValueError where own text cannot be told apart from a
+        generator's quality: that takes two judges whose own texts differ, or one without any.
+        """
+        design = np.column_stack(
+            [
+                self.own.astype(float),
+                *(self.covariates[:, self.names.index(name)] for name in controlled),
+                *_indicators(self.judge),
+                *_indicators(self.generator)[1:],
+            ]
+        )
+        others = design[:, 1:]
+        left = design[:, 0] - others @ np.linalg.lstsq(others, design[:, 0], rcond=None)[0]
+        if np.abs(left).max() < 1e-8:
+            raise ValueError("it takes several judges, not all with the same own origin")
+        return self._coefficient(design, weights)
+
+    def _coefficient(self, design: Values, weights: Values) -> Values:
+        """Of the first column; normal equations are summed by unit, then weighted."""
+        columns, units = design.shape[1], weights.shape[1]
+        gram = np.zeros((units, columns * columns))
+        moments = np.zeros((units, columns))
+        products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
+        np.add.at(gram, self.unit, products)
+        np.add.at(moments, self.unit, design * self.score[:, None])
+        inverse = np.linalg.pinv((weights @ gram).reshape(-1, columns, columns), hermitian=True)
+        found: Values = np.einsum("rj,rj->r", inverse[:, 0, :], weights @ moments)
+        return found
+
+
+def _round(
+    pairs: Pairs, numbers: NDArray[np.int64], judge: int, own: str
+) -> list[tuple[int, int, int, float, bool, float, float]]:
+    """The rows of one judge and unit."""
+    scores: dict[int, list[float]] = {}
+    facts: dict[int, tuple[float, float]] = {}
+    for n in numbers:
+        one, other, preference = int(pairs.one[n]), int(pairs.other[n]), float(pairs.preference[n])
+        scores.setdefault(one, []).append(preference)
+        scores.setdefault(other, []).append(1 - preference)
+        for side, origin in enumerate((one, other)):
+            length, unlikely = (float(pairs.facts[name][n, side]) for name in COVARIATES)
+            facts[origin] = (math.log(length) if length > 0 else math.nan, unlikely)
+    centre = np.mean(list(facts.values()), axis=0)
+    return [
+        (
+            judge,
+            origin,
+            int(pairs.unit[numbers[0]]),
+            math.fsum(values) / len(values),
+            pairs.origins[origin] == own,
+            float(facts[origin][0] - centre[0]),
+            float(facts[origin][1] - centre[1]),
+        )
+        for origin, values in sorted(scores.items())
+    ]
+
+
+def _positive(pairs: Pairs, name: str) -> bool:
+    return name != "length" or bool((pairs.facts[name] > 0).all())
+
+
+def _indicators(index: NDArray[np.int64]) -> list[Values]:
+    return [(index == value).astype(float) for value in np.unique(index)]
