@@ -27,7 +27,8 @@ Row = Mapping[str, Any]
 class Candidate:
     """A text of an origin for an item, its answer to `request`.
 
-    State `missing`, `empty` or `failed`: there is none. `correct` is None where right and wrong are not known.
+    State `missing`, `empty` or `failed`: there is none. `correct` is None where right and wrong
+    are not known.
     """
 
     item: str
@@ -88,12 +89,11 @@ def candidates_of(
     a name in `correctness.ANSWERS`: an answer is held against the human's; people are right.
     """
     found: dict[str, list[Candidate]] = {}
-    human = {i["id"]: {"response": i["human"] or "", "state": "ok"} for i in items}
     texts: dict[str, dict[str, Row]] = {
         origin: {row["id"]: row for row in rows} for origin, rows in answers.items()
     }
     if any(item["human"] for item in items):
-        texts[HUMAN] = human
+        texts[HUMAN] = {item["id"]: {"response": item["human"] or ""} for item in items}
     for origin in sorted(texts):
         found[origin] = []
         for item in items[:count]:

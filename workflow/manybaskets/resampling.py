@@ -5,6 +5,7 @@ one item of one seed. Resampling items draws all judgements of an item together,
 judgements of the same texts.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -74,17 +75,25 @@ def _draws(
     seed: int,
 ) -> "list[Values]":
     """Values of the measure in all resamples, in chunks that fit the memory."""
-    generator = np.random.default_rng(seed)
     step = max(1, min(resamples, CHUNK // max(pairs, len(items), 1)))
     found = []
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
-        weights = _resampled(generator, items, count)
-        if len(np.unique(seeds)) > 1:
-            weights = weights * _resampled(generator, seeds, count)
+        weights = _weights(items.tobytes(), seeds.tobytes(), count, seed, start)
         with np.errstate(invalid="ignore", divide="ignore"):
             found.append(measure(weights))
     return found
+
+
+@functools.lru_cache(maxsize=2)  # the measures of a judge are resampled alike, one after another
+def _weights(items: bytes, seeds: bytes, count: int, seed: int, start: int) -> Values:
+    generator = np.random.default_rng([seed, start])
+    weights = _resampled(generator, np.frombuffer(items, np.int64), count)
+    of_seeds = np.frombuffer(seeds, np.int64)
+    if len(np.unique(of_seeds)) > 1:
+        weights = weights * _resampled(generator, of_seeds, count)
+    weights.flags.writeable = False
+    return weights
 
 
 def _resampled(generator: np.random.Generator, of: NDArray[np.int64], count: int) -> Values:
