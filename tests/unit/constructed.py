@@ -4,13 +4,16 @@ The log-odds of choosing what is shown first are those of position, own text, qu
 of a taste for this text that nobody can explain; measures must recover what was put in.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manybaskets.judgements import FACTS, Pairs
+from manybaskets import biases, resampling
+from manybaskets.judgements import FACTS, Pairs, tabulate
+from manybaskets.preference import once
 
 Values = NDArray[np.float64]
 ORIGINS = ("human", "ours", "x", "y", "z")
@@ -126,7 +129,50 @@ def study(
     return pairs, np.concatenate(same_length)
 
 
-LENGTH_SPREAD = 33.0  # about the standard deviation of the differences in length
+LENGTH_SPREAD = 36.0  # about the standard deviation of the differences in length
+JUDGE = Judge(
+    preference=0.6, position=0.5, label=0.3, quality=0.8, length=0.4, likelihood=0.3, taste=0.5
+)
+WORLD = World(quality={"ours": 0.3, "x": -0.2}, length={"ours": 0.2})
+PANEL = {name: Judge(own=name, preference=0.6, quality=0.8) for name in ("ours", "x", "y")}
+# Where nothing varies there is no interval; there are no control pairs here.
+WITHOUT = {("label_mass", "pairs"), ("discernment", "controls")}
+
+
+def entries(pairs: Pairs) -> dict[tuple[str, str], biases.Entry]:
+    """The measures of one judge, or of several together."""
+    if len(pairs.judges) > 1:
+        found = list(biases._joint(pairs))
+    else:
+        found = list(biases.catalogue(pairs, tabulate(()), "ours", "human"))
+    return {(e.metric, e.item_set): e for e in found if (e.metric, e.item_set) not in WITHOUT}
+
+
+def coverage(
+    judges: Mapping[str, Judge], items: int, studies: int, resamples: int = 499
+) -> Counter[tuple[str, str]]:
+    """In how many simulated studies the 95 % interval of each measure holds its true value.
+
+    The true value is that of 8,000 items.
+    """
+    population, _ = study(judges, 8_000, 10**6, WORLD)
+    truth = {key: e.measure(once(e.pairs))[0] for key, e in entries(population).items()}
+    covered: Counter[tuple[str, str]] = Counter()
+    for number in range(studies):
+        pairs, _ = study(judges, items, number, WORLD)
+        for key, entry in entries(pairs).items():
+            low, high, reason = resampling.bootstrap(
+                entry.measure,
+                pairs.unit_item,
+                pairs.unit_seed,
+                len(entry.pairs),
+                entry.used,
+                resamples,
+                seed=number,
+            )
+            assert low is not None and high is not None, reason
+            covered[key] += bool(low <= truth[key] <= high)
+    return covered
 
 
 def _expit(values: Values) -> Values:

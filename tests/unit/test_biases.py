@@ -1,64 +1,39 @@
 """All measures of judges together: constructed judges are recovered, intervals cover the truth."""
 
-from collections import Counter
+from typing import Any
 
 import pytest
+from scipy import stats
+from threadpoolctl import threadpool_limits
 
-from manybaskets import biases, resampling
-from manybaskets.judgements import Pairs, tabulate
-from manybaskets.preference import once
-from tests.unit.constructed import Judge, World, study
+from tests.unit.constructed import JUDGE, PANEL, coverage
 
-JUDGE = Judge(
-    preference=0.6, position=0.5, label=0.3, quality=0.8, length=0.4, likelihood=0.3, taste=0.5
-)
-WORLD = World(quality={"ours": 0.3, "x": -0.2}, length={"ours": 0.2})
-STUDIES, ITEMS = 200, 80
-PANEL = {name: Judge(own=name, preference=0.6, quality=0.8) for name in ("ours", "x", "y")}
-# Where nothing varies there is no interval; there are no control pairs here.
-WITHOUT = {("label_mass", "pairs"), ("discernment", "controls")}
+STUDIES = 200
 
 
-def entries(pairs: Pairs) -> dict[tuple[str, str], biases.Entry]:
-    found = list(biases._joint(pairs)) if len(pairs.judges) > 1 else []
-    if len(pairs.judges) == 1:
-        found = list(biases.catalogue(pairs, tabulate(()), "ours", "human"))
-    return {(e.metric, e.item_set): e for e in found if (e.metric, e.item_set) not in WITHOUT}
+def contradicting(covered: dict[tuple[str, str], int], studies: int) -> dict[Any, float]:
+    """The shares that a coverage of 93 to 97 % cannot explain, at 1 %.
+
+    Over 200 studies a share has a standard error of 1.5 %; tests.bench.coverage runs 1,000.
+    """
+    found = {}
+    for key, count in covered.items():
+        nearest = min(max(count / studies, 0.93), 0.97)
+        if stats.binomtest(count, studies, nearest).pvalue < 0.01:
+            found[key] = count / studies
+    return found
 
 
-def coverage(judges: dict[str, Judge], items: int) -> tuple[Counter[tuple[str, str]], set]:
-    """In how many of 200 studies the 95 % interval of each measure holds its true value."""
-    population, _ = study(judges, 30_000, 10**6, WORLD)
-    truth = {key: e.measure(once(e.pairs))[0] for key, e in entries(population).items()}
-    covered: Counter[tuple[str, str]] = Counter()
-    for number in range(STUDIES):
-        pairs, _ = study(judges, items, number, WORLD)
-        for key, entry in entries(pairs).items():
-            low, high, reason = resampling.bootstrap(
-                entry.measure,
-                pairs.unit_item,
-                pairs.unit_seed,
-                len(entry.pairs),
-                entry.used,
-                resamples=399,
-                seed=number,
-            )
-            assert low is not None and high is not None, reason
-            covered[key] += bool(low <= truth[key] <= high)
-    return covered, set(truth)
-
-
+@threadpool_limits.wrap(limits=1)
 def test_nominal_intervals_of_a_judge_cover_its_true_values() -> None:
-    covered, measured = coverage({"j": JUDGE}, ITEMS)
-    assert len(measured) >= 21
-    assert {key: covered[key] / STUDIES for key in measured} == {
-        key: pytest.approx(0.95, abs=0.02) for key in measured
-    }
+    covered = coverage({"j": JUDGE}, 100, STUDIES)
+    assert len(covered) >= 21
+    assert contradicting(covered, STUDIES) == {}
+    assert sum(covered.values()) / len(covered) / STUDIES == pytest.approx(0.95, abs=0.02)
 
 
+@threadpool_limits.wrap(limits=1)
 def test_nominal_intervals_of_the_diagonal_excess_cover_its_true_values() -> None:
-    covered, measured = coverage(PANEL, 40)
-    assert {metric for metric, _ in measured} == {"diagonal_excess", "diagonal_excess_controlled"}
-    assert {key: covered[key] / STUDIES for key in measured} == {
-        key: pytest.approx(0.95, abs=0.02) for key in measured
-    }
+    covered = coverage(PANEL, 40, STUDIES)
+    assert {metric for metric, _ in covered} == {"diagonal_excess", "diagonal_excess_controlled"}
+    assert contradicting(covered, STUDIES) == {}

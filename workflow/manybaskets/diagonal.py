@@ -4,7 +4,6 @@ A judge may like its own text because it is good text; other judges like it then
 on the diagonal once every judge and every generator has its own mean is self-preference.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,37 +28,29 @@ class Matrix:
 
     def __init__(self, pairs: Pairs) -> None:
         """`pairs` of all judges. Raises ValueError where no round is full."""
-        lost: dict[str, int] = {}
-        for pair in pairs.dropped:
-            lost[pair.judge] = lost.get(pair.judge, 0) + 1
-        rows: list[tuple[int, int, int, float, bool, float, float]] = []
-        self.incomplete = sum(lost.values())
+        self.incomplete = len(pairs.dropped)
         self.names: tuple[str, ...] = tuple(
             name
             for name in COVARIATES
             if len(pairs) and np.isfinite(pairs.facts[name]).all() and _positive(pairs, name)
         )
-        for judge, name in enumerate(pairs.judges):
-            of_judge = pairs.of(name)
+        rounds = []
+        for number, judge in enumerate(pairs.judges):
+            of_judge = pairs.of(judge)
             wanted = len(of_judge.judged) * (len(of_judge.judged) - 1) // 2
-            order = np.argsort(of_judge.unit, kind="stable")
-            for numbers in np.split(order, np.flatnonzero(np.diff(of_judge.unit[order])) + 1):
-                if len(numbers) == 0:
-                    continue
-                if len(numbers) < wanted:
-                    self.incomplete += len(numbers)
-                    continue
-                rows += _round(of_judge, numbers, judge, pairs.own.get(name, ""))
-        if not rows:
+            full = np.bincount(of_judge.unit, minlength=len(pairs.unit_item)) == wanted
+            whole = of_judge.where(full[of_judge.unit])
+            self.incomplete += len(of_judge) - len(whole)
+            if len(whole):
+                rounds.append((number, *_rounds(whole, self.names)))
+        if not rounds:
             raise ValueError("no item was judged in full, every pair of all origins")
-        columns = list(zip(*rows, strict=True))
-        self.judge, self.generator, self.unit = (np.array(c, np.int64) for c in columns[:3])
-        self.score = np.array(columns[3], float)
-        self.own = np.array(columns[4], bool)
-        known = {"length": columns[5], "log_perplexity": columns[6]}
-        self.covariates = np.array([known[name] for name in self.names], float).T.reshape(
-            len(self.score), len(self.names)
+        self.judge = np.concatenate([np.full(len(unit), n) for n, unit, *_ in rounds])
+        self.unit, self.generator, self.score, self.covariates = (
+            np.concatenate([found[part] for found in rounds]) for part in range(1, 5)
         )
+        own = np.array([pairs.own.get(judge, "") for judge in pairs.judges])
+        self.own = np.array(pairs.origins)[self.generator] == own[self.judge]
         self.judges, self.origins = pairs.judges, pairs.origins
 
     def __len__(self) -> int:
@@ -113,32 +104,25 @@ class Matrix:
         return found
 
 
-def _round(
-    pairs: Pairs, numbers: NDArray[np.int64], judge: int, own: str
-) -> list[tuple[int, int, int, float, bool, float, float]]:
-    """The rows of one judge and unit."""
-    scores: dict[int, list[float]] = {}
-    facts: dict[int, tuple[float, float]] = {}
-    for n in numbers:
-        one, other, preference = int(pairs.one[n]), int(pairs.other[n]), float(pairs.preference[n])
-        scores.setdefault(one, []).append(preference)
-        scores.setdefault(other, []).append(1 - preference)
-        for side, origin in enumerate((one, other)):
-            length, unlikely = (float(pairs.facts[name][n, side]) for name in COVARIATES)
-            facts[origin] = (math.log(length) if length > 0 else math.nan, unlikely)
-    centre = np.mean(list(facts.values()), axis=0)
-    return [
-        (
-            judge,
-            origin,
-            int(pairs.unit[numbers[0]]),
-            math.fsum(values) / len(values),
-            pairs.origins[origin] == own,
-            float(facts[origin][0] - centre[0]),
-            float(facts[origin][1] - centre[1]),
-        )
-        for origin, values in sorted(scores.items())
-    ]
+def _rounds(
+    pairs: Pairs, names: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Values, Values]:
+    """Unit, generator, mean preference and centred covariates of every text of full rounds."""
+    shape = (len(pairs.unit_item), len(pairs.origins))
+    total, count = np.zeros(shape), np.zeros(shape)
+    facts = np.zeros((*shape, len(names)))
+    for side, origin in enumerate((pairs.one, pairs.other)):
+        preference = pairs.preference if side == 0 else 1 - pairs.preference
+        np.add.at(total, (pairs.unit, origin), preference)
+        np.add.at(count, (pairs.unit, origin), 1)
+        for number, name in enumerate(names):
+            known = pairs.facts[name][:, side]
+            facts[pairs.unit, origin, number] = np.log(known) if name == "length" else known
+    unit, generator = np.nonzero(count)
+    generators = (count > 0).sum(axis=1)[unit]
+    centre = facts.sum(axis=1)[unit] / generators[:, None]
+    score = total[unit, generator] / count[unit, generator]
+    return unit, generator, score, facts[unit, generator] - centre
 
 
 def _positive(pairs: Pairs, name: str) -> bool:

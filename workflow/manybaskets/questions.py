@@ -87,7 +87,11 @@ def _likelihood(
     try:
         scores = preference_scores(pairs, once(pairs))
     except ValueError as error:
-        return [*found, _of_pairs("likelihood_bias", "own", pairs, None, str(error))]
+        names = [("likelihood_preference", origin) for origin in pairs.judged]
+        return found + [
+            _of_pairs(metric, item_set, pairs, None, str(error))
+            for metric, item_set in (*names, ("likelihood_bias", "own"))
+        ]
     for origin, score in scores.items():
         turned = pairs.towards(origin)
         found.append(_of_pairs("likelihood_preference", origin, turned, float(score[0])))
