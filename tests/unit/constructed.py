@@ -149,7 +149,7 @@ def entries(pairs: Pairs) -> dict[tuple[str, str], biases.Entry]:
 
 
 def coverage(
-    judges: Mapping[str, Judge], items: int, studies: int, resamples: int = 499
+    judges: Mapping[str, Judge], items: int, studies: int, resamples: int = 399
 ) -> Counter[tuple[str, str]]:
     """In how many simulated studies the 95 % interval of each measure holds its true value.
 

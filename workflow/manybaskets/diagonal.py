@@ -99,9 +99,7 @@ class Matrix:
         products = (design[:, :, None] * design[:, None, :]).reshape(len(design), -1)
         np.add.at(gram, self.unit, products)
         np.add.at(moments, self.unit, design * self.score[:, None])
-        inverse = np.linalg.pinv((weights @ gram).reshape(-1, columns, columns), hermitian=True)
-        found: Values = np.einsum("rj,rj->r", inverse[:, 0, :], weights @ moments)
-        return found
+        return solved((weights @ gram).reshape(-1, columns, columns), weights @ moments)[:, 0]
 
 
 def _rounds(
@@ -123,6 +121,17 @@ def _rounds(
     centre = facts.sum(axis=1)[unit] / generators[:, None]
     score = total[unit, generator] / count[unit, generator]
     return unit, generator, score, facts[unit, generator] - centre
+
+
+def solved(gram: Values, moments: Values) -> Values:
+    """Coefficients of normal equations, shape (resamples, columns).
+
+    A ridge of 1e-10 of their size keeps resamples solvable that lack a judge or an opponent.
+    """
+    size = np.einsum("rii->r", gram) / gram.shape[1] + 1e-300
+    ridge = 1e-10 * size[:, None, None] * np.eye(gram.shape[1])
+    found: Values = np.linalg.solve(gram + ridge, moments[:, :, None])[:, :, 0]
+    return found
 
 
 def _positive(pairs: Pairs, name: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from manybaskets.diagonal import solved
 from manybaskets.judgements import Pairs
 from manybaskets.preference import better, mean, verdicts
 
@@ -227,8 +228,7 @@ def _least_squares(design: Values, target: Values, weights: Values) -> Values:
     products = (design[:, :, None] * design[:, None, :]).reshape(rows, columns * columns)
     gram = (weights @ products).reshape(-1, columns, columns)
     moments = weights @ (design * target[:, None])
-    found: Values = np.einsum("rij,rj->ri", np.linalg.pinv(gram, hermitian=True), moments)
-    return found
+    return solved(gram, moments)
 
 
 def _logistic(design: Values, target: Values, weights: Values) -> Values:
