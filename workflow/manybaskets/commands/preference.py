@@ -51,11 +51,8 @@ def run(options: argparse.Namespace) -> None:
 
 def _print(options: argparse.Namespace) -> None:
     rows = []
-    for path in options.files:
-        of_file = read_jsonl(path)
-        # Rows that name no judge are told apart by their file, where there are several.
-        name = {"judge": path.stem} if len(options.files) > 1 else {}
-        rows += [name | row for row in of_file]
+    for path, name in zip(options.files, _names(options.files), strict=True):
+        rows += [name | row for row in read_jsonl(path)]
     for said in options.own:
         judge, found, origin = said.partition("=")
         if not found or not any(row.get("judge", "judge") == judge for row in rows):
@@ -74,6 +71,18 @@ def _print(options: argparse.Namespace) -> None:
         print()
     else:
         print("\n".join(_lines(findings)))
+
+
+def _names(files: Sequence[Path]) -> list[dict[str, str]]:
+    """Judges of rows that name none: by what differs in the paths of files."""
+    parts = [list(path.with_suffix("").parts) for path in files]
+    if len(parts) < 2:
+        return [{} for _ in parts]
+    for end in (0, -1):
+        while all(len(of_path) > 1 for of_path in parts) and len({p[end] for p in parts}) == 1:
+            for of_path in parts:
+                del of_path[end]
+    return [{"judge": "/".join(of_path)} for of_path in parts]
 
 
 def _told(findings: Sequence[biases.Finding]) -> dict[str, Any]:
