@@ -10,9 +10,9 @@ VLLM_WORKER_MULTIPROC_METHOD=fork, one of vLLM's own choices, has the engine pro
 than spawned, which saves importing everything twice (7 s). vLLM's CPU platform puts `spawn` back,
 for the sake of binding threads to cores before they exist; with binding off that has no purpose.
 
-vLLM 0.32 on CPUs cannot tell the log-probabilities of a prompt's tokens while it serves adapters: it
-applies the output layer's adapter, which ours do not have, to rows that it does not have indices of,
-and the engine dies. Where that adapter is nothing, it is left out here.
+vLLM 0.32 on CPUs cannot tell the log-probabilities of a prompt's tokens while it serves adapters:
+it applies the output layer's adapter, which ours do not have, to more rows than it has indices
+for, and the engine dies. Where that adapter is all zeros, it is left out here.
 """
 
 import ctypes
