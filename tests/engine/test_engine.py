@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import manybaskets
 from manybaskets.client import ChatRequest, Client, LabelRequest
+from manybaskets.continuations import TextRequest
 from manybaskets.devices import private_directory, start_time
 from manybaskets.engine import (
     EngineSettings,
@@ -199,6 +200,56 @@ def test_label_log_probs_equal_those_of_transformers(base: Path, adapter: Path) 
             spelled = [tokenizer.encode(s, add_special_tokens=False) for s in (label, f" {label}")]
             ids = [tokens[0] for tokens in spelled if len(tokens) == 1]
             assert log_prob == pytest.approx(float(log_probs[ids].logsumexp(0)), abs=2e-4)
+
+
+def log_prob_of(base: Path, adapter: Path, request: TextRequest) -> float:
+    """Log-probability of a text as the reply, by transformers."""
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter
+    )
+    prefix = tokenizer.apply_chat_template(list(request.messages), add_generation_prompt=True)
+    prefix = prefix if isinstance(prefix, list) else prefix["input_ids"]
+    own = tokenizer.encode(request.text, add_special_tokens=False)
+    with torch.no_grad():
+        log_probs = model(torch.tensor([prefix + own])).logits[0].log_softmax(-1)
+    return float(sum(log_probs[len(prefix) + n - 1, token] for n, token in enumerate(own)))
+
+
+def test_text_log_probs_equal_those_of_transformers(base: Path, adapter: Path) -> None:
+    asked = [
+        TextRequest(q.id, q.messages, f"the better reply {'to what was said' * (n % 3)}")
+        for n, q in enumerate(map(question, range(12)))
+    ]
+    with engine(base, SETTINGS, adapter) as client:
+        replies = client.text_log_probs(asked)
+        again = client.text_log_probs(asked[::-1])[::-1]
+    assert replies == again  # whatever else is in the batch
+    for request, reply in zip(asked, replies, strict=True):
+        assert reply.state == "ok" and reply.nats is not None
+        assert -reply.nats == pytest.approx(log_prob_of(base, adapter, request), abs=5e-4)
+
+
+def test_labels_of_several_tokens_have_the_probability_of_their_spellings(
+    base: Path, adapter: Path
+) -> None:
+    messages = question(4).messages
+    with engine(base, SETTINGS, adapter) as client:
+        (reply,) = client.label_log_probs([LabelRequest("l", messages, ("the better", "A and B"))])
+    assert reply.state == "ok"
+    for label, log_prob in zip(("the better", "A and B"), reply.log_probs, strict=True):
+        spelled = [
+            log_prob_of(base, adapter, TextRequest("t", messages, text))
+            for text in (label, f" {label}")
+        ]
+        expected = float(torch.tensor(spelled).logsumexp(0))
+        assert log_prob == pytest.approx(expected, abs=5e-4)
+
+
+def test_a_text_that_does_not_fit_the_context_is_too_long(base: Path) -> None:
+    with engine(base, SETTINGS) as client:
+        (reply,) = client.text_log_probs([TextRequest("l", question(1).messages, "z" * 600)])
+    assert (reply.state, reply.nats) == ("too_long", None)
 
 
 def test_states_of_replies(base: Path) -> None:

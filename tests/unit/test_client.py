@@ -14,6 +14,7 @@ from aiohttp import web
 
 from manybaskets import connection
 from manybaskets.client import ChatRequest, LabelRequest
+from manybaskets.continuations import TextRequest
 from manybaskets.engine import endpoint
 
 Answer = Callable[[dict[str, Any]], web.Response]
@@ -281,3 +282,12 @@ def test_endpoint_without_log_probs_is_told(server: Endpoint) -> None:
     assert reply.state == "failed"
     assert reply.log_probs == (None, None)
     assert reply.reason == "The endpoint returned no log-probabilities."
+
+
+def test_an_endpoint_does_not_tell_how_probable_a_text_is(server: Endpoint) -> None:
+    request = TextRequest("1", ({"role": "user", "content": "?"},), "an answer")
+    with endpoint(server.url, "m") as client:
+        (reply,) = client.text_log_probs([request])
+    assert (reply.state, reply.nats) == ("failed", None)
+    assert "endpoint" in reply.reason
+    assert server.asked == []

@@ -159,3 +159,127 @@ def test_bad_data_ends_a_step_with_a_message_and_status_two(
     )
     assert "no such file" in capsys.readouterr().err
     assert not out.exists()
+
+
+def judgement(item: int, order: str, p_a: float | None, **more: Any) -> dict[str, Any]:
+    told = {"judge": "llama", "item": item, "a": "llama", "b": "qwen", "order": order, "p_a": p_a}
+    return told | more
+
+
+def test_judgements_of_anybody_are_measured_without_a_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [judgement(i, order, 0.6 + i / 50) for i in range(12) for order in ("ab", "ba")]
+    rows += [judgement(12, "ab", None), judgement(12, "ba", 0.5)]
+    write_jsonl(tmp_path / "judgements.jsonl", rows)
+    assert run(monkeypatch, "preference", tmp_path / "judgements.jsonl", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    (own,) = (f for f in told["findings"] if f["metric"] == "own_preference")
+    assert (own["judge"], own["n"], own["excluded"]) == ("llama", 12, 1)
+    assert own["value"] == pytest.approx(0.71)
+    low, high = own["interval"]
+    assert 0.6 < low < 0.71 < high < 0.82
+    assert own["note"] == "1 without a probability"
+    assert set(told["definitions"]) == {f["metric"] for f in told["findings"]}
+
+    assert run(monkeypatch, "preference", tmp_path / "judgements.jsonl") == 0
+    table = capsys.readouterr().out
+    assert "Judge llama" in table
+    (line,) = (line for line in table.splitlines() if "own_preference own" in line)
+    assert f"{0.71:.3f}" in line and f"{low:.3f} to {high:.3f}" in line
+
+
+def test_files_of_several_judges_that_name_none_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("llama", "qwen"):
+        rows = [judgement(i, order, 0.6) for i in range(3) for order in ("ab", "ba")]
+        for row in rows:
+            del row["judge"]
+        write_jsonl(tmp_path / f"{name}.jsonl", rows)
+    files = [tmp_path / "llama.jsonl", tmp_path / "qwen.jsonl"]
+    assert run(monkeypatch, "preference", *files, "--json") == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    own = {f["judge"]: f["value"] for f in found if f["metric"] == "own_preference"}
+    assert own == {"llama": pytest.approx(0.6), "qwen": pytest.approx(0.4)}
+    # the two agree: nothing is left of liking llama's text once it is clear that both do
+    (excess,) = (f for f in found if f["metric"] == "diagonal_excess")
+    assert excess["value"] == pytest.approx(0, abs=1e-6)
+
+
+def test_which_texts_are_a_judges_own_can_be_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [judgement(i, order, 0.6) for i in range(3) for order in ("ab", "ba")]
+    write_jsonl(tmp_path / "j.jsonl", rows)
+    assert (
+        run(monkeypatch, "preference", tmp_path / "j.jsonl", "--json", "--own", "llama=qwen") == 0
+    )
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert [f["value"] for f in found if f["metric"] == "own_preference"] == [pytest.approx(0.4)]
+    assert run(monkeypatch, "preference", tmp_path / "j.jsonl", "--own", "nobody=qwen") == 2
+    assert "no judge of that name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"item": 1, "a": "x", "b": "y", "order": "both", "p_a": 0.5}, "row 1: order is 'both'"),
+        ({"item": 1}, "row 1: the field 'first' is missing"),
+        ({"item": 1, "question": "rating"}, "there is no judgement of a pair"),
+    ],
+)
+def test_judgements_that_cannot_be_used_are_named_by_file_and_row(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    row: dict[str, Any],
+    said: str,
+) -> None:
+    write_jsonl(tmp_path / "j.jsonl", [row])
+    assert run(monkeypatch, "preference", tmp_path / "j.jsonl") == 2
+    error = capsys.readouterr().err
+    assert str(tmp_path / "j.jsonl") in error
+    assert said in error
+
+
+def test_preference_without_files_says_what_to_give(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "preference") == 2
+    assert "judgements.jsonl" in capsys.readouterr().err
+
+
+def test_the_step_of_a_study_measures_pairs_and_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[dict[str, Any]] = [judgement(1, order, 0.7) for order in ("ab", "ba")]
+    for name, nats in (("llama", 4.0), ("qwen", 6.0)):
+        told = {"question": "likelihood", "item": 1, "candidate": name, "state": "ok"}
+        rows.append({**told, "nats": nats, "bytes": 8, "tokens": 2, "reason": ""})
+    write_jsonl(tmp_path / "judgements.jsonl", rows)
+    code = run(
+        monkeypatch,
+        *("preference", "--spec", json.dumps({"own": "llama"})),
+        *("--judgements", tmp_path / "judgements.jsonl", "--output", tmp_path / "out.json"),
+    )
+    assert code == 0
+    measured = json.loads((tmp_path / "out.json").read_text())["measurements"]
+    values = {(m["metric"], m["item_set"]): m["value"] for m in measured}
+    assert values["preference", "llama"] == pytest.approx(0.7)
+    assert values["likelihood_bias", "own"] == 1.0
+
+
+def test_items_and_candidates_of_instructions_are_taken_from_rows_of_responses(
+    remote: study.Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = json.loads(remote.spec("candidates", source="far")) | {"items": 2}
+    rows = [{"id": str(i), "prompt": f"p{i}", "response": f"r{i}"} for i in range(3)]
+    write_jsonl(tmp_path / "test.jsonl", rows)
+    code = run(
+        monkeypatch,
+        *("candidates", "--spec", json.dumps(spec), "--items", tmp_path / "test.jsonl"),
+        *("--output", tmp_path / "out.jsonl"),
+    )
+    assert code == 0
+    assert [row["prompt"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["p0", "p1"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from manybaskets import config, validation
+from manybaskets.config import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +47,9 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         ("mixes.multi.origins", {"wren": 0.5, "finch": 0.4}, ["mixes.multi.origins", "sum to 0.9"]),
         ("mixes.multi.origins", {"wren": 0.3, "finch": 0.7}, ["mixes.multi.assign", "random"]),
         ("rows", 100, ["my.yaml: rows", "100 rows", "only 40"]),
+        ("probes.preference.labels", ["A", "A"], ["probes.preference.labels", "both labels"]),
+        ("probes.preference.pairs", "some", ["probes.preference.pairs", "'some' (str)"]),
+        ("probes.preference.questions", ["rate"], ["probes.preference.questions", "'rate' (str)"]),
         ("seeds", [1, 2, 1], ["seeds must be unique", "[1]"]),
         ("mixes.a/b", {"origins": {"human": 1.0}}, ["'a/b' cannot be a file name"]),
         ("mixes...", {"origins": {"human": 1.0}}, ["cannot be a file name"]),
@@ -109,6 +113,27 @@ def test_every_key_is_explained_or_named_by_what_it_holds() -> None:
 
 
 CONFIGS = sorted([ROOT / "config.yaml", *ROOT.glob("resources/studies/*.yaml")])
+
+
+def test_judges_without_own_text_cannot_be_asked_about_it(study_config: dict[str, Any]) -> None:
+    study_config["targets"] = ["wren"]
+    del study_config["sources"]["wren"]
+    study_config["mixes"] = {"human": {"origins": {"human": 1.0}}}
+    study_config["probes"] = {"preference": {"pairs": "vs-own"}}
+    with pytest.raises(ConfigError, match="no source is the target wren"):
+        validation.load(study_config, "my.yaml")
+    study_config["probes"]["preference"]["cells"] = True
+    validation.load(study_config, "my.yaml")
+
+
+def test_right_answers_take_items_with_human_responses(study_config: dict[str, Any]) -> None:
+    study_config["dataset"] = {"file": "rows.jsonl", "prompts": "p.jsonl", "train": 40, "test": 10}
+    study_config["probes"] = {"preference": {"check": "gsm8k"}}
+    with pytest.raises(ConfigError, match=r"probes\.preference\.check"):
+        validation.load(study_config, "my.yaml")
+    study_config["probes"] = {"preference": {"task": "summarize"}}
+    with pytest.raises(ConfigError, match=r"probes\.preference\.task"):
+        validation.load(study_config, "my.yaml")
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)

@@ -58,14 +58,29 @@ def test_a_model_that_is_not_here_has_no_estimate(
 
 
 def test_judgements_are_counted_as_they_are_asked(study_config: dict[str, Any]) -> None:
-    study_config["probes"] = {"preference": {"items": 5, "controls": 3}}
-    items = [{"id": str(n), "text": f"t{n}", "human": f"h{n}"} for n in range(10)]
-    candidates = {
+    study_config["probes"] = {"preference": {"items": 5, "controls": 3, "questions": []}}
+    items = [{"id": str(n), "text": f"t{n}", "request": "", "human": f"h{n}"} for n in range(10)]
+    answers = {
         name: [{"id": str(n), "response": f"{name}{n}"} for n in range(10)]
         for name in study_config["sources"]
     }
-    asked = [*judging.pairs(items, candidates, 5), *judging.controls(items, 3)]
+    candidates = judging.candidates_of(items, answers, 5)
+    asked = [*judging.pairs(candidates), *judging.controls(items, 3)]
     assert estimates(study_config).judgements(Job("judge", ("wren", "human", "1"))) == len(asked)
+
+
+def test_judgements_of_a_study_grow_with_what_it_asks(study_config: dict[str, Any]) -> None:
+    def asked(**settings: Any) -> int:
+        study_config["probes"] = {"preference": {"items": 5, "controls": 0, **settings}}
+        return estimates(study_config).judgements(Job("judge", ("wren", "human", "1")))
+
+    assert asked(questions=[]) == 5 * 3 * 2
+    assert asked(questions=["likelihood", "rating"]) == 5 * 3 * 2 + 2 * 5 * 3
+    assert asked(questions=[], swap_labels=True) == 5 * 3 * 2 * 2
+    assert asked(questions=[], pairs="vs-own") == 5 * 2 * 2
+    assert asked(questions=[], pairs="sample 1") == 5 * 2
+    # with vanilla, human, single and multi
+    assert asked(questions=[], cells=True) == 5 * 7 * 6
 
 
 @pytest.mark.parametrize("family", sorted(architectures.FAMILIES))

@@ -17,6 +17,7 @@ def graph(study_config: dict[str, Any]) -> Graph:
     study_config["sources"]["lark"] = {"model": "lark"}
     study_config["targets"] = ["wren", "lark"]
     study_config["mixes"]["third"] = {"origins": {"lark": 1.0}}
+    study_config["probes"] = {"preference": {"cells": True}}
     return Graph(Study(validation.load(study_config, "micro.yaml")))
 
 
@@ -49,7 +50,7 @@ def test_every_stage_has_its_jobs(graph: Graph) -> None:
     cells = len(graph.study.cells)
     tuned = sum(cell.mix != VANILLA for cell in graph.study.cells)
     assert counts["train"] == tuned == 2 * 4 * 2
-    assert counts["respond"] == counts["collapse"] == counts["judge"] == cells
+    assert counts["respond"] == counts["collapse"] == counts["judge"] == counts["answer"] == cells
     assert counts["pretrain"] == 2
     assert counts["fetch"] == 1
     assert counts["generate"] == 3 * 2

@@ -1,4 +1,4 @@
-"""Preference: both orders, all pairs, and what is left out."""
+"""Preference: scores of origins, the Eggs study's biases, position, labels and discernment."""
 
 import csv
 import math
@@ -9,41 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import root
 
-from manybaskets.measurements import Measurement
-from manybaskets.preference import (
-    discernment,
-    label_mass,
-    pair_preferences,
-    position_bias,
-    preference_matrix,
-    preference_measurements,
-    preference_scores,
-    self_preference_bias,
-    synthetic_preference,
-)
+from manybaskets import preference
+from manybaskets.judgements import Pairs, tabulate
+from manybaskets.preference import once
+from tests.unit.test_judgements import both_orders, judgement
 
 EGGS = Path(__file__).parents[2] / "../shared/data/eggs/exp3_pairwise_preference_8b.csv"
-
-
-def judgement(item: int, first: str, second: str, p_first: float, **more: Any) -> dict[str, Any]:
-    """A judgement that chooses the first with `p_first`; the two labels have the mass 0.8."""
-    return {
-        "item": item,
-        "first": first,
-        "second": second,
-        "log_prob_first_label": math.log(0.8 * p_first) if p_first else -math.inf,
-        "log_prob_second_label": math.log(0.8 * (1 - p_first)) if p_first < 1 else -math.inf,
-        **more,
-    }
-
-
-def both_orders(item: int, one: str, other: str, p_one: float, **more: Any) -> list[dict[str, Any]]:
-    """A judge without position bias who chooses `one` with `p_one`."""
-    return [
-        judgement(item, one, other, p_one, **more),
-        judgement(item, other, one, 1 - p_one, **more),
-    ]
 
 
 def tournament(origins: str, items: int = 4) -> list[dict[str, Any]]:
@@ -55,189 +28,166 @@ def tournament(origins: str, items: int = 4) -> list[dict[str, Any]]:
     ]
 
 
-def by_name(measurements: list[Measurement]) -> dict[tuple[str, str], Measurement]:
-    return {(measurement.metric, measurement.item_set): measurement for measurement in measurements}
+def scores(pairs: Pairs) -> dict[str, float]:
+    return {o: float(s[0]) for o, s in preference.preference_scores(pairs, once(pairs)).items()}
 
 
-def test_preference_is_the_softmax_over_the_two_labels_averaged_over_both_orders() -> None:
-    pairs = pair_preferences([judgement(1, "a", "b", 0.9), judgement(1, "b", "a", 0.6)])
-    (pair,) = pairs.judged
-    assert pair.preference == pytest.approx((0.9 + 0.4) / 2)
-    assert pair.first == pytest.approx((0.9 + 0.6) / 2)
-    assert pair.label_mass == pytest.approx(0.8)
+def value(measure: Any, pairs: Pairs, **more: Any) -> float:
+    return float(measure(pairs, once(pairs), **more)[0])
 
 
 def test_a_judge_who_always_takes_the_first_prefers_nobody() -> None:
-    pairs = pair_preferences([judgement(1, "a", "b", 1.0), judgement(1, "b", "a", 1.0)])
-    assert preference_scores(pairs) == {"a": 0.5, "b": 0.5}
-    assert position_bias(pairs) == 0.5
+    pairs = tabulate([judgement(1, "a", "b", 1.0), judgement(1, "b", "a", 1.0)])
+    assert scores(pairs) == {"a": 0.5, "b": 0.5}
+    assert value(preference.position_bias, pairs) == 0.5
 
 
 def test_a_judge_without_position_bias_has_none_whatever_the_texts() -> None:
-    pairs = pair_preferences(both_orders(1, "a", "b", 0.95) + both_orders(2, "a", "b", 0.2))
-    assert position_bias(pairs) == pytest.approx(0)
-
-
-def test_certain_judgements_do_not_overflow() -> None:
-    rows = [
-        {"item": 1, "first": "a", "second": "b"}
-        | {"log_prob_first_label": -1e4, "log_prob_second_label": 0.0},
-        {"item": 1, "first": "b", "second": "a"}
-        | {"log_prob_first_label": 0.0, "log_prob_second_label": -1e4},
-    ]
-    (pair,) = pair_preferences(rows).judged
-    assert (pair.preference, pair.first, pair.label_mass) == (0.0, 0.5, 1.0)
+    pairs = tabulate(both_orders(1, "a", "b", 0.95) + both_orders(2, "a", "b", 0.2))
+    assert value(preference.position_bias, pairs) == pytest.approx(0)
 
 
 @pytest.mark.parametrize("origins", ["ab", "abc", "abcde"])
 def test_the_scores_of_k_origins_sum_to_half_of_k(origins: str) -> None:
-    scores = preference_scores(pair_preferences(tournament(origins)))
-    assert sum(scores.values()) == pytest.approx(len(origins) / 2, abs=1e-12)
+    assert sum(scores(tabulate(tournament(origins))).values()) == pytest.approx(
+        len(origins) / 2, abs=1e-12
+    )
 
 
 def test_the_scores_sum_to_half_of_k_even_with_items_left_out() -> None:
-    rows = tournament("abcde")[7:-3]
-    scores = preference_scores(pair_preferences(rows))
-    assert sum(scores.values()) == pytest.approx(2.5, abs=1e-12)
+    found = scores(tabulate(tournament("abcde")[7:-3]))
+    assert sum(found.values()) == pytest.approx(2.5, abs=1e-12)
 
 
-def test_the_matrix_and_its_mirror_sum_to_one() -> None:
-    origins, matrix = preference_matrix(pair_preferences(tournament("cab")))
-    assert origins == ("a", "b", "c")
-    assert np.isnan(np.diag(matrix)).all()
-    off_diagonal = ~np.eye(3, dtype=bool)
-    np.testing.assert_allclose((matrix + matrix.T)[off_diagonal], 1)
+def test_every_other_origin_has_the_same_weight_whatever_its_items() -> None:
+    rows = both_orders(1, "a", "b", 0.9) + both_orders(2, "a", "b", 0.9)
+    rows += both_orders(1, "a", "c", 0.3) + both_orders(1, "b", "c", 0.5)
+    assert scores(tabulate(rows))["a"] == pytest.approx((0.9 + 0.3) / 2)
 
 
-def test_a_score_is_the_mean_of_its_row_of_the_matrix() -> None:
-    pairs = pair_preferences(tournament("abcd"))
-    _, matrix = preference_matrix(pairs)
-    assert list(preference_scores(pairs).values()) == pytest.approx(np.nanmean(matrix, axis=1))
+def test_weights_are_those_of_the_items() -> None:
+    pairs = tabulate(both_orders(1, "a", "b", 0.9) + both_orders(2, "a", "b", 0.2))
+    weights = np.array([[3.0, 1.0], [0.0, 2.0], [0.0, 0.0]])
+    found = preference.preference_scores(pairs, weights)["a"]
+    assert found[:2] == pytest.approx([(3 * 0.9 + 0.2) / 4, 0.2])
+    assert np.isnan(found[2])
 
 
 def test_the_order_of_the_judgements_makes_no_difference() -> None:
     rows = tournament("abcd")
     shuffled = Random(5).sample(rows, len(rows))
-    assert preference_measurements(rows, "a", "d") == preference_measurements(shuffled, "a", "d")
+    assert scores(tabulate(rows)) == scores(tabulate(shuffled))
 
 
 def test_the_biases_are_differences_of_scores() -> None:
-    scores = {"own": 0.8, "x": 0.5, "y": 0.3, "human": 0.4}
-    assert self_preference_bias(scores, "own", "human") == pytest.approx(0.4)
-    assert synthetic_preference(scores, "human") == pytest.approx((0.8 + 0.5 + 0.3) / 3 - 0.4)
+    found = {name: np.array([s]) for name, s in zip("oxyh", (0.8, 0.5, 0.3, 0.4), strict=True)}
+    assert preference.self_preference_bias(found, "o", "h") == pytest.approx([0.4])
+    assert preference.synthetic_preference(found, "h") == pytest.approx([1.6 / 3 - 0.4])
 
 
 @pytest.mark.parametrize(("own", "reason"), [("z", "not among"), ("human", "not among")])
 def test_the_own_origin_must_be_a_judged_synthetic_one(own: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        self_preference_bias({"a": 0.5, "human": 0.5}, own, "human")
+        preference.self_preference_bias({"a": np.ones(1), "human": np.ones(1)}, own, "human")
 
 
 def test_a_bias_needs_something_to_compare_with() -> None:
+    two = {"a": np.ones(1), "human": np.ones(1)}
     with pytest.raises(ValueError, match="no synthetic origin besides 'a'"):
-        self_preference_bias({"a": 0.5, "human": 0.5}, "a", "human")
+        preference.self_preference_bias(two, "a", "human")
     with pytest.raises(ValueError, match="it takes 'human'"):
-        synthetic_preference({"a": 0.5, "b": 0.5}, "human")
+        preference.synthetic_preference({"a": np.ones(1), "b": np.ones(1)}, "human")
 
 
-def test_a_pair_without_both_orders_is_left_out_and_counted() -> None:
-    rows = [*both_orders(1, "a", "b", 0.9), judgement(2, "a", "b", 0.1)]
-    pairs = pair_preferences(rows)
-    assert len(pairs.judged) == 1
-    assert pairs.incomplete == (("a", "b"),)
+def test_scores_that_would_rest_on_different_comparisons_are_refused() -> None:
+    rows = both_orders(1, "a", "b", 0.9) + both_orders(1, "a", "c", 0.9)
+    pairs = tabulate(rows + both_orders(1, "b", "c", 0.9, state="failed"))
+    with pytest.raises(ValueError, match="no pair of 'b' and 'c'"):
+        scores(pairs)
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        {"state": "failed"},
-        {"log_prob_first_label": None},
-        {"log_prob_second_label": math.nan},
-        {"log_prob_first_label": -math.inf, "log_prob_second_label": -math.inf},
-    ],
-)
-def test_a_pair_that_failed_in_one_order_is_left_out_as_a_whole(broken: dict[str, Any]) -> None:
-    one, other = both_orders(1, "a", "b", 0.9)
-    pairs = pair_preferences([one, other | broken])
-    assert (pairs.judged, pairs.incomplete) == ((), (("a", "b"),))
+def test_label_bias_is_not_defined_where_labels_were_not_swapped() -> None:
+    pairs = tabulate(both_orders(1, "a", "b", 0.9))
+    with pytest.raises(ValueError, match="not swapped"):
+        value(preference.label_bias, pairs)
 
 
-def test_identical_texts_are_dropped_and_counted() -> None:
-    rows = both_orders(1, "a", "human", 0.9)
-    rows += both_orders(2, "a", "human", 0.5, state="identical")
-    preference = by_name(preference_measurements(rows, "a", "human"))["preference", "a"]
-    assert preference.value == pytest.approx(0.9)
-    assert (preference.n, preference.excluded) == (1, 1)
-    assert preference.note == "1 identical"
-
-
-def test_an_origin_is_not_compared_with_itself() -> None:
-    with pytest.raises(ValueError, match="compared with itself"):
-        pair_preferences([judgement(1, "a", "a", 0.5)])
-
-
-def test_an_order_judged_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="judged twice"):
-        pair_preferences([judgement(1, "a", "b", 0.5), judgement(1, "a", "b", 0.6)])
+def test_a_judge_who_always_answers_b_has_a_label_bias_and_no_position_bias() -> None:
+    rows = [
+        judgement(1, *texts, 0.1 if labels[0] == "A" else 0.9, labels=list(labels))
+        for texts in (("a", "b"), ("b", "a"))
+        for labels in (("A", "B"), ("B", "A"))
+    ]
+    pairs = tabulate(rows)
+    assert value(preference.label_bias, pairs) == pytest.approx(-0.4)
+    assert value(preference.position_bias, pairs) == pytest.approx(0)
 
 
 def test_label_mass_is_the_probability_of_the_two_labels_together() -> None:
-    assert label_mass(pair_preferences(both_orders(1, "a", "b", 0.3))) == pytest.approx(0.8)
+    assert value(preference.label_mass, tabulate(both_orders(1, "a", "b", 0.3))) == (
+        pytest.approx(0.8)
+    )
 
 
-def test_discernment_counts_wins_and_half_of_ties() -> None:
+def test_discernment_of_controls_counts_wins_and_half_of_ties() -> None:
     rows = [
         *both_orders(1, "human", "human elsewhere", 0.9),
         *both_orders(2, "human", "human elsewhere", 0.5),
         *both_orders(3, "human", "human elsewhere", 0.2),
         *both_orders(4, "human", "human elsewhere", 0.6),
     ]
-    assert discernment(pair_preferences(rows), "human") == 2.5 / 4
+    pairs = tabulate(rows)
+    assert value(preference.control_discernment, pairs, good="human") == pytest.approx(2.5 / 4)
+    with pytest.raises(ValueError, match="does not say"):
+        value(preference.control_discernment, tabulate(both_orders(1, "a", "b", 0.9)), good="x")
 
 
-def test_discernment_is_the_same_whichever_name_sorts_first() -> None:
-    rows = both_orders(1, "human", "a wrong one", 0.9) + both_orders(2, "human", "a wrong one", 0.8)
-    assert discernment(pair_preferences(rows), "human") == 1
+def test_the_better_text_is_the_right_one_else_that_of_higher_quality() -> None:
+    def facts(correct: tuple[float, float], quality: tuple[float, float]) -> dict[str, float]:
+        return {
+            "first_correct": correct[0],
+            "second_correct": correct[1],
+            "first_quality": quality[0],
+            "second_quality": quality[1],
+        }
+
+    known = [((1.0, 0.0), (1.0, 5.0)), ((1.0, 1.0), (1.0, 5.0)), ((0.0, 0.0), (2.0, 2.0))]
+    rows = []
+    for item, sides in enumerate(known):
+        one, other = both_orders(item, "a", "b", 0.6)
+        rows += [one | facts(*sides), other | facts(*((b, a) for a, b in sides))]
+    pairs = tabulate([*rows, *both_orders(9, "a", "b", 0.6)])
+    assert preference.better(pairs).tolist() == [1, -1, 0, 0]
+    assert value(preference.discernment, pairs) == 0.5
 
 
-def test_a_control_pair_must_hold_the_better_one() -> None:
-    with pytest.raises(ValueError, match="must be 'human'"):
-        discernment(pair_preferences(both_orders(1, "a", "b", 0.9)), "human")
+def test_discernment_is_not_defined_where_no_better_text_is_known() -> None:
+    with pytest.raises(ValueError, match="of no pair"):
+        value(preference.discernment, tabulate(both_orders(1, "a", "b", 0.6)))
 
 
-def test_control_pairs_count_for_discernment_only() -> None:
-    rows = both_orders(1, "a", "human", 0.9) + both_orders(1, "a", "b", 0.6)
-    rows += both_orders(1, "b", "human", 0.7)
-    controls = both_orders(1, "human", "mismatched", 0.8, control=True)
-    alone = by_name(preference_measurements(rows, "a", "human"))
-    beside = by_name(preference_measurements(rows + controls, "a", "human"))
-    assert alone.pop(("discernment", "controls")).value is None
-    assert beside.pop(("discernment", "controls")).value == 1
-    assert alone == beside
+@pytest.mark.parametrize(
+    ("one_first", "other_first", "verdict"),
+    [
+        (0.9, 0.2, 1),  # both orders: a
+        (0.2, 0.9, -1),  # both orders: b
+        (0.9, 0.9, 0),  # always the first: opposite verdicts, a tie
+        (0.5, 0.2, 1),  # a tie and a verdict
+        (0.9, 0.5, 1),
+        (0.5, 0.5, 0),
+    ],
+)
+def test_verdicts_of_both_orders_are_brought_together(
+    one_first: float, other_first: float, verdict: int
+) -> None:
+    pairs = tabulate([judgement(1, "a", "b", one_first), judgement(1, "b", "a", other_first)])
+    assert preference.verdicts(pairs).tolist() == [verdict]
+    assert value(preference.tie_rate, pairs) == float(verdict == 0)
 
 
-def test_all_measurements_of_a_judge_are_there() -> None:
-    measurements = by_name(preference_measurements(tournament("abcde"), "a", "e"))
-    assert {name for name, _ in measurements} == {
-        "preference",
-        "self_preference_bias",
-        "synthetic_preference",
-        "position_bias",
-        "label_mass",
-        "discernment",
-    }
-    assert measurements["preference", "c"].n == 16
-    assert measurements["self_preference_bias", "pairs"].n == 40
-
-
-def test_what_is_not_defined_is_none_with_its_reason() -> None:
-    empty = by_name(preference_measurements([], "a", "human"))
-    assert {measurement.value for measurement in empty.values()} == {None}
-    rows = [judgement(1, *two, 0.5) for two in combinations("abc", 2)]
-    lacking = by_name(preference_measurements(rows, "a", "c"))
-    assert lacking["preference", "a"].value is None
-    assert lacking["preference", "a"].excluded == 2
-    assert "could be judged in both orders" in lacking["preference", "a"].note
+def test_certainty_is_the_distance_from_one_half() -> None:
+    pairs = tabulate(both_orders(1, "a", "b", 0.9) + both_orders(2, "a", "b", 0.3))
+    assert value(preference.certainty, pairs) == pytest.approx(0.3)
 
 
 def test_the_recorded_preferences_of_the_eggs_study_give_its_recorded_biases() -> None:
@@ -247,9 +197,46 @@ def test_the_recorded_preferences_of_the_eggs_study_give_its_recorded_biases() -
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
     for row in rows:
-        scores = {name: float(row[name]) for name in ("llama", "qwen", "gemma", "falcon", "human")}
-        assert sum(scores.values()) == pytest.approx(2.5, abs=1e-6)
-        bias = self_preference_bias(scores, "llama", "human")
+        recorded = {
+            n: np.array(float(row[n])) for n in ("llama", "qwen", "gemma", "falcon", "human")
+        }
+        assert sum(recorded.values()) == pytest.approx(2.5, abs=1e-6)
+        bias = preference.self_preference_bias(recorded, "llama", "human")
         assert bias == pytest.approx(float(row["SPB_derived"]), abs=1e-6)
-        synthetic = synthetic_preference(scores, "human")
+        synthetic = preference.synthetic_preference(recorded, "human")
         assert synthetic == pytest.approx(float(row["PSB_derived"]), abs=1e-6)
+
+
+def unmet(strength: Any, wanted: Any) -> Any:
+    chosen = 1 / (1 + np.exp(strength[None, :] - strength[:, None])) - 0.5 * np.eye(5)
+    return np.append((chosen.sum(axis=1) / 4 - wanted)[:4], strength.sum())
+
+
+def test_judgements_with_the_recorded_scores_give_the_recorded_biases() -> None:
+    """The same from rows: preferences of pairs that add up to the recorded scores."""
+    if not EGGS.is_file():
+        pytest.skip("the recorded results are not on this machine")
+    with EGGS.open(encoding="utf-8", newline="") as file:
+        recorded = list(csv.DictReader(file))
+    names = ("llama", "qwen", "gemma", "falcon", "human")
+    for row in recorded:
+        # Bradley-Terry strengths that add up to the recorded scores
+        wanted = np.array([float(row[name]) for name in names])
+        strength = root(unmet, np.zeros(5), (wanted,)).x
+        rows = [
+            pair
+            for one, other in combinations(range(5), 2)
+            for pair in both_orders(
+                1,
+                names[one],
+                names[other],
+                1 / (1 + math.exp(strength[other] - strength[one])),
+            )
+        ]
+        found = preference.preference_scores(tabulate(rows), np.ones((1, 1)))
+        for name in names:
+            assert found[name][0] == pytest.approx(float(row[name]), abs=1e-6)
+        bias = preference.self_preference_bias(found, "llama", "human")[0]
+        assert round(float(bias), 3) == round(float(row["SPB_derived"]), 3)
+        synthetic = preference.synthetic_preference(found, "human")[0]
+        assert round(float(synthetic), 3) == round(float(row["PSB_derived"]), 3)

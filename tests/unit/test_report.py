@@ -231,6 +231,22 @@ def test_the_same_study_gives_the_same_bytes(tmp_path: Path, drawn: Path) -> Non
     assert page(tmp_path, drawn) == page(tmp_path, drawn)
 
 
+def test_methods_say_what_judges_were_asked() -> None:
+    settings = {"swap_labels": True, "pairs": "sample 3", "check": "gsm8k", "cells": True}
+    probes = {"preference": {**settings, "labels": ["G", "H"], "questions": ["rating"]}}
+    said = dict(methods.methods(config(probes=probes)))["Preference"]
+    for words in (
+        "3 pairs an item",
+        "both places",
+        "G and H",
+        "every cell",
+        "from 1 to 5",
+        "wrong",
+    ):
+        assert words in said
+    assert "from 1 to 5" not in dict(methods.methods(config()))["Preference"]
+
+
 def test_methods_follow_the_config() -> None:
     mixes = {"both": {"origins": {"human": 0.25, "wren": 0.75}}}
     words = dict(methods.methods(config(mixes=mixes, training={"rank": 32}, seeds=[7, 8])))

@@ -65,6 +65,10 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"probes__robustness__attacks": ["persona"]}, {"attack"}),
         ({"probes__preference__items": 8}, {"judge"}),
         ({"probes__preference__items": 30}, {"judge", "candidates"}),
+        ({"probes__preference__swap_labels": True}, {"judge"}),
+        ({"probes__preference__questions": ["rating"]}, {"judge"}),
+        ({"probes__preference__pairs": "sample 2"}, {"judge"}),
+        ({"probes__preference__cells": True}, {"judge", "preference"}),
         ({"mixes__multi__origins": {"finch": 0.5, "wren": 0.5}}, {"generate"}),
         ({"mixes__other": {"origins": {"finch": 1.0}}}, set()),
         ({"generation__temperature": 0.5}, {"generate", "candidates", "respond", "attack"}),
@@ -103,3 +107,24 @@ def test_keys_never_enter_a_description(study_config: dict[str, Any]) -> None:
 
 def test_the_target_is_its_own_source(study_config: dict[str, Any]) -> None:
     assert study(study_config).own_source("wren") == "wren"
+
+
+def test_a_cells_own_text_is_that_of_the_source_it_was_made_from_or_its_own(
+    study_config: dict[str, Any],
+) -> None:
+    assert study(study_config).own_origin("wren", "single") == "wren"
+    with_cells = study(study_config, probes__preference__cells=True)
+    assert with_cells.own_origin("wren", "single") == "wren/single"
+    assert with_cells.judged_cells("wren", 2)[0] == (
+        "results/micro/cells/wren/vanilla/seed=2/candidates.jsonl"
+    )
+    assert "wren/vanilla" in with_cells.judged_origins("wren")
+
+
+def test_items_of_judges_are_summaries_of_documentation_or_instructions(
+    study_config: dict[str, Any],
+) -> None:
+    assert study(study_config).judged_items() == "results/micro/data/items.jsonl"
+    instructions = study(study_config, probes__preference__task="instruct")
+    assert instructions.judged_items() == "results/micro/data/test.jsonl"
+    assert "judge-answers" in instructions.spec("judge", **CELL)

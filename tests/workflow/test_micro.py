@@ -43,6 +43,7 @@ def test_every_cell_has_every_measurement(micro: Path) -> None:
     assert per_cell == {(mix, seed) for mix in ("vanilla", "human", "multi") for seed in "12"}
     metrics = {row["metric"] for row in found}
     assert {"bits_per_byte", "self_bleu", "refusal_rate", "position_bias", "preference"} <= metrics
+    assert {"label_bias", "likelihood_preference", "rating", "self_recognition"} <= metrics
     for row in found:
         assert row["value"] or row["note"], row
 

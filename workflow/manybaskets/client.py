@@ -30,6 +30,7 @@ from manybaskets.connection import (
     State,
     connect,
 )
+from manybaskets.continuations import TextReply, TextRequest, ask_text, ask_texts
 from manybaskets.files import canonical_json
 
 ENGINE_REQUESTS_IN_FLIGHT = 512  # vLLM queues what its batch does not hold
@@ -73,10 +74,11 @@ class LabelRequest:
 
 @dataclass(frozen=True)
 class LabelReply:
-    """Natural log-probabilities of the labels as the first token of the reply.
+    """Natural log-probabilities of the labels as the beginning of the reply.
 
-    Taken before temperature and top-p, log-sum-exp over a label's single-token spellings ("A" and
-    " A"); None where the server did not return it.
+    Taken before temperature and top-p, log-sum-exp over a label's spellings ("A" and " A"): those
+    that are one token, or where none is, as an engine's tokenizer cuts them. None where the server
+    did not return it.
     """
 
     id: str
@@ -85,8 +87,8 @@ class LabelReply:
     reason: str
 
 
-Asked = TypeVar("Asked", ChatRequest, LabelRequest)
-Answered = TypeVar("Answered", Reply, LabelReply)
+Asked = TypeVar("Asked", ChatRequest, LabelRequest, TextRequest)
+Answered = TypeVar("Answered", Reply, LabelReply, TextReply)
 
 
 class Client:
@@ -125,6 +127,18 @@ class Client:
         """
         one = self._label_one if self._access.socket else self._label_one_of_top
         return self._all(requests, _Rows(partial, "labels", LabelReply), one, progress)
+
+    def text_log_probs(
+        self, requests: Sequence[TextRequest], partial: Path | None = None, progress: str = ""
+    ) -> list[TextReply]:
+        """One TextReply per request, in their order; otherwise as `chat`.
+
+        An endpoint does not tell it: every reply has failed with that reason.
+        """
+        if self._access.socket is None:
+            reason = "An endpoint does not tell how probable a given text is."
+            return [TextReply(request.id, None, 0, "failed", reason) for request in requests]
+        return self._all(requests, _Rows(partial, "texts", TextReply), self._text_one, progress)
 
     def _all(
         self,
@@ -225,10 +239,8 @@ class Client:
     async def _label_one(self, connection: "Connection", request: LabelRequest) -> LabelReply:
         nothing = (None,) * len(request.labels)
         spellings = [await connection.spellings(label) for label in request.labels]
-        for label, ids in zip(request.labels, spellings, strict=True):
-            if not ids:
-                reason = f"The label {label!r} is not one token of the model's vocabulary."
-                return LabelReply(request.id, nothing, "failed", reason)
+        if not all(spellings):
+            return await self._label_one_of_several_tokens(connection, request)
         body = {
             "model": self._access.model,
             "messages": list(request.messages),
@@ -247,6 +259,25 @@ class Client:
         }
         values = tuple(_log_sum_exp([log_probs[token] for token in ids]) for ids in spellings)
         return LabelReply(request.id, values, "ok", "")
+
+    async def _label_one_of_several_tokens(
+        self, connection: "Connection", request: LabelRequest
+    ) -> LabelReply:
+        asked = TextRequest(request.id, request.messages, "")
+        values = []
+        for label in request.labels:
+            spelled = await ask_texts(connection, self._access.model, asked, (label, f" {label}"))
+            for reply in spelled:
+                if reply.state != "ok":
+                    nothing = (None,) * len(request.labels)
+                    return LabelReply(request.id, nothing, reply.state, reply.reason)
+            values.append(
+                _log_sum_exp([-reply.nats for reply in spelled if reply.nats is not None])
+            )
+        return LabelReply(request.id, tuple(values), "ok", "")
+
+    async def _text_one(self, connection: "Connection", request: TextRequest) -> TextReply:
+        return await ask_text(connection, self._access.model, request)
 
     async def _label_one_of_top(
         self, connection: "Connection", request: LabelRequest
@@ -290,7 +321,7 @@ class _Rows(Generic[Answered]):
         self._kind = kind
         self._answer: type[Any] = answer
 
-    def key(self, identity: str, request: ChatRequest | LabelRequest) -> str:
+    def key(self, identity: str, request: ChatRequest | LabelRequest | TextRequest) -> str:
         """Changes with anything that changes the answer; the row's id is not among it."""
         fields = {name: value for name, value in asdict(request).items() if name != "id"}
         told = canonical_json([self._kind, identity, fields])
@@ -330,7 +361,7 @@ class _Appending:
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
-    def __enter__(self) -> Callable[[str, Reply | LabelReply], None]:
+    def __enter__(self) -> Callable[[str, Reply | LabelReply | TextReply], None]:
         if self._path is None:
             return lambda *_: None
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -340,7 +371,7 @@ class _Appending:
             self._file.write("\n")
         return self._append
 
-    def _append(self, key: str, answer: Reply | LabelReply) -> None:
+    def _append(self, key: str, answer: Reply | LabelReply | TextReply) -> None:
         self._file.write(canonical_json({"key": key, **asdict(answer)}) + "\n")
 
     def __exit__(self, *_: object) -> None:

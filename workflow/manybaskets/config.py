@@ -260,12 +260,31 @@ class Robustness(Section):
 
 
 class Preference(Section):
-    """Each cell as a judge between summaries of the same text."""
+    """Each cell as a judge of texts of the human, of every source, and of cells if wanted."""
 
+    task: Literal["summarize", "instruct"] | None = None
+    """What the texts are: summaries, or responses to instructions. By default summaries where the
+    human text is documentation, and `dataset.task` elsewhere."""
     items: Count = 24
     labels: tuple[str, str] = ("A", "B")
+    """What a judge answers with; each should be one token of its vocabulary."""
+    swap_labels: bool = False
+    """Whether every pair is also shown with the labels crosswise, which tells the bias of a label
+    from that of a position, for twice the judgements."""
     controls: int = Field(24, ge=0)
-    """Pairs in which the better summary is known: this text's against another text's."""
+    """Pairs in which the better text is known: this item's against another item's."""
+    pairs: str = Field("all", pattern=r"^(all|vs-own|sample [1-9][0-9]*)$")
+    """Which origins are compared on an item: `all`, `vs-own` (the judge's own with each other), or
+    `sample n`: n pairs an item, in turn, the same for every judge."""
+    questions: list[Literal["likelihood", "rating", "recognition"]] = ["likelihood"]
+    """What is asked of single texts: how probable they are to the judge, how good from 1 to 5, and
+    whether the judge wrote them."""
+    check: Literal["gsm8k", "last-number"] | None = None
+    """How right and wrong are known, where items have one number as answer: `gsm8k` takes what
+    follows the last `####` of a response, `last-number` its last number."""
+    cells: bool = False
+    """Whether the cells of the target and seed are candidates, too; a cell's own text is then its
+    own, not that of the source it was trained from."""
 
 
 class Probes(Section):

@@ -110,6 +110,7 @@ class Connection:
         self._access = access
         self._budget = budget
         self._spellings: dict[str, asyncio.Task[tuple[int, ...]]] = {}
+        self._tokens: dict[str, asyncio.Task[list[int] | Refusal]] = {}
 
     async def post(
         self, path: str, body: dict[str, Any], reply_tokens: int
@@ -139,6 +140,16 @@ class Connection:
         if label not in self._spellings:
             self._spellings[label] = asyncio.ensure_future(self._ask_spellings(label))
         return await self._spellings[label]
+
+    async def tokens(self, body: str) -> list[int] | Refusal:
+        """The engine's tokens of a text or a conversation; `body` is that of `/tokenize`."""
+        if body not in self._tokens:
+            self._tokens[body] = asyncio.ensure_future(self._ask_tokens(body))
+        return await self._tokens[body]
+
+    async def _ask_tokens(self, body: str) -> list[int] | Refusal:
+        answer = await self._post_to_engine("/tokenize", body)
+        return answer if isinstance(answer, Refusal) else [int(token) for token in answer["tokens"]]
 
     async def _ask_spellings(self, label: str) -> tuple[int, ...]:
         ids = set()

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from manybaskets import judging
 from manybaskets.config import Scratch
 from manybaskets.devices import on_cpu
 from manybaskets.graph import Graph, Job
@@ -25,7 +26,7 @@ SHARE_USED = 0.6  # of max_tokens, by an ordinary response
 START = {
     **dict.fromkeys(("pretrain", "yardstick", "train", "score"), 8.0),
     **dict.fromkeys(("mirror", "reference", "embed"), 8.0),
-    **dict.fromkeys(("generate", "candidates", "respond", "attack", "judge"), 2.0),
+    **dict.fromkeys(("generate", "candidates", "respond", "attack", "answer", "judge"), 2.0),
     **dict.fromkeys(("collapse", "robustness", "preference", "mix", "dataset"), 1.0),
     **{"documentation": 20.0, "tokenizer": 10.0, "fetch": 60.0, "findings": 3.0},
     **{"figures": 12.0, "report": 3.0},
@@ -82,6 +83,8 @@ class Estimates:
             return self._asked(job.wildcards["source"]) * config.generation.max_tokens
         if job.stage == "candidates" and self.study.config.probes.preference:
             return self._items() * config.generation.max_tokens
+        if job.stage == "answer" and self.study.config.probes.preference:
+            return self.study.config.probes.preference.items * config.generation.max_tokens
         if job.stage == "respond":
             return self._responses() * config.generation.max_tokens
         if job.stage == "attack" and config.probes.robustness:
@@ -93,8 +96,12 @@ class Estimates:
         preference = self.study.config.probes.preference
         if job.stage != "judge" or not preference:
             return 0
-        origins = len(self.study.config.sources) + 1
-        return preference.items * origins * (origins - 1) + 2 * preference.controls
+        wildcards = job.wildcards
+        return judging.count_asked(
+            preference.model_dump(),
+            self.study.judged_origins(wildcards["target"]),
+            self.study.own_origin(wildcards["target"], wildcards["mix"]),
+        )
 
     # ---- seconds of work, by stage -------------------------------------------------------------
 
@@ -145,6 +152,10 @@ class Estimates:
         robustness = self.study.config.probes.robustness
         assert robustness is not None
         return self._writing(target, self._attempts() * robustness.max_tokens)
+
+    def _answer(self, target: str, mix: str, seed: str) -> float | None:
+        asked = self.tokens(Job("answer", (target, mix, seed)))
+        return self._writing(target, asked)
 
     def _judge(self, target: str, mix: str, seed: str) -> float | None:
         asked = self.judgements(Job("judge", (target, mix, seed)))

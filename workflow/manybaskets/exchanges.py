@@ -45,9 +45,28 @@ def summarize_prompt(template: str, text: str) -> str:
     return template.strip().format(text=text)
 
 
-def judge_prompt(template: str, text: str, first: str, second: str) -> str:
-    """A text and two summaries in, one of the letters A and B out."""
-    return template.strip().format(text=text, first=first, second=second)
+def judge_prompt(
+    template: str,
+    text: str,
+    first: str,
+    second: str,
+    labels: Sequence[str] = ("A", "B"),
+    swapped: bool = False,
+) -> str:
+    """A text and two candidates in, one of two labels out; `swapped` puts the labels crosswise.
+
+    The question names the labels in their own order whichever text has which.
+    """
+    first_label, second_label = reversed(labels) if swapped else labels
+    return template.strip().format(
+        text=text,
+        first=first,
+        second=second,
+        first_label=first_label,
+        second_label=second_label,
+        label=labels[0],
+        other_label=labels[1],
+    )
 
 
 def stand_in_requests(resource: dict[str, Any]) -> list[Request]:

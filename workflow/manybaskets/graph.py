@@ -46,6 +46,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "collapse": {"measured": f"{CELL}/collapse.json", "outliers": f"{CELL}/outliers.json"},
     "attack": {"attacks": f"{CELL}/restricted/attacks.jsonl"},
     "robustness": {"measured": f"{CELL}/robustness.json"},
+    "answer": {"candidates": f"{CELL}/candidates.jsonl"},
     "judge": {"judgements": f"{CELL}/judgements.jsonl"},
     "preference": {"measured": f"{CELL}/preference.json"},
     "findings": {
@@ -74,14 +75,15 @@ WILDCARDS = {
 
 # Stages that run a model, on a GPU where there is one.
 ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
-    *("reference", "mirror", "embed", "attack", "judge"),
+    *("reference", "mirror", "embed", "attack", "answer", "judge"),
 }
 
 # What runs first when more is ready than there is room for: what others wait for, and within a
 # cell measuring before the next training, so that cells finish as the study goes.
 PRIORITIES = {
     **{"pretrain": 50, "generate": 40, "candidates": 40, "train": 30},
-    **dict.fromkeys(("reference", "score", "respond", "mirror", "embed", "attack", "judge"), 35),
+    **dict.fromkeys(("reference", "score", "respond", "mirror", "embed"), 35),
+    **dict.fromkeys(("attack", "answer", "judge"), 35),
     **dict.fromkeys(("collapse", "robustness", "preference"), 60),
 }
 # Parts of a description that say how much is asked for, not what the answers are: when only they
@@ -255,7 +257,7 @@ class Graph:
         }
 
     def _candidates(self, source: str) -> Inputs:
-        return {"texts": self._data("items"), "model": self._source_model(source)}
+        return {"texts": self.study.judged_items(), "model": self._source_model(source)}
 
     def _mix(self, mix: str, seed: str) -> Inputs:
         study = self.study
@@ -285,10 +287,14 @@ class Graph:
     def _attack(self, target: str, mix: str, seed: str) -> Inputs:
         return self._model(target, mix, seed)
 
+    def _answer(self, target: str, mix: str, seed: str) -> Inputs:
+        return {**self._model(target, mix, seed), "texts": self.study.judged_items()}
+
     def _judge(self, target: str, mix: str, seed: str) -> Inputs:
         return {
             **self._model(target, mix, seed),
-            "texts": self._data("items"),
+            "texts": self.study.judged_items(),
+            "cells": self.study.judged_cells(target, seed),
             "candidates": [
                 self.study.path("candidates", f"{name}.jsonl") for name in self.study.config.sources
             ],

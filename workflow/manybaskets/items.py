@@ -15,21 +15,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from manybaskets import biases
 from manybaskets.bootstrap import ByItem
 from manybaskets.files import read_json, whole_file
-from manybaskets.preference import (
-    JudgedPairs,
-    pair_preferences,
-    position_bias,
-    preference_scores,
-    self_preference_bias,
-    synthetic_preference,
-)
+from manybaskets.judgements import tabulate
 from manybaskets.refusals import ANSWERED, is_refusal
 
 if TYPE_CHECKING:
     import pandas as pd
 
+OF_ITEMS = ("preference", "self_preference_bias", "synthetic_preference", "position_bias")
 SAME = 1e-6  # relative difference up to which a metric is the mean of its prompts
 
 COLUMNS = ("target", "mix", "seed", "generation", "probe", "metric", "item_set")
@@ -92,34 +87,33 @@ def of_refusals(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [_row("refusal_rate", item_set, of_set) for item_set, of_set in sorted(found.items())]
 
 
-def of_judgements(rows: Iterable[Mapping[str, Any]], own: str, human: str) -> list[dict[str, Any]]:
-    """Per metric of the preference probe, its value on each text that was judged in all pairs."""
-    pairs = pair_preferences(row for row in rows if not row.get("control"))
-    expected = len(pairs.origins) * (len(pairs.origins) - 1) // 2
-    by_item: dict[str, list[Any]] = {}
-    for pair in pairs.judged:
-        by_item.setdefault(str(pair.item), []).append(pair)
-    found: dict[tuple[str, str], dict[str, float]] = {}
-    for item, of_item in by_item.items():
-        if len(of_item) < expected:
+def of_judgements(
+    rows: Sequence[Mapping[str, Any]], own: str | None, human: str
+) -> list[dict[str, Any]]:
+    """Per metric of the preference probe that has one, its value on each text that was judged.
+
+    A text lacks a value where not all of its pairs count.
+    """
+    pairs = tabulate(rows)
+    names = sorted({str(row["item"]) for row in rows if _is_of_pair(row)})
+    each = np.eye(len(pairs.unit_item))  # one text a time
+    found = []
+    for entry in biases.catalogue(pairs, tabulate(()), own or biases.NOBODY, human):
+        if entry.metric not in OF_ITEMS:
             continue
-        one = JudgedPairs(tuple(of_item), (), ())
-        for name, value in _preferences(one, own, human):
-            found.setdefault(name, {})[item] = value
-    return [_row(metric, item_set, values) for (metric, item_set), values in found.items()]
+        with contextlib.suppress(ValueError):  # the measurement says why
+            values = entry.measure(each)
+            of_item = {
+                names[item]: float(value)
+                for item, value in zip(pairs.unit_item, values, strict=True)
+                if np.isfinite(value)
+            }
+            found.append(_row(entry.metric, entry.item_set, of_item))
+    return found
 
 
-def _preferences(
-    pairs: JudgedPairs, own: str, human: str
-) -> Iterator[tuple[tuple[str, str], float]]:
-    scores = preference_scores(pairs)
-    for origin, score in scores.items():
-        yield ("preference", origin), score
-    yield ("position_bias", "pairs"), position_bias(pairs)
-    with contextlib.suppress(ValueError):  # the measurement says why
-        yield ("synthetic_preference", "pairs"), synthetic_preference(scores, human)
-    with contextlib.suppress(ValueError):
-        yield ("self_preference_bias", "pairs"), self_preference_bias(scores, own, human)
+def _is_of_pair(row: Mapping[str, Any]) -> bool:
+    return row.get("question", "pair") == "pair" and not row.get("control")
 
 
 def table(

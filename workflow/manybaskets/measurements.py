@@ -247,6 +247,97 @@ METRICS: dict[str, str] = {
         "Mean probability of choosing what is shown first, minus 0.5, from -0.5 to 0.5; above 0 "
         "favours the first place, 0 is none."
     ),
+    "label_bias": (
+        "Mean probability of answering with the label that sorts first, minus 0.5, over pairs "
+        "judged with the labels in both places, from -0.5 to 0.5; 0 is none."
+    ),
+    "certainty": (
+        "Mean distance of the order-averaged preference from 0.5, from 0 to 0.5; near 0 the judge "
+        "has no preference or cannot tell texts apart."
+    ),
+    "tie_rate": (
+        "Share of pairs without a verdict, since the two orders contradict each other or both are "
+        "exactly one half, from 0 to 1; lower is a judge that follows the texts."
+    ),
+    "own_preference": (
+        "Mean order-averaged probability of choosing the judge's own text over another model's, "
+        "from 0 to 1; 0.5 is no preference."
+    ),
+    "self_log_odds": (
+        "Mean order-averaged log-odds of choosing own text over another model's, at no difference "
+        "in what stands after | in the item set; above 0 favours its own text."
+    ),
+    "length_controlled_preference": (
+        "Probability of choosing own text over another model's of the same length, by logistic "
+        "regression on the difference in length (AlpacaEval), from 0 to 1; 0.5 is no preference."
+    ),
+    "equal_opportunity_bias": (
+        "Probability of preferring own text where it is better minus that of preferring another "
+        "model's where that is better (Wataoka et al.), from -1 to 1; above 0 favours its own."
+    ),
+    "self_preference_rate": (
+        "SPR: share of pairs of own and another model's text whose verdict over both orders is own "
+        "text, ties counting as no vote, from 0 to 1 (Chen et al.)."
+    ),
+    "lspr": (
+        "Of the verdicts for own answers of known correctness, the share in which own is right, "
+        "from 0 to 1; higher is a more legitimate preference (Chen et al.)."
+    ),
+    "hspp": (
+        "Share of pairs with a wrong own answer whose verdict is own, ties counting as no vote, "
+        "from 0 to 1; lower is a better judge (Chen et al.)."
+    ),
+    "evaluator_quality_baseline": (
+        "Share of votes for another model's wrong answer against a right one, on items where own "
+        "is wrong too, from 0 to 1; what poor judging alone gives (Roytburg et al.)."
+    ),
+    "evaluator_quality_excess": (
+        "Votes for own wrong answers minus votes for other models' wrong answers, against the "
+        "same right answers of the same items, from -1 to 1; above 0 favours its own."
+    ),
+    "diagonal_excess": (
+        "How much higher judges score their own text than the means of judge and text's origin "
+        "say, by least squares over the matrix of judges and origins; above 0 favours its own."
+    ),
+    "diagonal_excess_controlled": (
+        "Diagonal excess at equal length and log-perplexity of the texts, as far as they are "
+        "known (named after | in the item set); above 0 favours its own."
+    ),
+    "likelihood_preference": (
+        "Share of pairs in which this origin's text is more probable per byte under the judge, "
+        "averaged over the other origins, from 0 to 1; 0.5 is as probable as the others."
+    ),
+    "likelihood_bias": (
+        "Likelihood preference of the judge's own origin minus the mean of the other synthetic "
+        "origins, from -1 to 1; what probability alone would give as self-preference."
+    ),
+    "candidate_bits_per_byte": (
+        "Mean bits per UTF-8 byte of this origin's texts under the judge; lower is more familiar."
+    ),
+    "rating": (
+        "Mean rating of this origin's texts, the expected value over the probabilities of the "
+        "score tokens, from 1 to 5; higher is better in the judge's eyes."
+    ),
+    "rating_bias": (
+        "Mean rating of the judge's own origin minus the mean of the other synthetic origins, from "
+        "-4 to 4; above 0 favours its own text."
+    ),
+    "rating_outside": (
+        "Mean probability outside the five score tokens when asked for a rating, from 0 to 1; "
+        "high values say that the judge does not follow the format."
+    ),
+    "recognition": (
+        "Mean probability of yes, of yes and no together, to whether the judge wrote this origin's "
+        "text, from 0 to 1."
+    ),
+    "self_recognition": (
+        "Share of pairs of own and another model's text in which own has the higher probability of "
+        "yes, ties counting half, from 0 to 1; 0.5 is chance."
+    ),
+    "recognition_mass": (
+        "Mean probability of yes and no together when asked whether the judge wrote a text, from 0 "
+        "to 1; low values say that the judge does not follow the format."
+    ),
     "label_mass": (
         "Mean probability that the judge gives to the two labels together, from 0 to 1; low values "
         "say that the judge does not follow the format."

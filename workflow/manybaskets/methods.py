@@ -215,13 +215,34 @@ def _robustness(config: StudyConfig) -> str:
 def _preference(config: StudyConfig) -> str:
     settings = config.probes.preference
     assert settings is not None
+    placed = ", with the labels in both places" if settings.swap_labels else ""
+    compared = {"all": "all pairs", "vs-own": "all pairs with the judge's own text"}.get(
+        settings.pairs, f"{settings.pairs.removeprefix('sample ')} pairs an item, in turn,"
+    )
+    origins = "human text, every source" + (" and every cell of the seed" if settings.cells else "")
+    asked = {
+        "likelihood": "how probable it is per byte",
+        "rating": "a rating from 1 to 5 (the expected value over the scores' probabilities)",
+        "recognition": "whether the judge wrote it",
+    }
+    further = listed([asked[question] for question in settings.questions])
+    checked = (
+        " Right and wrong answers are known by the number that a response ends in; the bias of "
+        "wrong own answers is held against that of other models' equally wrong ones "
+        "(arXiv:2601.22548)."
+        if settings.check
+        else ""
+    )
     return (
-        f"Each model judged pairs of texts of different origins on {settings.items} items, in both "
-        "orders; the preference is the probability of the label of one text among the two labels, "
-        "averaged over both orders. Self-preference bias is the preference for the target's own "
-        "text minus the mean preference for other synthetic text (arXiv:2511.01490). "
-        f"{settings.controls} control pairs, in which the better text is known, measure whether "
-        "the judge can tell at all."
+        f"Each model judged {compared} of texts of {origins} on {settings.items} items, in both "
+        f"orders{placed}; the preference is the probability of the label of one text among the two "
+        f"labels {settings.labels[0]} and {settings.labels[1]} before any warping, averaged over "
+        "both orders. Self-preference bias is the preference for the judge's own text minus the "
+        "mean preference for other synthetic text (arXiv:2511.01490); its log-odds are also given "
+        "at no difference in length and, where known, quality and log-perplexity. "
+        + (f"Of each text it was asked: {further}. " if further else "")
+        + f"{settings.controls} control pairs, in which the better text is known, measure whether "
+        f"the judge can tell at all.{checked}"
     )
 
 

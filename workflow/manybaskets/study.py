@@ -236,6 +236,17 @@ class Study:
             "engine": self._engine(self.config.sources[source].model),
         }
 
+    def _answer(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        preference = self.config.probes.preference
+        assert preference is not None
+        return {
+            "generation": _plain(self.config.generation),
+            "items": preference.items,
+            "seed": int(seed),
+            "engine": self._engine(target),
+            **self._base(target),
+        }
+
     def _mix(self, mix: str, seed: str) -> dict[str, Any]:
         return {
             "mix": _recipe(self.config.mixes[mix]),
@@ -315,17 +326,24 @@ class Study:
     def _judge(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         preference = self.config.probes.preference
         assert preference is not None
-        template = "judge" if self.config.dataset.docs else "judge-answers"
+        kind = "" if self.judged_task() == "summarize" else "-answers"
+        names = {"pair": "judge", "rating": "rate", "recognition": "recognize"}
+        asked = {"pair", *preference.questions} & set(names)
+        templates = {question: f"prompts/{names[question]}{kind}.txt" for question in asked}
         return {
             "preference": _plain(preference),
-            "template": _texts(f"prompts/{template}.txt"),
+            "templates": templates,
+            "texts": _texts(*sorted(templates.values())),
             "origins": [HUMAN, *self.config.sources],
+            "judge": f"{target}/{mix}",
+            "seed": int(seed),
+            "own": self.own_origin(target, mix),
             "engine": self._engine(target),
             **self._base(target),
         }
 
     def _preference(self, target: str, mix: str, seed: str) -> dict[str, Any]:
-        return {"own": self.own_source(target)}
+        return {"own": self.own_origin(target, mix)}
 
     def _findings(self) -> dict[str, Any]:
         contrasts = _plain(self.config.contrasts)
@@ -372,6 +390,37 @@ class Study:
     def own_source(self, target: str) -> str | None:
         """The source that is the target itself, whose text a judge may take for its own."""
         return next((n for n, s in self.config.sources.items() if s.model == target), None)
+
+    def own_origin(self, target: str, mix: str) -> str | None:
+        """The origin of the texts that are a cell's own as a judge."""
+        preference = self.config.probes.preference
+        if preference and preference.cells:
+            return f"{target}/{mix}"
+        return self.own_source(target)
+
+    def judged_task(self) -> str:
+        """What judges compare: summaries, or responses to instructions."""
+        preference = self.config.probes.preference
+        if preference and preference.task:
+            return preference.task
+        return "summarize" if self.config.dataset.docs else self.config.dataset.task
+
+    def judged_items(self) -> str:
+        """The file of the items that judges compare texts on."""
+        summaries = not self.config.dataset.docs or self.judged_task() == "summarize"
+        return self.path("data", "items.jsonl" if summaries else "test.jsonl")
+
+    def judged_cells(self, target: str, seed: int | str) -> list[str]:
+        """The texts of cells that judges compare, where the study wants that."""
+        preference = self.config.probes.preference
+        mixes = [VANILLA, *self.config.mixes] if preference and preference.cells else []
+        return [self.path(f"cells/{target}/{mix}/seed={seed}/candidates.jsonl") for mix in mixes]
+
+    def judged_origins(self, target: str) -> list[str]:
+        """The origins that a judge compares, human text included."""
+        preference = self.config.probes.preference
+        mixes = [VANILLA, *self.config.mixes] if preference and preference.cells else []
+        return [HUMAN, *self.config.sources, *(f"{target}/{mix}" for mix in mixes)]
 
     def _source(self, name: str) -> dict[str, Any]:
         """What decides a source's answers; the key itself is never part of it."""

@@ -123,6 +123,7 @@ def _contradictions(config: StudyConfig) -> Iterator[tuple[str, str]]:
     yield from _bad_mixes(config)
     yield from _bad_training(config)
     yield from _bad_contrasts(config)
+    yield from _bad_preference(config)
 
 
 def _bad_names(config: StudyConfig) -> Iterator[tuple[str, str]]:
@@ -222,6 +223,39 @@ def _bad_contrasts(config: StudyConfig) -> Iterator[tuple[str, str]]:
                 f"needs at least 3 mixes, each with another dose; found {len(doses)} mixes with "
                 f"{len(set(doses.values()))} doses.",
             )
+
+
+def _bad_preference(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    preference = config.probes.preference
+    if preference is None:
+        return
+    key = "probes.preference"
+    if preference.labels[0] == preference.labels[1]:
+        yield f"{key}.labels", f"both labels are '{preference.labels[0]}'. Name two different ones."
+    models = {source.model for source in config.sources.values() if not source.endpoint}
+    lacking = [target for target in config.targets if target not in models]
+    if preference.pairs == "vs-own" and lacking and not preference.cells:
+        yield (
+            f"{key}.pairs",
+            f"vs-own compares a judge's own text, but no source is the target {lacking[0]}. Add it "
+            "under sources, set cells: true, or compare all.",
+        )
+    if (
+        preference.task == "summarize"
+        and not config.dataset.docs
+        and (config.dataset.task != "summarize")
+    ):
+        yield (
+            f"{key}.task",
+            "the rows of dataset are instructions, not texts with summaries (dataset.task). Remove "
+            "it.",
+        )
+    if preference.check and config.dataset.prompts:
+        yield (
+            f"{key}.check",
+            "right answers are known from human responses, but the items are dataset.prompts, "
+            "which have none. Remove one of the two.",
+        )
 
 
 def _unknown(name: str, what: str, known: Sequence[str]) -> str:

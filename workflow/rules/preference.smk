@@ -1,8 +1,25 @@
-"""Probe preference: the cell as a judge between candidates of the human and of every source.
+"""Probe preference: the cell as a judge of candidates of the human, of every source, and of cells.
 
 Needs: data/items.jsonl, candidates/<source>.jsonl, models/<target>/, the cell's adapter.
-Makes: cells/…/{judgements.jsonl,preference.json}
+Makes: cells/…/{judgements.jsonl,preference.json}, and candidates.jsonl where cells are judged, too
 """
+
+
+rule answer:
+    input:
+        unpack(needs("answer")),
+    output:
+        **makes("answer"),
+    log:
+        study.path("logs/answer/{target}/{mix}/seed={seed}.log"),
+    priority: priority("answer")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        job=job("answer"),
+    shell:
+        "python -m manybaskets answer {params.job} --base {input.base:q}"
+        " --adapter {input.adapter:q} --items {input.texts} --output {output} > {log} 2>&1"
 
 
 rule judge:
@@ -20,7 +37,7 @@ rule judge:
     shell:
         "python -m manybaskets judge {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --items {input.texts} --candidates {input.candidates:q}"
-        " --output {output} > {log} 2>&1"
+        " --cells {input.cells:q} --output {output} > {log} 2>&1"
 
 
 rule preference:

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from manybaskets import recorded, serving
+from manybaskets import judging, recorded, serving
 from manybaskets.files import read_jsonl, write_jsonl
 
 HELP = "Generates a source's candidates for the items that judges compare."
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes one candidate per item; an item without an answer is a failed row."""
     spec = options.spec
-    items = read_jsonl(options.items)[: spec["items"]]
+    items = judging.items_of(read_jsonl(options.items))[: spec["items"]]
     asked = [{"id": item["id"], "prompt": item["request"]} for item in items]
     if spec["source"]["recorded"]:
         there = set(recorded.missing(spec["source"], [row["prompt"] for row in asked]))

@@ -1,15 +1,17 @@
-"""Lets a cell judge pairs of candidates."""
+"""Lets a cell judge candidates."""
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from manybaskets import judging, serving
-from manybaskets.client import LabelRequest
+from manybaskets.client import Client, LabelRequest
+from manybaskets.continuations import TextReply, TextRequest
 from manybaskets.files import read_jsonl, write_jsonl
 from manybaskets.study import RESOURCES
 
-HELP = "Asks a cell which of two candidates is better, in both orders."
+HELP = "Asks a cell which of two candidates is better, in both orders, and what it thinks of each."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,32 +20,96 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--adapter", type=Path, nargs="?")
     parser.add_argument("--items", type=Path, required=True)
-    parser.add_argument("--candidates", type=Path, nargs="+", required=True)
+    parser.add_argument("--candidates", type=Path, nargs="*", default=[])
+    parser.add_argument("--cells", type=Path, nargs="*", default=[])
     parser.add_argument("--output", type=Path, required=True)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes one judgement per item, pair and order."""
+    """Writes one row per pair, order and placing of labels, and per question about a candidate."""
     spec, settings = options.spec, options.spec["preference"]
-    template = (RESOURCES / next(iter(spec["template"]))).read_text(encoding="utf-8")
-    candidates = {path.stem: read_jsonl(path, ["id", "response"]) for path in options.candidates}
-    pairs = judging.pairs(read_jsonl(options.items), candidates, settings["items"])
-    pairs += judging.controls(read_jsonl(options.items), settings["controls"])
+    items = judging.items_of(read_jsonl(options.items))
+    answers = {path.stem: read_jsonl(path, ["id", "response"]) for path in options.candidates}
+    for path in options.cells:  # cells/<target>/<mix>/seed=<seed>/candidates.jsonl
+        answers["/".join(path.parts[-4:-2])] = read_jsonl(path, ["id", "response"])
+    candidates = judging.candidates_of(items, answers, settings["items"], settings["check"])
+    pairs = judging.pairs(candidates, spec["own"], settings["pairs"], settings["swap_labels"])
+    pairs += judging.controls(items, settings["controls"], settings["swap_labels"])
+    single = [candidate for of_origin in candidates.values() for candidate in of_origin]
     partial = serving.partial_path(options.output)
-    asked = [pair for pair in pairs if pair.state == "ok"]
     with serving.serve_cell(options.base, options.adapter, spec["engine"]) as client:
-        replies = client.label_log_probs(
-            [
-                LabelRequest(
-                    id=pair.id,
-                    messages=({"role": "user", "content": judging.prompt(template, pair)},),
-                    labels=tuple(settings["labels"]),
-                )
-                for pair in asked
-            ],
-            partial,
-            "judgements",
-        )
-    answers = {reply.id: reply for reply in replies}
-    write_jsonl(options.output, (judging.judgement(pair, answers.get(pair.id)) for pair in pairs))
+        asking = Asking(client, spec, partial)
+        likelihoods: dict[str, TextReply] = {}
+        if "likelihood" in settings["questions"]:
+            likelihoods = asking.likelihoods(single)
+        rows = asking.of_pairs(pairs, likelihoods)
+        rows += [
+            judging.candidate_row("likelihood", candidate, likelihoods.get(candidate.id))
+            for candidate in single
+            if "likelihood" in settings["questions"]
+        ]
+        for question, labels in (("rating", judging.SCORES), ("recognition", judging.YES_NO)):
+            if question in settings["questions"]:
+                rows += asking.of_candidates(question, single, labels)
+    named = {"judge": spec["judge"], "seed": spec["seed"], "own": spec["own"]}
+    write_jsonl(options.output, (named | row for row in rows))
     partial.unlink(missing_ok=True)
+
+
+class Asking:
+    """Asks one judge; unfinished work is kept in `partial`."""
+
+    def __init__(self, client: Client, spec: dict[str, Any], partial: Path) -> None:
+        self._client = client
+        self._labels = tuple(spec["preference"]["labels"])
+        self._partial = partial
+        self._templates = {
+            question: (RESOURCES / name).read_text(encoding="utf-8")
+            for question, name in spec["templates"].items()
+        }
+
+    def of_pairs(
+        self, pairs: list[judging.Pair], likelihoods: dict[str, TextReply]
+    ) -> list[dict[str, Any]]:
+        """The rows of pairs, those that cannot be asked included."""
+        template = self._templates["pair"]
+        requests = [
+            LabelRequest(
+                pair.id, _said(judging.pair_prompt(template, pair, self._labels)), self._labels
+            )
+            for pair in pairs
+            if pair.state == "ok"
+        ]
+        replies = self._client.label_log_probs(requests, self._partial, "pairs")
+        found = {reply.id: reply for reply in replies}
+        return [
+            judging.pair_row(pair, found.get(pair.id), self._labels, likelihoods) for pair in pairs
+        ]
+
+    def of_candidates(
+        self, question: str, candidates: list[judging.Candidate], labels: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
+        """The rows of a question about single candidates."""
+        template = self._templates[question]
+        requests = [
+            LabelRequest(one.id, _said(judging.candidate_prompt(template, one)), labels)
+            for one in candidates
+            if one.state == "ok"
+        ]
+        replies = self._client.label_log_probs(requests, self._partial, question)
+        found = {reply.id: reply for reply in replies}
+        return [judging.candidate_row(question, one, found.get(one.id)) for one in candidates]
+
+    def likelihoods(self, candidates: list[judging.Candidate]) -> dict[str, TextReply]:
+        """By candidate id, how probable it is as the judge's reply to what its writer was asked."""
+        requests = [
+            TextRequest(one.id, _said(one.request), one.response)
+            for one in candidates
+            if one.state == "ok"
+        ]
+        replies = self._client.text_log_probs(requests, self._partial, "likelihood")
+        return {reply.id: reply for reply in replies}
+
+
+def _said(text: str) -> tuple[dict[str, str], ...]:
+    return ({"role": "user", "content": text},)

@@ -1,27 +1,126 @@
-"""The preference probe's measurements of a cell."""
+"""Preferences and biases of judges: of a cell's, as a step of a study, or of anybody's files."""
 
 import argparse
 import json
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from manybaskets import items, preference
-from manybaskets.files import read_jsonl, write_json
-from manybaskets.measurements import to_json
+from manybaskets import biases, items, questions
+from manybaskets.files import BadFile, read_jsonl, write_json
+from manybaskets.measurements import METRICS, to_json
 
-HELP = "Measures preferences, self-preference and position bias of a cell as a judge."
+HELP = "Measures preferences, self-preference and position bias of judges from their judgements."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
-    parser.add_argument("--judgements", type=Path, required=True)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument(
+        "files", type=Path, nargs="*", help="judgements of any judges, JSON lines, without a study"
+    )
+    parser.add_argument("--json", action="store_true", help="for a program instead of a person")
+    parser.add_argument("--human", default="human", help="name of the human texts' origin")
+    parser.add_argument(
+        "--own",
+        action="append",
+        default=[],
+        metavar="JUDGE=ORIGIN",
+        help="which texts are a judge's own, where they are not called like the judge",
+    )
+    step = parser.add_argument_group("as a step of a study")
+    step.add_argument("--spec", type=json.loads)
+    step.add_argument("--judgements", type=Path)
+    step.add_argument("--output", type=Path)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the measurements."""
+    """Writes a cell's measurements, or prints what files of judgements say."""
+    if options.files:
+        _print(options)
+        return
+    if options.spec is None or options.judgements is None or options.output is None:
+        raise BadFile(
+            "name the files of judgements: manybaskets preference judgements.jsonl [--json]"
+        )
     rows = read_jsonl(options.judgements)
-    own = options.spec["own"] or "no source of this study"
-    found = preference.preference_measurements(rows, own, "human")
-    of_items = items.of_judgements(rows, own, "human")
+    found = biases.preference_measurements(rows, options.spec["own"], "human")
+    found += questions.question_measurements(rows, options.spec["own"], "human")
+    of_items = items.of_judgements(rows, options.spec["own"], "human")
     write_json(options.output, {"measurements": to_json(found), "items": of_items})
+
+
+def _print(options: argparse.Namespace) -> None:
+    rows = []
+    for path, name in zip(options.files, _names(options.files), strict=True):
+        rows += [name | row for row in read_jsonl(path)]
+    for said in options.own:
+        judge, found, origin = said.partition("=")
+        if not found or not any(row.get("judge", "judge") == judge for row in rows):
+            raise BadFile(
+                f"--own {said}: no judge of that name. Write JUDGE=ORIGIN with one of "
+                f"{', '.join(sorted({str(row.get('judge', 'judge')) for row in rows}))}."
+            )
+        rows = [
+            {**row, "own": origin} if row.get("judge", "judge") == judge else row for row in rows
+        ]
+    findings = biases.findings(rows, options.human, ", ".join(map(str, options.files)))
+    if not findings:
+        raise BadFile(f"{options.files[0]}: there is no judgement of a pair in it.")
+    if options.json:
+        json.dump(_told(findings), sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
+        print()
+    else:
+        print("\n".join(_lines(findings)))
+
+
+def _names(files: Sequence[Path]) -> list[dict[str, str]]:
+    """Judges of rows that name none: by what differs in the paths of files."""
+    parts = [list(path.with_suffix("").parts) for path in files]
+    if len(parts) < 2:
+        return [{} for _ in parts]
+    for end in (0, -1):
+        while all(len(of_path) > 1 for of_path in parts) and len({p[end] for p in parts}) == 1:
+            for of_path in parts:
+                del of_path[end]
+    return [{"judge": "/".join(of_path)} for of_path in parts]
+
+
+def _told(findings: Sequence[biases.Finding]) -> dict[str, Any]:
+    return {
+        "findings": [
+            {
+                "judge": found.judge,
+                "metric": found.metric,
+                "item_set": found.item_set,
+                "value": found.value,
+                "interval": None if found.low is None else [found.low, found.high],
+                "n": found.n,
+                "excluded": found.excluded,
+                "note": found.note,
+            }
+            for found in findings
+        ],
+        "interval": "95 %, bootstrap over items (and seeds, where there are several)",
+        "definitions": {metric: METRICS[metric] for metric in {f.metric for f in findings}},
+    }
+
+
+def _lines(findings: Sequence[biases.Finding]) -> Iterator[str]:
+    judges = list(dict.fromkeys(found.judge for found in findings))
+    for judge in judges:
+        of_judge = [found for found in findings if found.judge == judge]
+        yield "All judges" if judge == biases.ALL else f"Judge {judge}"
+        notes = list(dict.fromkeys(found.note for found in of_judge if found.note))
+        width = max(len(f"{found.metric} {found.item_set}") for found in of_judge)
+        yield f"  {'':{width}}    value       95 % interval       n  left out"
+        for found in of_judge:
+            name = f"{found.metric} {found.item_set}"
+            value = "–" if found.value is None else f"{found.value:.3f}"
+            interval = "" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
+            mark = f"  [{notes.index(found.note) + 1}]" if found.note else ""
+            counts = f"{found.n:>7} {found.excluded:>9}"
+            yield f"  {name:{width}} {value:>8}  {interval:>18} {counts}{mark}"
+        yield from (f"  [{number}] {note}" for number, note in enumerate(notes, start=1))
+        yield ""
+    yield "Definitions: findings/dictionary.csv of a study, or --json."

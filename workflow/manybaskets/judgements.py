@@ -1,0 +1,373 @@
+"""Judgements of pairs, whoever made them, brought together into one table of pairs.
+
+Reads the rows of this workflow's judges and rows that somebody else recorded. Every pair that
+does not count is kept with its reason; nothing changes a denominator silently. Knows nothing about
+what is computed from the table.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manybaskets.files import BadFile
+
+Values = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+FACTS = ("quality", "length", "correct", "log_perplexity")  # what may be known of a candidate
+ALONE = "judge"  # name of a judge whose rows do not name one
+
+
+class Dropped(NamedTuple):
+    """A pair that does not count, and why."""
+
+    judge: str
+    item: str
+    one: str
+    other: str
+    control: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs judged in both orders; every array has the shape (pairs,) unless it says otherwise.
+
+    `judge`, `one`, `other` are indices into `judges` and `origins`, `unit` into `unit_item` and
+    `unit_seed` (shape (units,)): a unit is an item of a seed. `one_first` and `one_second` are the
+    probabilities of choosing `one` where it is shown first and where it is shown second.
+    `label_mass` is the probability of both labels together, `label` the probability of answering
+    with the first of the two labels where both stood in both places; NaN where it is not known.
+    `facts` of shape (pairs, 2) by the names in FACTS: of `one` and of `other`, NaN unknown.
+    """
+
+    judges: tuple[str, ...]
+    origins: tuple[str, ...]
+    own: Mapping[str, str]  # the judge's own origin, where it has one
+    unit_item: Indices
+    unit_seed: Indices
+    judge: Indices
+    unit: Indices
+    one: Indices
+    other: Indices
+    one_first: Values
+    one_second: Values
+    label_mass: Values
+    label: Values
+    facts: Mapping[str, Values]
+    dropped: tuple[Dropped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.one)
+
+    @property
+    def preference(self) -> Values:
+        """Probability of choosing `one`, averaged over both orders."""
+        return (self.one_first + self.one_second) / 2
+
+    @property
+    def first(self) -> Values:
+        """Probability of choosing what is shown first, averaged over both orders."""
+        return (self.one_first + 1 - self.one_second) / 2
+
+    @property
+    def log_odds(self) -> Values:
+        """Log-odds of choosing `one`, averaged over both orders: position cancels. May be ±inf."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (_logit(self.one_first) + _logit(self.one_second)) / 2
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """The origins of the pairs, those that do not count included, sorted."""
+        counted = {self.origins[index] for index in np.unique([self.one, self.other])}
+        return tuple(sorted(counted.union(*((lost.one, lost.other) for lost in self.dropped))))
+
+    def where(self, chosen: NDArray[np.bool_]) -> "Pairs":
+        """The pairs that are chosen by a mask; what was dropped stays as it is."""
+        arrays = ("judge", "unit", "one", "other", "one_first", "one_second", "label_mass", "label")
+        facts = {name: values[chosen] for name, values in self.facts.items()}
+        return replace(self, facts=facts, **{name: getattr(self, name)[chosen] for name in arrays})
+
+    def of(self, judge: str) -> "Pairs":
+        """The pairs of one judge."""
+        chosen = self.judge == self.judges.index(judge)
+        lost = tuple(lost for lost in self.dropped if lost.judge == judge)
+        return replace(self.where(chosen), dropped=lost)
+
+    def towards(self, origin: str) -> "Pairs":
+        """The pairs of an origin, turned so that it is always `one`."""
+        if origin not in self.origins:
+            lost = tuple(lost for lost in self.dropped if origin in (lost.one, lost.other))
+            return replace(self.where(np.zeros(len(self), bool)), dropped=lost)
+        index = self.origins.index(origin)
+        chosen = self.where((self.one == index) | (self.other == index))
+        turn = chosen.other == index
+        facts = {
+            name: np.where(turn[:, None], values[:, ::-1], values)
+            for name, values in chosen.facts.items()
+        }
+        return replace(
+            chosen,
+            one=np.where(turn, chosen.other, chosen.one),
+            other=np.where(turn, chosen.one, chosen.other),
+            one_first=np.where(turn, 1 - chosen.one_second, chosen.one_first),
+            one_second=np.where(turn, 1 - chosen.one_first, chosen.one_second),
+            facts=facts,
+            dropped=tuple(lost for lost in self.dropped if origin in (lost.one, lost.other)),
+        )
+
+    def without(self, origin: str) -> "Pairs":
+        """The pairs of which neither candidate is of an origin."""
+        index = self.origins.index(origin) if origin in self.origins else -1
+        chosen = self.where((self.one != index) & (self.other != index))
+        lost = tuple(lost for lost in self.dropped if origin not in (lost.one, lost.other))
+        return replace(chosen, dropped=lost)
+
+
+def excluded(dropped: Iterable[Dropped]) -> str:
+    """The reasons for which pairs were left out, with their numbers, as a sentence's part."""
+    counts = Counter(lost.reason for lost in dropped)
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+
+
+def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: str = "") -> Pairs:
+    """The table of all judgements of pairs among `rows`; control pairs if `control`, else others.
+
+    A row names `item`, the two candidates' origins and what the judge said, in one of two forms:
+
+    - `first` and `second` with `log_prob_first_label` and `log_prob_second_label` (natural), as
+      this workflow's judges write it; facts are `first_length`, `second_length` and so on.
+    - `a` and `b` with `order` ("ab": a was shown first, "ba": b was) and `p_a`, the probability of
+      choosing a; facts are `length_a`, `length_b` and so on.
+
+    It may name `judge`, `own` (the judge's own origin; by default the origin called like the
+    judge), `seed`, `control`, `question` (rows of another question than "pair" are passed over),
+    `labels` (of first and second; [`label_a`, `label_b`] in the other form) and `state`: "ok" (the
+    default), "identical" where the two texts are the same, anything else where it failed. A pair
+    counts if it was judged in both orders, and under both placings of the labels where these were
+    swapped for any pair of the judge. Of a text that is given twice, facts are taken from the row
+    that is read first.
+
+    Raises BadFile, which names the row, for a row that cannot be understood, an origin paired with
+    itself, and a judgement that occurs twice.
+    """
+    found: dict[tuple[str, str, str, str, str], list[_Judgement]] = {}
+    own: dict[str, str] = {}
+    for number, row in enumerate(rows, start=1):
+        if row.get("question", "pair") != "pair" or bool(row.get("control")) != control:
+            continue
+        judgement = _understood(row, f"{where + ', ' if where else ''}row {number}")
+        if row.get("own"):
+            own[judgement.judge] = str(row["own"])
+        one, other = sorted((judgement.first, judgement.second))
+        of_pair = found.setdefault(
+            (judgement.judge, judgement.seed, judgement.item, one, other), []
+        )
+        twice = [j for j in of_pair if (j.first, j.labels) == (judgement.first, judgement.labels)]
+        if twice:
+            raise BadFile(
+                f"{judgement.place}: '{judgement.first}' before '{judgement.second}' of item "
+                f"{judgement.item} is judged twice by {judgement.judge}. Give every judgement "
+                "once, or tell runs apart by 'seed'."
+            )
+        of_pair.append(judgement)
+    swapped = {
+        key[0] for key, rows_of in found.items() if len({j.labels for j in rows_of if j.labels}) > 1
+    }
+    kept, dropped = [], []
+    for key, of_pair in sorted(found.items()):
+        judge, _, item, one, other = key
+        reason = _reason(of_pair, 4 if judge in swapped else 2)
+        if reason:
+            dropped.append(Dropped(judge, item, one, other, control, reason))
+        else:
+            kept.append((key, of_pair))
+    return _table(list(found), kept, dropped, own)
+
+
+class _Judgement(NamedTuple):
+    judge: str
+    seed: str
+    item: str
+    first: str
+    second: str
+    p_first: float | None
+    mass: float
+    labels: tuple[str, str] | None  # of the first and of the second
+    facts: tuple[tuple[float, float], ...]  # by FACTS, of the first and of the second
+    state: str
+    place: str
+
+
+def _understood(row: Mapping[str, Any], place: str) -> _Judgement:
+    outside = "a" in row and "b" in row
+    names = ("a", "b") if outside else ("first", "second")
+    for name in ("item", *names, *(("order", "p_a") if outside else ())):
+        if name not in row and not (name == "p_a" and row.get("state", "ok") != "ok"):
+            raise BadFile(
+                f"{place}: the field '{name}' is missing; the row has {', '.join(sorted(row))}. "
+                "A judgement has item, a, b, order and p_a, or item, first, second, "
+                "log_prob_first_label and log_prob_second_label."
+            )
+    first, second = str(row[names[0]]), str(row[names[1]])
+    if first == second:
+        raise BadFile(f"{place}: '{first}' is compared with itself. Name two different candidates.")
+    key = "{fact}_{side}" if outside else "{side}_{fact}"
+    facts = tuple(
+        (
+            _number(row, key.format(fact=fact, side=names[0]), place),
+            _number(row, key.format(fact=fact, side=names[1]), place),
+        )
+        for fact in FACTS
+    )
+    labels = (row.get("label_a"), row.get("label_b")) if outside else row.get("labels")
+    placed = None if not labels or None in labels else (str(labels[0]), str(labels[1]))
+    if outside:
+        p_first, mass = _probability(row.get("p_a"), place), math.nan
+        if row["order"] not in ("ab", "ba"):
+            raise BadFile(
+                f"{place}: order is {row['order']!r}. Write 'ab' where a was shown first, 'ba' "
+                "where b was."
+            )
+        if row["order"] == "ba":
+            first, second = second, first
+            p_first = None if p_first is None else 1 - p_first
+            facts = tuple((two, one) for one, two in facts)
+            placed = placed and (placed[1], placed[0])
+    else:
+        p_first, mass = _of_log_probs(
+            row.get("log_prob_first_label"), row.get("log_prob_second_label")
+        )
+    return _Judgement(
+        judge=str(row.get("judge", ALONE)),
+        seed=str(row.get("seed", "")),
+        item=str(row["item"]),
+        first=first,
+        second=second,
+        p_first=p_first,
+        mass=mass,
+        labels=placed,
+        facts=facts,
+        state=str(row.get("state", "ok")),
+        place=place,
+    )
+
+
+def _number(row: Mapping[str, Any], name: str, place: str) -> float:
+    value = row.get(name)
+    if value is None:
+        return math.nan
+    if not isinstance(value, int | float):
+        raise BadFile(f"{place}: {name} is {value!r}. Write a number, or leave it out.")
+    return float(value)
+
+
+def _probability(value: Any, place: str) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise BadFile(
+            f"{place}: p_a is {value!r}. Write the probability of choosing a, from 0 to 1, or "
+            "null where the judge gave none."
+        )
+    return float(value)
+
+
+def _of_log_probs(first: float | None, second: float | None) -> tuple[float | None, float]:
+    """Softmax over the two labels, and their mass; None where it is not defined."""
+    if first is None or second is None or math.isnan(first) or math.isnan(second):
+        return None, math.nan
+    if first == second == -math.inf:
+        return None, 0.0
+    difference = second - first
+    # 1 / (1 + exp(difference)), without an overflow where the judge is certain
+    if difference > 0:
+        chosen = math.exp(-difference) / (1 + math.exp(-difference))
+    else:
+        chosen = 1 / (1 + math.exp(difference))
+    return chosen, math.exp(first) + math.exp(second)
+
+
+def _reason(of_pair: list[_Judgement], wanted: int) -> str:
+    """Why a pair does not count; empty if it does."""
+    states = [judgement.state for judgement in of_pair]
+    if "identical" in states:
+        return "identical"
+    if wrong := [state for state in states if state != "ok"]:
+        return wrong[0].replace("_", " ")
+    if any(judgement.p_first is None for judgement in of_pair):
+        return "without a probability"
+    return "not in every order" if len(of_pair) < wanted else ""
+
+
+def _table(
+    keys: list[tuple[str, str, str, str, str]],
+    kept: list[tuple[tuple[str, str, str, str, str], list[_Judgement]]],
+    dropped: list[Dropped],
+    own: dict[str, str],
+) -> Pairs:
+    judges = tuple(sorted({key[0] for key in keys}))
+    origins = tuple(sorted({name for key in keys for name in key[3:]}))
+    own = {judge: judge for judge in judges if judge in origins} | own
+    seeds, items = sorted({key[1] for key in keys}), sorted({key[2] for key in keys})
+    units = sorted({key[1:3] for key in keys})
+    at = [{name: i for i, name in enumerate(names)} for names in (judges, origins, seeds, items)]
+    unit_at = {unit: i for i, unit in enumerate(units)}
+    sides: list[list[tuple[float, float]]] = []
+    numbers = np.full((4, len(kept)), math.nan)
+    for n, ((*_, one, _other), of_pair) in enumerate(kept):
+        numbers[:, n] = _averages(one, of_pair)
+        head = of_pair[0]
+        sides.append([f if head.first == one else (f[1], f[0]) for f in head.facts])
+    known = np.array(sides, float).reshape(len(kept), len(FACTS), 2)
+    return Pairs(
+        judges=judges,
+        origins=origins,
+        own=own,
+        unit_item=np.array([at[3][item] for _, item in units], np.int64),
+        unit_seed=np.array([at[2][seed] for seed, _ in units], np.int64),
+        judge=np.array([at[0][key[0]] for key, _ in kept], np.int64),
+        unit=np.array([unit_at[key[1], key[2]] for key, _ in kept], np.int64),
+        one=np.array([at[1][key[3]] for key, _ in kept], np.int64),
+        other=np.array([at[1][key[4]] for key, _ in kept], np.int64),
+        one_first=numbers[0],
+        one_second=numbers[1],
+        label_mass=numbers[2],
+        label=numbers[3],
+        facts={fact: known[:, n] for n, fact in enumerate(FACTS)},
+        dropped=tuple(dropped),
+    )
+
+
+def _averages(one: str, of_pair: list[_Judgement]) -> tuple[float, float, float, float]:
+    """one_first, one_second, label_mass and label of a pair, means over the placings of labels."""
+    chosen = [j.p_first if j.first == one else 1 - (j.p_first or 0.0) for j in of_pair]
+    shown_first = [j.first == one for j in of_pair]
+    first = [p for p, is_first in zip(chosen, shown_first, strict=True) if is_first]
+    second = [p for p, is_first in zip(chosen, shown_first, strict=True) if not is_first]
+    label = math.nan
+    if len({j.labels for j in of_pair if j.labels}) == 2:
+        lower = min(of_pair[0].labels or ())
+        label = _mean(
+            [
+                j.p_first if (j.labels or ("",))[0] == lower else 1 - j.p_first
+                for j in of_pair
+                if j.p_first is not None
+            ]
+        )
+    return _mean(first), _mean(second), _mean([j.mass for j in of_pair]), label
+
+
+def _mean(values: Iterable[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known)
+
+
+def _logit(probability: Values) -> Values:
+    found: Values = np.log(probability) - np.log1p(-probability)
+    return found
