@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manybaskets import items, preference, refusals
+from manybaskets import biases, items, refusals
 from manybaskets.items import Items, Key
 
 CELL = {"study": "s", "target": "wren", "mix": "multi", "seed": 1, "generation": 0}
@@ -97,7 +97,7 @@ def test_preferences_by_text_have_the_means_that_the_probe_reports() -> None:
     found = {
         (row["metric"], row["item_set"]): row for row in items.of_judgements(rows, "wren", "human")
     }
-    for measured in preference.preference_measurements(rows, "wren", "human"):
+    for measured in biases.preference_measurements(rows, "wren", "human"):
         if (measured.metric, measured.item_set) in found and measured.value is not None:
             values = found[measured.metric, measured.item_set]["values"]
             assert np.mean(values) == pytest.approx(measured.value)

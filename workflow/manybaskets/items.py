@@ -97,6 +97,8 @@ def of_judgements(
     pairs = tabulate(rows)
     names = sorted({str(row["item"]) for row in rows if _is_of_pair(row)})
     each = np.eye(len(pairs.unit_item))  # one text a time
+    wanted = len(pairs.judged) * (len(pairs.judged) - 1) // 2
+    is_whole = np.bincount(pairs.unit, minlength=len(each)) == wanted
     found = []
     for entry in biases.catalogue(pairs, tabulate(()), own or biases.NOBODY, human):
         if entry.metric not in OF_ITEMS:
@@ -105,8 +107,8 @@ def of_judgements(
             values = entry.measure(each)
             of_item = {
                 names[item]: float(value)
-                for item, value in zip(pairs.unit_item, values, strict=True)
-                if np.isfinite(value)
+                for item, value, whole in zip(pairs.unit_item, values, is_whole, strict=True)
+                if whole and np.isfinite(value)
             }
             found.append(_row(entry.metric, entry.item_set, of_item))
     return found
