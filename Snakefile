@@ -6,6 +6,7 @@
 #   findings/figures/                           every figure as SVG and PNG, its data as CSV
 #   cells/<target>/<mix>/seed=<seed>/           one fine-tuned model and all that was measured on it
 #   mixes/<mix>/seed=<seed>.jsonl               training sets        responses/<source>/  synthetic text
+#   verdicts/<mix>/, selections/<mix>/          what a verifier said of it, and which rows were kept
 #   data/                                       human text           models/              base models
 #   records/                                    what every result was made from   logs/
 # A config is config.yaml or the one given with --configfile; its keys are explained in
@@ -24,6 +25,7 @@ include: "workflow/rules/setup.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/sources.smk"
+include: "workflow/rules/selection.smk"
 include: "workflow/rules/mixes.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/collapse.smk"

@@ -136,6 +136,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
 def _data(study: Study) -> Iterator[tuple[str, str]]:
     """Problems of the study's own files, each under the key that names the file."""
     config = study.config
+    yield from _rubrics(config)
     robustness = config.probes.robustness
     if robustness:
         path = REPOSITORY / robustness.requests
@@ -173,6 +174,22 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
             return
         if not unreadable:
             yield from _coverage(config, study.rows, splits)
+
+
+def _rubrics(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Rubrics of judges that are not there, or do not show the judge what it is to judge."""
+    for name, mix in config.mixes.items():
+        if mix.select is None or mix.select.verifier.by != "judge":
+            continue
+        key, path = f"mixes.{name}.select.verifier.rubric", mix.select.verifier.rubric
+        try:
+            text = (REPOSITORY / path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            yield key, f"{path} cannot be read ({error}). Check the path."
+            continue
+        prompt, response = (text.find(f"{{{part}}}") for part in ("prompt", "response"))
+        if not 0 <= prompt < response:
+            yield key, f"{path} needs {{prompt}} and, after it, {{response}}. Add them."
 
 
 def _coverage(config: StudyConfig, rows: int, splits: dataset.Splits) -> Iterator[tuple[str, str]]:

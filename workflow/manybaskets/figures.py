@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from manybaskets import panels
+from manybaskets.breakdown import draw_selection
 from manybaskets.files import BadFile
 
 KEY = "mixes.csv"  # which colour stands for which mix, in display order
@@ -66,6 +67,7 @@ class Findings:
     contrasts: pd.DataFrame
     mixes: list[str]
     own: Mapping[str, str]
+    unselected: Sequence[str] = ()  # mixes of synthetic text alone, all of it kept
 
     @property
     def targets(self) -> list[str]:
@@ -86,7 +88,9 @@ def draw_figures(findings: Findings, folder: Path) -> None:
     """Writes every figure into `folder` as SVG, PNG and CSV; the bytes depend on the data alone."""
     panels.mix_key(findings.mixes).to_csv(folder / KEY, index=False, lineterminator="\n")
     with mpl.rc_context(panels.STYLE):
-        for name, draw in FIGURES.items():
+        is_selected = (findings.values["probe"] == "selection").any()
+        drawn = FIGURES | ({"selection": draw_selection} if is_selected else {})
+        for name, draw in drawn.items():
             figure, data = draw(findings)
             panels.freeze(figure)
             figure.savefig(
@@ -101,6 +105,7 @@ def findings(
     contrasts: pd.DataFrame,
     mixes: Sequence[str],
     own: Mapping[str, str] | None = None,
+    unselected: Sequence[str] = (),
 ) -> Findings:
     """The tables as figures need them; mixes that are measured but not listed come last.
 
@@ -113,7 +118,7 @@ def findings(
     unlisted = sorted(measured - set(mixes))
     if own is None:
         own = {target: target for target in values["target"].unique()}
-    return Findings(values, contrasts, [*mixes, *unlisted], own)
+    return Findings(values, contrasts, [*mixes, *unlisted], own, unselected)
 
 
 def read_table(path: Path) -> pd.DataFrame:

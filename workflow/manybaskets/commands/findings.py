@@ -30,6 +30,14 @@ def run(options: argparse.Namespace) -> None:
         for t, m, s in itertools.product(spec["targets"], spec["mixes"], spec["seeds"])
         for probe in spec["probes"]
     ]
+    # What a selection did to a training set stands with every target that was trained on it.
+    cells += [
+        (
+            {"study": spec["study"], "target": t, "mix": m, "seed": s, "generation": 0},
+            options.root / "selections" / m / f"seed={s}.json",
+        )
+        for t, m, s in itertools.product(spec["targets"], spec["selected"], spec["seeds"])
+    ]
     table = measurements.gather(cells)
     measurements.write_tables(table, options.measurements, options.parquet)
     primary = {
@@ -38,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         if probe in spec["probes"]
     }
     contrasts = statistics.contrasts(
-        table,
+        table[table["probe"] != "selection"],  # no outcome: nothing to compare over seeds
         [(mix, against) for mix, against in spec["contrasts"]["pairs"]],
         primary,
         spec["contrasts"]["alpha"],
