@@ -208,9 +208,7 @@ def _by(rows: Sequence[Row], key: Any) -> Iterator[list[int]]:
     yield from groups.values()
 
 
-def _too_few(
-    name: str, origin: str, rows: Sequence[Row], good: Sequence[int], needed: int
-) -> str:
+def _too_few(name: str, origin: str, rows: Sequence[Row], good: Sequence[int], needed: int) -> str:
     unscored = [row for row in rows if row["score"] is None]
     why = Counter(row["reason"] or row["state"] for row in unscored).most_common(1)
     words = f"; {len(unscored)} have no score, most of them: {why[0][0]}" if why else ""

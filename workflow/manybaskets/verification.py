@@ -46,9 +46,7 @@ def breakdown_point(phi: float, psi: float) -> float:
     return phi / (phi + psi)
 
 
-def right_rows(
-    agreements: Sequence[float | None], metric: str
-) -> dict[str, tuple[Flags, Flags]]:
+def right_rows(agreements: Sequence[float | None], metric: str) -> dict[str, tuple[Flags, Flags]]:
     """By item set: (right, labelled) for each row, both of shape (rows,).
 
     An exact metric gives one item set; a graded one calls right what reaches a quantile of the
@@ -112,9 +110,7 @@ def measured(
     unscored = sum(row["score"] is None for row in rows)
     pool = float(np.mean(passed)) if rows else None
     found = [_one("kept_share", "pool", pool, len(rows), unscored, "the pool is empty")]
-    sets = right_rows(
-        [a if ok else None for a, ok in zip(agreements, usable, strict=True)], metric
-    )
+    sets = right_rows([a if ok else None for a, ok in zip(agreements, usable, strict=True)], metric)
     for name, (right, labelled) in sets.items():
         n, excluded = int(labelled.sum()), int((~labelled).sum())
         if not n:
@@ -152,9 +148,7 @@ def _one(
     return Measurement(PROBE, metric, items, value, n, excluded, why_not if value is None else "")
 
 
-def _bootstrap(
-    kept: Flags, right: Flags, prompts: Sequence[Any], seed: int
-) -> tuple[float, float]:
+def _bootstrap(kept: Flags, right: Flags, prompts: Sequence[Any], seed: int) -> tuple[float, float]:
     """The percentile interval of p* over resampled prompts, their rows together."""
     places = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
     group = np.array([places[prompt] for prompt in prompts])

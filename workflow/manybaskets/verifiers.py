@@ -69,9 +69,7 @@ def by_likelihood(log_probs: Mapping[str, float]) -> Callable[[Row], Score]:
     return score
 
 
-def label_requests(
-    rows: Sequence[Row], rubric: str, labels: tuple[str, str]
-) -> list[LabelRequest]:
+def label_requests(rows: Sequence[Row], rubric: str, labels: tuple[str, str]) -> list[LabelRequest]:
     """What a judge is asked about the usable rows; `rubric` has {prompt} and {response}."""
     return [
         LabelRequest(

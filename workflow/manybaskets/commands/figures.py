@@ -26,6 +26,7 @@ def run(options: argparse.Namespace) -> None:
         figures.read_table(options.contrasts),
         spec["mixes"],
         spec.get("own"),
+        spec.get("unselected", ()),
     )
     with whole_directory(options.output) as folder:
         figures.draw_figures(found, folder)
