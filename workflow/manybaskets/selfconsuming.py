@@ -27,7 +27,9 @@ def expected_variance(regime: str, draws: int, generations: int, spread: float =
     n, v = draws, 1 - 1 / draws
     found = [v]
     pool, size = v, n  # variance and number of what accumulates
-    drift = 1 / n  # expected squared distance of the mean: from 0, or with `fixed` from the real one
+    drift = (
+        1 / n
+    )  # expected squared distance of the mean: from 0, or with `fixed` from the real one
     if regime == "fixed":
         drift = 0.0
     for _ in range(generations - 1):
@@ -93,7 +95,9 @@ def simulate_variance(
     return found
 
 
-def expected_error(regime: str, rows: int, dimension: int, generations: int, noise: float) -> Values:
+def expected_error(
+    regime: str, rows: int, dimension: int, generations: int, noise: float
+) -> Values:
     """Expected excess test error of a linear regression by generation; shape (generations,).
 
     T rows, d dimensions, label noise of deviation `noise`, isotropic inputs, the same inputs
