@@ -27,28 +27,33 @@ def draw_selection(findings: "Findings") -> tuple[Figure, pd.DataFrame]:
     data = _data(findings)
     if data.dropna(subset=["p_star", "quality"]).empty:
         return panels.notice("No selection has a breakdown point and a measured model."), data
-    targets, sets = sorted(data["target"].unique()), list(dict.fromkeys(data["item_set"]))
-    size = (panels.WIDTH if len(sets) > 1 else 4.8, 2.2 * len(targets) + 0.3)
-    figure, axes = panels.axes(len(targets), len(sets), size, sharey="row")
+    plots = list(data.groupby(["target", "item_set"], sort=True))
+    several = data["target"].nunique() > 1
+    columns = min(3, len(plots))
+    rows = -(-len(plots) // columns)
+    size = (panels.WIDTH if columns > 1 else 4.8, 2.0 * rows + 0.3)
+    figure, axes = panels.axes(rows, columns, size, sharey="row")
     colours = panels.mix_colours(findings.mixes)
-    for row, target in zip(axes, targets, strict=True):
-        for ax, item_set in zip(row, sets, strict=True):
-            of_panel = data[(data["target"] == target) & (data["item_set"] == item_set)]
-            for mark in of_panel.dropna(subset=["p_star", "quality"]).to_dict("records"):
-                panels.breakdown_mark(ax, mark, colours[mark["mix"]])
-            ax.axvline(NOT_SELECTED, color="#dddddd", linewidth=0.8, zorder=0)
-            title = f"right: {item_set}"
-            ax.set_title(f"{target}, {title}" if len(targets) > 1 else title, loc="left")
-            ax.locator_params(axis="x", nbins=4)
-        row[0].set_ylabel("bits per byte (lower: better fit)")
-    for ax in axes[-1]:
-        ax.set_xlabel("p* (higher: better verifier)")
+    for place, ax in enumerate(axes.flat):
+        ax.set_visible(place < len(plots))
+        if place % columns == 0:
+            ax.set_ylabel("bits per byte")
+    for ax, ((target, item_set), of_panel) in zip(axes.flat, plots, strict=False):
+        for mark in of_panel.dropna(subset=["p_star", "quality"]).to_dict("records"):
+            panels.breakdown_mark(ax, mark, colours[mark["mix"]])
+        ax.axvline(NOT_SELECTED, color="#dddddd", linewidth=0.8, zorder=0)
+        ax.set_title(f"{target}, {item_set}" if several else item_set, loc="left")
+        ax.set_xlim(-0.04, 1.04)
+        ax.locator_params(axis="y", nbins=5)
+        ax.set_xlabel("p*")
     present = [mix for mix in findings.mixes if mix in set(data["mix"])]
     panels.key(figure, present, findings.mixes)
     panels.footnote(
         figure,
-        "Bars: 95 % interval of p* over prompts. Filled: the share of wrong rows before selection "
-        "is below p*; open: it is not. Mixes of synthetic text without selection stand at 0.5.",
+        "Down is a better fit, right a better verifier; panels differ in which responses are "
+        "called right. Bars: 95 % interval of p* over prompts. Filled: the share of wrong rows "
+        "before selection is below p*; open: it is not. Mixes of synthetic text without "
+        "selection stand at 0.5.",
     )
     return figure, data
 

@@ -6,6 +6,7 @@ Each part is a grid of settings over repetitions. Knows nothing about language m
 import itertools
 import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Annotated, Any
 
 import numpy as np
@@ -176,7 +177,7 @@ def _directions(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     asked = Directions.model_validate(settings)
     conditions = [Condition("no verifier", rule="none")]
     conditions += [
-        Condition(f"verifier at {angle:.3g}π" if angle else "verifier = truth", angle * math.pi)
+        Condition(f"verifier at {_angle(angle)}" if angle else "verifier = truth", angle * math.pi)
         for angle in asked.verifiers
     ]
     conditions += [Condition("label oracle", rule="oracle"), Condition("true labels", rule="clean")]
@@ -195,6 +196,15 @@ def _directions(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
             )
         ]
     )
+
+
+def _angle(share: float) -> str:
+    """An angle in units of pi, as a fraction where it is a simple one."""
+    fraction = Fraction(share).limit_denominator(24)
+    if abs(float(fraction) - share) > 1e-4:
+        return f"{share:.3g}π"
+    upper = "" if fraction.numerator == 1 else str(fraction.numerator)
+    return f"{upper}π" + (f"/{fraction.denominator}" if fraction.denominator > 1 else "")
 
 
 def _geometry(settings: Mapping[str, Any], _: int) -> pd.DataFrame:

@@ -55,6 +55,9 @@ def draw_directions(data: pd.DataFrame) -> Figure:
         best = part.loc[part["value"].idxmax()]
         ax.plot(best["rows"], best["value"], "o", color=colour, ms=7, mfc="none", mew=1)
     ax.set_xscale("log")
+    sizes = sorted(data["rows"].unique())
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    ax.minorticks_off()
     ax.set_xlabel("rows before selection")
     ax.set_ylabel(ACCURACY)
     _legend(figure, conditions)
