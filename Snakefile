@@ -6,8 +6,10 @@
 #   findings/figures/                           every figure as SVG and PNG, its data as CSV
 #   cells/<target>/<mix>/seed=<seed>/           one fine-tuned model and all that was measured on it
 #   mixes/<mix>/seed=<seed>.jsonl               training sets        responses/<source>/  synthetic text
+#   verdicts/<mix>/, selections/<mix>/          what a verifier said of it, and which rows were kept
 #   data/                                       human text           models/              base models
 #   records/                                    what every result was made from   logs/
+# A config with `theory` has theory/ alone: tables and figures of closed forms and simulations.
 # A config is config.yaml or the one given with --configfile; its keys are explained in
 # workflow/manybaskets/config.py.
 
@@ -20,17 +22,24 @@ if "study" not in config:
     configfile: "config.yaml"
 
 
-include: "workflow/rules/setup.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/models.smk"
-include: "workflow/rules/sources.smk"
-include: "workflow/rules/mixes.smk"
-include: "workflow/rules/training.smk"
-include: "workflow/rules/collapse.smk"
-include: "workflow/rules/robustness.smk"
-include: "workflow/rules/preference.smk"
-include: "workflow/rules/findings.smk"
-include: "workflow/rules/reruns.smk"
+if "theory" in config:
+
+    include: "workflow/rules/theory.smk"
+
+else:
+
+    include: "workflow/rules/setup.smk"
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/models.smk"
+    include: "workflow/rules/sources.smk"
+    include: "workflow/rules/selection.smk"
+    include: "workflow/rules/mixes.smk"
+    include: "workflow/rules/training.smk"
+    include: "workflow/rules/collapse.smk"
+    include: "workflow/rules/robustness.smk"
+    include: "workflow/rules/preference.smk"
+    include: "workflow/rules/findings.smk"
+    include: "workflow/rules/reruns.smk"
 
 
 rule all:

@@ -112,3 +112,40 @@ def test_a_name_that_stands_twice_in_the_file_is_refused(tmp_path: Path) -> None
     path.write_text("study: a\nmixes:\n  m: {}\n  m: {}\n")
     with pytest.raises(ConfigError, match="'m' stands twice"):
         checks.checked_study({}, [str(path)])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("Is {response} good?", "needs {prompt} and, after it, {response}"),
+        ("{response} to {prompt}?", "needs {prompt} and, after it, {response}"),
+    ],
+)
+def test_a_rubric_that_a_judge_cannot_use_is_named(
+    recorded: dict[str, Any], tmp_path: Path, text: str | None, said: str
+) -> None:
+    path = tmp_path / "rubric.txt"
+    if text is not None:
+        path.write_text(text)
+    recorded["mixes"]["judged"] = {
+        "origins": {"parrot": 1.0},
+        "select": {
+            **{"top": 0.5, "short": "fewer", "samples": 1},
+            "verifier": {"by": "judge", "source": "wren", "rubric": str(path)},
+        },
+    }
+    found = refused(recorded)
+    assert "mixes.judged.select.verifier.rubric" in found
+    assert said in found
+
+
+def test_the_rubric_that_comes_with_the_workflow_is_usable(recorded: dict[str, Any]) -> None:
+    recorded["mixes"]["judged"] = {
+        "origins": {"parrot": 1.0},
+        "select": {
+            **{"top": 0.5, "short": "fewer", "samples": 1},
+            "verifier": {"by": "judge", "source": "wren"},
+        },
+    }
+    assert checks.checked_study(recorded, []).selected == ["judged"]

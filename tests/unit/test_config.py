@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets import config, validation
+from manybaskets import config, theory, validation
 from manybaskets.config import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +46,39 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         ("mixes.multi.origins", {"wern": 1.0}, ["mixes.multi", "no source named 'wern'", "'wren'"]),
         ("mixes.multi.origins", {"wren": 0.5, "finch": 0.4}, ["mixes.multi.origins", "sum to 0.9"]),
         ("mixes.multi.origins", {"wren": 0.3, "finch": 0.7}, ["mixes.multi.assign", "random"]),
+        ("mixes.single.select", {"verifier": "length"}, ["exactly one of correct, top, best-of"]),
+        ("mixes.single.select.bestof", 4, ["select.bestof", "'best-of'"]),
+        ("mixes.single.select", {"top": 0.5, "verifier": "lenght"}, ["verifier.by", "'lenght'"]),
+        (
+            "mixes.single.select",
+            {"correct": True, "verifier": "reference"},
+            ["verifier.accept"],
+        ),
+        (
+            "mixes.single.select",
+            {"top": 0.5, "verifier": {"by": "likelihood", "model": "wern"}},
+            ["select.verifier.model", "Did you mean 'wren'"],
+        ),
+        (
+            "mixes.single.select",
+            {"top": 0.5, "verifier": {"by": "judge", "source": "oracle"}},
+            ["select.verifier.source", "no source named 'oracle'"],
+        ),
+        (
+            "mixes.single.select",
+            {"top": 0.25, "samples": 2, "verifier": "length"},
+            ["select.top", "50 % of the rows", "Raise samples"],
+        ),
+        (
+            "mixes.single.select",
+            {"threshold": 0.5, "verifier": {"by": "length", "noise": {"keep_right": 0.5}}},
+            ["noise needs accept"],
+        ),
+        (
+            "mixes.human.select",
+            {"top": 0.5, "verifier": "length"},
+            ["human rows are not selected"],
+        ),
         ("rows", 100, ["my.yaml: rows", "100 rows", "only 40"]),
         ("probes.preference.labels", ["A", "A"], ["probes.preference.labels", "both labels"]),
         ("probes.preference.pairs", "some", ["probes.preference.pairs", "'some' (str)"]),
@@ -138,6 +171,63 @@ def test_right_answers_take_items_with_human_responses(study_config: dict[str, A
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_every_config_of_the_repository_is_valid(path: Path) -> None:
-    loaded = validation.load(validation.read(path), path.name)
-    assert loaded.study
-    assert path.read_text().splitlines()[0].startswith("# yaml-language-server: $schema=")
+    raw = validation.read(path)
+    load = theory.load if "theory" in raw else validation.load
+    assert load(raw, path.name).study
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# yaml-language-server: $schema=") or "theory" in raw
+
+
+def test_a_recorded_source_has_one_answer_to_select_from(study_config: dict[str, Any]) -> None:
+    study_config["sources"]["old"] = {"recorded": "answers.jsonl"}
+    study_config["mixes"]["picked"] = {
+        "origins": {"old": 1.0},
+        "select": {"best-of": 4, "verifier": "reference"},
+    }
+    said = message(study_config)
+    assert "mixes.picked.select.samples" in said
+    assert "source 'old' has one recorded answer" in said
+
+
+def test_samples_at_temperature_zero_are_refused(study_config: dict[str, Any]) -> None:
+    study_config["generation"] = {"temperature": 0.0}
+    study_config["mixes"]["picked"] = {
+        "origins": {"wren": 1.0},
+        "select": {"top": 0.5, "verifier": "random"},
+    }
+    assert "at temperature 0 all 2 responses" in message(study_config)
+
+
+def test_a_reference_verifier_needs_human_responses(study_config: dict[str, Any]) -> None:
+    study_config["dataset"] = {"file": "rows.jsonl", "prompts": "p.jsonl", "train": 40}
+    study_config["mixes"]["picked"] = {
+        "origins": {"wren": 1.0},
+        "select": {"top": 0.5, "verifier": "reference"},
+    }
+    assert "dataset.prompts has none" in message(study_config)
+
+
+@pytest.mark.parametrize(
+    ("select", "samples"),
+    [
+        ({"best-of": 4, "verifier": "reference"}, 4),
+        ({"top": 0.3, "verifier": "random"}, 4),
+        ({"top": 0.1, "verifier": "random"}, 10),
+        ({"top": 1, "verifier": "random"}, 1),
+        ({"threshold": 0.2, "verifier": "length"}, 1),
+        ({"threshold": 0.2, "verifier": "length", "samples": 3}, 3),
+        ("all", 1),
+    ],
+)
+def test_a_selection_asks_for_as_many_responses_as_its_rule_needs(
+    study_config: dict[str, Any], select: Any, samples: int
+) -> None:
+    study_config["mixes"]["single"]["select"] = select
+    assert validation.load(study_config, "my.yaml").mixes["single"].samples == samples
+
+
+def test_a_selection_reads_back_as_it_was_written(study_config: dict[str, Any]) -> None:
+    study_config["mixes"]["single"]["select"] = {"best-of": 4, "verifier": "reference"}
+    loaded = validation.load(study_config, "my.yaml")
+    again = validation.load(json.loads(loaded.model_dump_json()), "study.json")
+    assert again == loaded

@@ -90,3 +90,40 @@ def test_weights_of_scratch_models_are_about_right(family: str) -> None:
     model = architectures.build(family, context=512, **sizes)
     weights = sum(parameter.numel() for parameter in model.parameters())
     assert _scratch_weights(scratch) == pytest.approx(weights, rel=0.15)
+
+
+def test_responses_to_select_from_are_counted(study_config: dict[str, Any]) -> None:
+    job = Job("generate", ("wren", "1"))
+    study_config["mixes"] = {"single": {"origins": {"wren": 1.0}}}
+    alone = estimates(study_config).tokens(job)
+    study_config["mixes"]["best"] = {
+        "origins": {"human": 0.5, "wren": 0.5},
+        "select": {"best-of": 4, "verifier": {"by": "judge", "source": "finch"}},
+    }
+    found = estimates(study_config)
+    # all 40 prompts once; of the half that the second mix gives it, three more each
+    assert found.tokens(job) == alone * (40 + 20 * 3) / 40
+    assert found.judgements(Job("verify", ("best", "1"))) == 20 * 4
+
+
+@pytest.mark.parametrize(
+    "verifier",
+    [
+        {"by": "likelihood", "model": "finch"},
+        {"by": "judge", "source": "finch"},
+        {"by": "reference"},
+    ],
+)
+def test_verifiers_cost_more_for_more_responses(
+    study_config: dict[str, Any], verifier: dict[str, str]
+) -> None:
+    seconds = []
+    for number in (200, 2000):
+        study_config["mixes"]["best"] = {
+            "origins": {"wren": 1.0},
+            "select": {"best-of": number, "verifier": verifier},
+        }
+        found = estimates(study_config)
+        found.__dict__["_rate"] = 1e11
+        seconds.append(found.of(Job("verify", ("best", "1"))).seconds or 0.0)
+    assert seconds[1] - 2 == pytest.approx(10 * (seconds[0] - 2))

@@ -194,3 +194,41 @@ def test_a_mix_that_is_called_nan_keeps_its_name(tmp_path: Path) -> None:
     table = figures.read_table(tmp_path / "m.csv")
     assert set(table["mix"]) == {"vanilla", "nan", "NA"}
     assert table["value"].notna().all()
+
+
+def selected() -> pd.DataFrame:
+    """The study with a selected mix: p* of three seeds at two notions of a right row."""
+    table = measured()
+    rows = [
+        {"study": "s", "target": "wren", "mix": "single", "seed": seed, "generation": 0}
+        | {"probe": "selection", "metric": metric, "item_set": f"rouge-1 from p{quantile}"}
+        | {"value": value + 0.01 * seed, "n": 10, "excluded": 0, "note": ""}
+        for seed in (1, 2, 3)
+        for quantile in (50, 90)
+        for metric, value in (
+            *(("p_star", 0.8), ("p_star_low", 0.7), ("p_star_high", 0.9)),
+            *(("error_rate", 0.6), ("p_star_margin", 0.2)),
+        )
+    ]
+    return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+
+
+def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
+    tmp_path: Path,
+) -> None:
+    study = found(selected())
+    study = figures.findings(study.values, study.contrasts, MIXES, None, ["multi"])
+    figures.draw_figures(study, tmp_path)
+    drawn = pd.read_csv(tmp_path / "selection.csv")
+    assert set(drawn["mix"]) == {"single", "multi"}
+    assert (drawn.loc[drawn["mix"] == "multi", "p_star"] == 0.5).all()
+    single = drawn[(drawn["mix"] == "single") & (drawn["seed"] == 1)]
+    assert single["p_star"].tolist() == [0.81, 0.81]
+    quality = study.of("bits_per_byte").set_index(["mix", "seed"])["value"]
+    assert single["quality"].tolist() == [quality["single", 1]] * 2
+    assert "rouge-1 from p90" in texts(tmp_path / "selection.svg")
+
+
+def test_a_study_without_selection_has_no_figure_of_it(tmp_path: Path) -> None:
+    figures.draw_figures(found(measured()), tmp_path)
+    assert not (tmp_path / "selection.svg").exists()

@@ -18,6 +18,10 @@ def graph(study_config: dict[str, Any]) -> Graph:
     study_config["targets"] = ["wren", "lark"]
     study_config["mixes"]["third"] = {"origins": {"lark": 1.0}}
     study_config["probes"] = {"preference": {"cells": True}}
+    study_config["mixes"]["best"] = {
+        "origins": {"wren": 1.0},
+        "select": {"best-of": 2, "verifier": {"by": "likelihood", "model": "finch"}},
+    }
     return Graph(Study(validation.load(study_config, "micro.yaml")))
 
 
@@ -49,11 +53,12 @@ def test_every_stage_has_its_jobs(graph: Graph) -> None:
         counts[job.stage] += 1
     cells = len(graph.study.cells)
     tuned = sum(cell.mix != VANILLA for cell in graph.study.cells)
-    assert counts["train"] == tuned == 2 * 4 * 2
+    assert counts["train"] == tuned == 2 * 5 * 2
     assert counts["respond"] == counts["collapse"] == counts["judge"] == counts["answer"] == cells
     assert counts["pretrain"] == 2
     assert counts["fetch"] == 1
     assert counts["generate"] == 3 * 2
+    assert counts["verify"] == counts["select"] == 2
     assert all(counts.values())
 
 
@@ -65,6 +70,15 @@ def test_a_target_needs_only_what_leads_to_it(graph: Graph) -> None:
         *("documentation", "dataset", "tokenizer", "pretrain", "mix"),
         *("train", "score", "respond", "mirror", "reference", "embed", "collapse"),
     }
+
+
+def test_a_selection_stands_between_sources_and_mix(graph: Graph) -> None:
+    mix = Job("mix", ("best", "1"))
+    assert Job("select", ("best", "1")) in graph.producers(mix)
+    assert Job("generate", ("wren", "1")) not in graph.producers(mix)
+    verify = graph.producers(Job("verify", ("best", "1")))
+    assert {Job("generate", ("wren", "1")), Job("pretrain", ("finch",))} <= set(verify)
+    assert "selections/best/seed=1.json" in " ".join(graph.files(Job("findings", ())))
 
 
 def test_a_record_s_place_tells_its_job(graph: Graph) -> None:

@@ -72,18 +72,22 @@ def test_more_rows_than_prompts_is_an_error() -> None:
         assigned(FOUR, "random", 81)
 
 
-def responses(state: str = "ok") -> dict[tuple[str, str], dict[str, str]]:
+def slots() -> list[tuple[str, str, int]]:
+    return [(prompt, origin, 0) for prompt, origin in assigned({"a": 1.0}, "random")]
+
+
+def responses(state: str = "ok") -> dict[tuple[str, str, int], dict[str, str]]:
     return {
-        ("a", row["id"]): {"prompt": row["id"], "response": "two words", "state": state}
+        ("a", row["id"], 0): {"prompt": row["id"], "response": "two words", "state": state}
         for row in PROMPTS
     }
 
 
 def test_unusable_rows_are_left_out_and_counted() -> None:
     found = responses()
-    pairs = assigned({"a": 1.0}, "random")
-    found[("a", pairs[0][0])]["state"] = "empty"
-    found[("a", pairs[1][0])]["state"] = "cut"
+    pairs = slots()
+    found[("a", pairs[0][0], 0)]["state"] = "empty"
+    found[("a", pairs[1][0], 0)]["state"] = "cut"
     rows, composition = mixes.compose(pairs, found)
     assert len(rows) == composition["rows"] == 39
     assert composition["dropped"] == {"a": 1}
@@ -92,13 +96,25 @@ def test_unusable_rows_are_left_out_and_counted() -> None:
 
 
 def test_matching_tokens_stops_at_the_budget() -> None:
-    pairs = assigned({"a": 1.0}, "random")
+    pairs = slots()
     rows, composition = mixes.compose(pairs, responses(), lambda text: len(text.split()), 31)
     assert len(rows) == 16
     assert composition["response_tokens"] == 32
 
 
 def test_too_few_tokens_is_an_error() -> None:
-    pairs = assigned({"a": 1.0}, "random")
+    pairs = slots()
     with pytest.raises(ValueError, match="has 80 response tokens and needs 81"):
         mixes.compose(pairs, responses(), lambda text: len(text.split()), 81)
+
+
+def test_a_mix_is_still_drawn_while_its_source_says_the_same() -> None:
+    said = [{"id": "1", "sample": n, "response": f"text {n}"} for n in range(3)]
+    rows = [
+        {"id": "1", "origin": "a", "response": "text 0"},
+        {"id": "1", "origin": "a", "response": "text 2", "sample": 2},
+        {"id": "1", "origin": "human", "response": "mine"},
+    ]
+    assert mixes.still_drawn(rows, "a", said)
+    assert not mixes.still_drawn(rows, "a", said[:2])
+    assert not mixes.still_drawn(rows, "a", [*said[1:], {**said[0], "response": "other"}])

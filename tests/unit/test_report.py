@@ -276,3 +276,37 @@ def test_the_summary_fits_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_a_summary_of_nothing_says_so() -> None:
     assert summary.table([]) == "There are no primary contrasts."
+
+
+@pytest.mark.parametrize(
+    ("select", "said"),
+    [
+        (
+            {"best-of": 4, "verifier": "reference"},
+            "text from wren alone, of which the best of 4 responses to each prompt was kept, by "
+            "agreement with the human response (ROUGE-1)",
+        ),
+        (
+            {"top": 0.25, "verifier": {"by": "likelihood", "model": "wren"}},
+            "the best 25 % were kept, by likelihood under wren (4 responses to each prompt)",
+        ),
+        (
+            {
+                **{"correct": True, "short": "fewer"},
+                "verifier": {
+                    **{"by": "reference", "metric": "answer"},
+                    "noise": {"keep_right": 0.9, "keep_wrong": 0.2},
+                },
+            },
+            "(the final number) accepts from 1; what it accepts was accepted with probability "
+            "0.9, what it rejects with 0.2; where fewer pass there are fewer rows",
+        ),
+    ],
+)
+def test_a_selection_is_put_into_words(select: dict[str, Any], said: str) -> None:
+    mixes = {"human": {"origins": {"human": 1.0}}, "picked": {"origins": {"wren": 1.0}}}
+    mixes["picked"]["select"] = select
+    made = config(mixes=mixes)
+    assert said in methods.conditions(made)["picked"]
+    assert "p* = 1 / (1 + ψ/φ)" in dict(methods.methods(made))["Selection"]
+    assert "Selection" not in dict(methods.methods(config()))

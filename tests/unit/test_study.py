@@ -21,11 +21,17 @@ def study(raw: dict[str, Any], **changes: Any) -> Study:
     return Study(load(raw, "my.yaml"))
 
 
+BEST = {
+    "origins": {"wren": 1.0},
+    "select": {"top": 0.5, "verifier": {"by": "reference", "accept": 0.5}},
+}
 CELL = {"target": "wren", "mix": "single", "seed": "1"}
 JOBS = {
     "generate": {"source": "wren", "seed": "1"},
     "candidates": {"source": "wren"},
     "mix": {"mix": "single", "seed": "1"},
+    "verify": {"mix": "best", "seed": "1"},
+    "select": {"mix": "best", "seed": "1"},
     **dict.fromkeys(
         ("train", "score", "respond", "collapse", "attack", "robustness", "judge", "preference"),
         CELL,
@@ -34,7 +40,10 @@ JOBS = {
 
 
 def changed_jobs(raw: dict[str, Any], **changes: Any) -> set[str]:
-    before, after = study(raw), study(raw, **changes)
+    before, after = (
+        study(raw, mixes__best=copy.deepcopy(BEST)),
+        study(raw, mixes__best=copy.deepcopy(BEST), **changes),
+    )
     return {
         job for job, which in JOBS.items() if before.spec(job, **which) != after.spec(job, **which)
     }
@@ -72,7 +81,14 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"mixes__multi__origins": {"finch": 0.5, "wren": 0.5}}, {"generate"}),
         ({"mixes__other": {"origins": {"finch": 1.0}}}, set()),
         ({"generation__temperature": 0.5}, {"generate", "candidates", "respond", "attack"}),
-        ({"rows": 20}, {"generate", "mix"}),
+        ({"rows": 20}, {"generate", "mix", "verify"}),
+        ({"mixes__best__select__top": 0.6}, {"select"}),
+        ({"mixes__best__select__short": "repeat"}, {"select"}),
+        ({"mixes__best__select__verifier__noise": {"keep_right": 0.9}}, {"select"}),
+        ({"mixes__best__select__verifier__metric": "rouge-L"}, {"verify", "select"}),
+        ({"mixes__best__select__verifier__by": "length"}, {"verify", "select"}),
+        ({"mixes__best__select__samples": 4}, {"generate", "verify", "select"}),
+        ({"mixes__best__select__top": 0.2}, {"generate", "verify", "select"}),
     ],
 )
 def test_a_change_touches_exactly_the_jobs_that_depend_on_it(

@@ -581,12 +581,16 @@ def as_own(workspace: Workspace) -> Workspace:
             "human": {"origins": {"human": 1}},
             "multi": {"origins": {"one": 0.5, "two": 0.5}},
             "first": {"origins": {"one": 1}},
+            "picked": {
+                "origins": {"one": 0.5, "two": 0.5},
+                "select": {"top": 0.8, "short": "repeat", "verifier": "reference"},
+            },
         },
         **{"rows": 30, "match": "tokens", "tokens": 150},
     }
     workspace.targets = [
         f"results/own/mixes/{mix}/seed={seed}.jsonl"
-        for mix in ("human", "multi", "first")
+        for mix in ("human", "multi", "first", "picked")
         for seed in (1, 2)
     ]
     return workspace
@@ -607,11 +611,11 @@ OWN_TABLE: dict[str, tuple[Edit, set[str]]] = {
     "nothing": (lambda _: None, NOTHING),
     "a row of the dataset": (
         change_line("human.jsonl", 7, "long", "wide"),
-        {"dataset", "generate/*", "mix/*"},
+        {"dataset", "generate/*", "verify/*", "select/*", "mix/*"},
     ),
     "a recorded answer": (
         change_line("two.jsonl", 7, "long", "wide"),
-        {"generate/two/*", "mix/multi/*"},
+        {"generate/two/*", "verify/*", "select/*", "mix/multi/*", "mix/picked/*"},
     ),
     "own files touched": (lambda w: touch_everything(w.directory), NOTHING),
     "the model's weights": (
@@ -622,6 +626,46 @@ OWN_TABLE: dict[str, tuple[Edit, set[str]]] = {
     "a mix's proportions": (
         sets(mixes__multi__origins={"one": 0.25, "two": 0.75}),
         {"generate/*", "mix/multi/*"},
+    ),
+    "the share of a source in a selected mix": (
+        sets(mixes__picked__origins={"one": 0.25, "two": 0.75}),
+        {"generate/*", "verify/*", "select/*", "mix/picked/*"},
+    ),
+    "what a selection keeps": (
+        sets(mixes__picked__select__top=0.7),
+        {"select/*", "mix/picked/*"},
+    ),
+    "a selection's verifier": (
+        sets(mixes__picked__select__verifier={"by": "reference", "metric": "rouge-L"}),
+        {"verify/*", "select/*", "mix/picked/*"},
+    ),
+    "errors of a verifier": (
+        sets(
+            mixes__picked__select__verifier={
+                **{"by": "reference", "accept": 0.5, "noise": {"keep_wrong": 0.1}}
+            }
+        ),
+        {"select/*", "mix/picked/*"},
+    ),
+    "how rows are selected": (
+        source(
+            "workflow/manybaskets/selection.py",
+            'if rule.name == "threshold"',
+            'if rule.name in ("threshold",)',
+        ),
+        {"select/*", "mix/picked/*"},
+    ),
+    "how agreement is measured": (
+        source("workflow/manybaskets/rouge.py", "2 * shared", "2.0 * shared"),
+        {"verify/*", "select/*", "mix/picked/*"},
+    ),
+    "verdicts deleted": (
+        on_results(lambda r: (r / "verdicts/picked/seed=1.jsonl").unlink()),
+        {"verify/picked/seed=1"},
+    ),
+    "what was taken, with one bit turned": (
+        on_results(lambda r: replace_bytes(r / "selections/picked/seed=2.jsonl")),
+        {"select/picked/seed=2"},
     ),
 }
 
@@ -637,12 +681,13 @@ def test_an_edit_of_ones_own_files(own_files: Workspace, edit: str) -> None:
 
 def test_more_answers_of_a_source_leave_other_mixes_as_they_are(own_files: Workspace) -> None:
     """The mix that asks for more gets it; the one that has what it asked for is not made again."""
-    first = own_files.directory / "results/own/records/mix/first/seed=1.json"
-    before = read_json(first)
+    records = own_files.directory / "results/own/records"
+    kept = [records / f"{path}/seed=1.json" for path in ("mix/first", "verify/picked")]
+    before = [read_json(path)["finished"] for path in kept]
     own_files.config["mixes"]["multi"]["origins"] = {"one": 0.25, "two": 0.75}
     own_files.make()
     assert own_files.planned() == set()
-    assert read_json(first)["finished"] == before["finished"]
+    assert [read_json(path)["finished"] for path in kept] == before
 
 
 def test_the_tables_are_long_enough() -> None:

@@ -25,6 +25,11 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     name = files[-1] if files else "config"
     for file in files:
         validation.read(Path(file))  # a name that stands twice is lost once the files are merged
+    if "theory" in raw:
+        raise ConfigError(
+            f"{name}: theory: this is a study of theory, without cells. Run it with snakemake "
+            f"--configfile {name}, or with manybaskets theory --configfile {name} --output FOLDER."
+        )
     config = validation.load(_plain(raw), name)
     study = Study(config)
     problems = [*_environment(study), *_data(study)]
@@ -137,6 +142,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
 def _data(study: Study) -> Iterator[tuple[str, str]]:
     """Problems of the study's own files, each under the key that names the file."""
     config = study.config
+    yield from _rubrics(config)
     robustness = config.probes.robustness
     if robustness:
         path = REPOSITORY / robustness.requests
@@ -174,6 +180,22 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
             return
         if not unreadable:
             yield from _coverage(config, study.rows, splits)
+
+
+def _rubrics(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Rubrics of judges that are not there, or do not show the judge what it is to judge."""
+    for name, mix in config.mixes.items():
+        if mix.select is None or mix.select.verifier.by != "judge":
+            continue
+        key, path = f"mixes.{name}.select.verifier.rubric", mix.select.verifier.rubric
+        try:
+            text = (REPOSITORY / path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            yield key, f"{path} cannot be read ({error}). Check the path."
+            continue
+        prompt, response = (text.find(f"{{{part}}}") for part in ("prompt", "response"))
+        if not 0 <= prompt < response:
+            yield key, f"{path} needs {{prompt}} and, after it, {{response}}. Add them."
 
 
 def _coverage(config: StudyConfig, rows: int, splits: dataset.Splits) -> Iterator[tuple[str, str]]:

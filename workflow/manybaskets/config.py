@@ -4,9 +4,10 @@ The JSON schema in `workflow/schemas/` is generated from these models. What one 
 (names that do not exist, shares that do not add up) is `validation`'s.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 HUMAN, VANILLA, MINILM = "human", "vanilla", "minilm"
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -161,6 +162,101 @@ class Source(Section):
         return self
 
 
+class Noise(Section):
+    """Errors added to what a verifier accepts, by draws of their own for every row."""
+
+    keep_right: float = Field(1.0, ge=0, le=1)
+    """Probability of accepting a row that the verifier accepts."""
+    keep_wrong: float = Field(0.0, ge=0, le=1)
+    """Probability of accepting a row that the verifier rejects."""
+
+
+class Verifier(Section):
+    """What scores synthetic responses; a higher score is better. A name stands for `{by: name}`."""
+
+    by: Literal["reference", "likelihood", "judge", "length", "random"]
+    """`reference`: agreement with the human response. `likelihood`: mean log-probability per token
+    under `model`. `judge`: what a source answers to a rubric. `length`: words. `random`: no
+    knowledge, the control."""
+    metric: Literal["rouge-1", "rouge-2", "rouge-L", "answer"] = "rouge-1"
+    """Agreement of a `reference` verifier: F1 of ROUGE, or the same final number (GSM8K's form)."""
+    model: str | None = None
+    """With `likelihood`: a name under `models`."""
+    source: str | None = None
+    """With `judge`: a name under `sources` (a model or an endpoint)."""
+    rubric: str = "resources/judges/acceptable.txt"
+    """With `judge`: a text with {prompt} and {response} that asks for one of the `labels`."""
+    labels: tuple[str, str] = ("A", "B")
+    """With `judge`: the label of an acceptable response, then the other."""
+    accept: float | None = None
+    """Score from which a row is accepted; by default 1 for `answer` and 0.5 for `judge`."""
+    noise: Noise | None = None
+
+    @property
+    def accepts_from(self) -> float | None:
+        """Score from which a row is accepted; None where the verifier only ranks."""
+        if self.accept is not None or self.by not in ("reference", "judge"):
+            return self.accept
+        return 0.5 if self.by == "judge" else 1.0 if self.metric == "answer" else None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Verifier":
+        for key, by in (("model", "likelihood"), ("source", "judge")):
+            if (getattr(self, key) is not None) != (self.by == by):
+                raise ValueError(f"{key} and by: {by} need each other; found by: {self.by}")
+        if self.noise and self.accepts_from is None:
+            raise ValueError("noise needs accept: the score from which a row is accepted")
+        return self
+
+
+class Select(Section):
+    """Which synthetic responses of a mix are trained on, and who says so. Human rows stay."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    correct: bool = False
+    """Keep what the verifier accepts."""
+    top: Share | None = None
+    """Keep the best share by the verifier's score."""
+    best_of: int | None = Field(None, ge=2, alias="best-of")
+    """Keep the best of so many responses to each prompt."""
+    threshold: float | None = None
+    """Keep rows of at least this score."""
+    verifier: Verifier
+    samples: int | None = Field(None, ge=1)
+    """Responses of the source to each prompt, from which rows are kept; by default as many as the
+    rule needs for as many rows as without selection: n of best-of, 1 / top, otherwise 1."""
+    short: Literal["stop", "fewer", "repeat"] = "stop"
+    """When fewer rows pass than the mix needs: stop with a message, train on fewer, or repeat the
+    rows that pass."""
+
+    @field_validator("verifier", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"by": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "Select":
+        given = [n for n in ("correct", "top", "best_of", "threshold") if getattr(self, n)]
+        given += ["threshold"] if self.threshold == 0 else []
+        if len(given) != 1:
+            raise ValueError(
+                "needs exactly one of correct, top, best-of, threshold; "
+                f"found {', '.join(given) or 'none'}"
+            )
+        if self.correct and self.verifier.accepts_from is None:
+            raise ValueError("correct needs verifier.accept: the score from which a row is right")
+        if self.best_of and self.samples not in (None, self.best_of):
+            raise ValueError("samples has no effect with best-of; remove it")
+        return self
+
+    @property
+    def responses(self) -> int:
+        """Responses of the source to each prompt."""
+        needed = math.ceil(round(1 / self.top, 9)) if self.top else self.best_of or 1
+        return self.samples or needed
+
+
 class Mix(Section):
     """The recipe of a training set."""
 
@@ -170,6 +266,18 @@ class Mix(Section):
     """Which prompts an origin answers. `quarters`: the quarters of the prompts in order, as the
     Eggs study does, so that source and prompt are confounded. `random`: drawn with the cell's
     seed for every prompt."""
+    select: Select | None = None
+    """Which responses are kept; by default, and with `all`, every usable one."""
+
+    @field_validator("select", mode="before")
+    @classmethod
+    def _all(cls, value: Any) -> Any:
+        return None if value == "all" else value
+
+    @property
+    def samples(self) -> int:
+        """Responses of a source to each of its prompts."""
+        return self.select.responses if self.select else 1
 
 
 class Generation(Section):
@@ -349,4 +457,10 @@ class StudyConfig(Section):
 
 def schema() -> dict[str, Any]:
     """The JSON schema that editors complete from."""
-    return StudyConfig.model_json_schema()
+    found = StudyConfig.model_json_schema()
+    sections = found["$defs"]  # what is read as a section may be written as one word
+    sections["Mix"]["properties"]["select"]["anyOf"].append({"const": "all"})
+    named = {"enum": ["reference", "length", "random"]}
+    verifier = sections["Select"]["properties"]["verifier"]
+    sections["Select"]["properties"]["verifier"] = {"anyOf": [verifier, named]}
+    return found

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from manybaskets import judging
-from manybaskets.config import Scratch
+from manybaskets.config import HUMAN, Scratch, Verifier
 from manybaskets.devices import on_cpu
 from manybaskets.graph import Graph, Job
 from manybaskets.reruns import Reruns
@@ -26,14 +26,16 @@ SHARE_USED = 0.6  # of max_tokens, by an ordinary response
 START = {
     **dict.fromkeys(("pretrain", "yardstick", "train", "score"), 8.0),
     **dict.fromkeys(("mirror", "reference", "embed"), 8.0),
-    **dict.fromkeys(("generate", "candidates", "respond", "attack", "answer", "judge"), 2.0),
-    **dict.fromkeys(("collapse", "robustness", "preference", "mix", "dataset"), 1.0),
+    **dict.fromkeys(("generate", "candidates", "verify"), 2.0),
+    **dict.fromkeys(("respond", "attack", "answer", "judge"), 2.0),
+    **dict.fromkeys(("collapse", "robustness", "preference", "mix", "select", "dataset"), 1.0),
     **{"documentation": 20.0, "tokenizer": 10.0, "fetch": 60.0, "findings": 3.0},
     **{"figures": 12.0, "report": 3.0},
 }
 ENGINE_START = {"cpu": 20.0, "gpu": 60.0}  # seconds, once per model served
 STEP = {"cpu": 0.2, "gpu": 0.1}  # seconds of the shortest training step
 GENERATED = {"cpu": 5_000.0, "gpu": 20_000.0}  # tokens a second at most, however small the model
+COMPARED = 5_000.0  # responses a second that are held against a reference
 JUDGED = {"cpu": 500.0, "gpu": 2_000.0}  # judgements a second at most
 EMBEDDED = {"cpu": 0.03, "gpu": 0.01}  # seconds a text, one at a time
 GPU_RATE = 1e14  # FLOP/s of a GPU that trains or reads
@@ -94,6 +96,8 @@ class Estimates:
     def judgements(self, job: Job) -> int:
         """Judgements that a job asks for."""
         preference = self.study.config.probes.preference
+        if job.stage == "verify":
+            return self._pool(job.wildcards["mix"]) * (self._verifier(job).by == "judge")
         if job.stage != "judge" or not preference:
             return 0
         wildcards = job.wildcards
@@ -162,6 +166,19 @@ class Estimates:
         read = self._reading(target, asked * JUDGE_TOKENS)
         return None if read is None else max(read, asked / JUDGED[self._device])
 
+    def _verify(self, mix: str, seed: str) -> float | None:
+        verifier, rows = self._verifier(Job("verify", (mix, seed))), self._pool(mix)
+        if verifier.by == "likelihood" and verifier.model:
+            written = self.study.config.generation.max_tokens * SHARE_USED
+            return self._reading(verifier.model, rows * (PROMPT_TOKENS + written))
+        if verifier.by == "judge" and verifier.source:
+            model = self.study.config.sources[verifier.source].model
+            if model not in self.study.config.models:
+                return None
+            read = self._reading(model, rows * JUDGE_TOKENS)
+            return None if read is None else max(read, rows / JUDGED[self._device])
+        return rows / COMPARED
+
     # ---- what the stages share -----------------------------------------------------------------
 
     def _writing_source(self, source: str, rows: int) -> float | None:
@@ -194,11 +211,25 @@ class Estimates:
         return self.study.config.dataset.test + again
 
     def _asked(self, source: str) -> int:
-        shares = [mix.origins.get(source, 0.0) for mix in self.study.config.mixes.values()]
-        missed = 1.0
-        for share in shares:  # mixes draw prompts for a source apart from each other
-            missed *= 1 - share
-        return round(self.study.rows * (1 - missed))
+        mixes, total = self.study.config.mixes.values(), 0.0
+        for sample in range(max((mix.samples for mix in mixes), default=0)):
+            missed = 1.0
+            for mix in mixes:  # mixes draw prompts for a source apart from each other
+                if mix.samples > sample:
+                    missed *= 1 - mix.origins.get(source, 0.0)
+            total += self.study.rows * (1 - missed)
+        return round(total)
+
+    def _verifier(self, job: Job) -> Verifier:
+        select = self.study.config.mixes[job.wildcards["mix"]].select
+        assert select is not None
+        return select.verifier
+
+    def _pool(self, mix: str) -> int:
+        """Responses that a selected mix may keep."""
+        found = self.study.config.mixes[mix]
+        synthetic = sum(share for name, share in found.origins.items() if name != HUMAN)
+        return round(self.study.rows * synthetic) * found.samples
 
     def _items(self) -> int:
         preference = self.study.config.probes.preference
@@ -232,7 +263,7 @@ class Estimates:
         rows = {
             "dataset": self.study.config.dataset.train + self.study.config.dataset.test,
             "mix": self.study.rows,
-            "generate": self.study.rows,
+            "select": self.study.rows,
             "respond": 2 * self._responses(),
             "embed": 4 * self._responses(),
             "reference": 4 * self.study.config.dataset.test,
@@ -252,6 +283,10 @@ class Estimates:
             return None if weights is None else 4 * weights
         if job.stage == "documentation":
             return 15 * MIB
+        if job.stage in ("generate", "verify"):
+            wildcards = job.wildcards
+            asked = self._pool(wildcards["mix"]) if "mix" in wildcards else None
+            return 500 * (self._asked(wildcards["source"]) if asked is None else asked)
         return rows.get(job.stage, 8) * 500
 
 

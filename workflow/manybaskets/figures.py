@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from manybaskets import panels
+from manybaskets.breakdown import draw_selection
 from manybaskets.config import HUMAN
 from manybaskets.files import BadFile
 
@@ -85,6 +86,7 @@ class Findings:
     recipes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     series: Sequence[Any] = ()
     seeds: Sequence[int] = ()
+    unselected: Sequence[str] = ()  # mixes of synthetic text alone, all of it kept
 
     @property
     def targets(self) -> list[str]:
@@ -112,7 +114,10 @@ def draw_figures(
     """
     panels.mix_key(findings.mixes).to_csv(folder / KEY, index=False, lineterminator="\n")
     with mpl.rc_context(panels.STYLE):
-        for name, draw in {**FIGURES, **(more or {})}.items():
+        is_selected = (findings.values["probe"] == "selection").any()
+        selection = {"selection": draw_selection} if is_selected else {}
+        drawings = {**FIGURES, **selection, **(more or {})}
+        for name, draw in drawings.items():
             drawn = draw(findings)
             if drawn is None:
                 continue

@@ -33,6 +33,11 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "yardstick": {"scores": "models/yardstick.json"},
     "generate": {"responses": "responses/{source}/seed={seed}.jsonl"},
     "candidates": {"responses": "candidates/{source}.jsonl"},
+    "verify": {"verdicts": "verdicts/{mix}/seed={seed}.jsonl"},
+    "select": {
+        "rows": "selections/{mix}/seed={seed}.jsonl",
+        "measured": "selections/{mix}/seed={seed}.json",
+    },
     "mix": {
         "rows": "mixes/{mix}/seed={seed}.jsonl",
         "composition": "mixes/{mix}/seed={seed}.json",
@@ -75,16 +80,16 @@ WILDCARDS = {
 
 # Stages that run a model, on a GPU where there is one.
 ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
-    *("reference", "mirror", "embed", "attack", "answer", "judge"),
+    *("reference", "mirror", "embed", "attack", "answer", "judge", "verify"),
 }
 
 # What runs first when more is ready than there is room for: what others wait for, and within a
 # cell measuring before the next training, so that cells finish as the study goes.
 PRIORITIES = {
-    **{"pretrain": 50, "generate": 40, "candidates": 40, "train": 30},
+    **{"pretrain": 50, "generate": 40, "candidates": 40, "verify": 38, "train": 30},
     **dict.fromkeys(("reference", "score", "respond", "mirror", "embed"), 35),
     **dict.fromkeys(("attack", "answer", "judge"), 35),
-    **dict.fromkeys(("collapse", "robustness", "preference"), 60),
+    **dict.fromkeys(("collapse", "robustness", "preference", "select"), 60),
 }
 # Parts of a description that say how much is asked for, not what the answers are: when only they
 # change, the job runs again and keeps the rows it has, and what was made from those still holds.
@@ -259,14 +264,37 @@ class Graph:
     def _candidates(self, source: str) -> Inputs:
         return {"texts": self.study.judged_items(), "model": self._source_model(source)}
 
-    def _mix(self, mix: str, seed: str) -> Inputs:
-        study = self.study
+    def _verify(self, mix: str, seed: str) -> Inputs:
+        select = self.study.config.mixes[mix].select
+        assert select is not None
+        verifier = select.verifier
+        model = [self.study.model(verifier.model)] if verifier.model else []
         return {
             "train": self._data("train"),
             "prompts": self._data("prompts"),
-            "responses": [study.responses(source, seed) for source in study.mix_sources(mix)],
-            "tokenizer": study.token_counter(),
+            "responses": self._responses(mix, seed),
+            "model": self._source_model(verifier.source) if verifier.source else model,
         }
+
+    def _select(self, mix: str, seed: str) -> Inputs:
+        return {
+            "verdicts": self.study.path("verdicts", mix, f"seed={seed}.jsonl"),
+            "train": self._data("train"),
+        }
+
+    def _mix(self, mix: str, seed: str) -> Inputs:
+        taken = self.study.path("selections", mix, f"seed={seed}.jsonl")
+        is_selected = mix in self.study.selected
+        return {
+            "train": self._data("train"),
+            "prompts": self._data("prompts"),
+            "responses": [] if is_selected else self._responses(mix, seed),
+            "selected": [taken] if is_selected else [],
+            "tokenizer": self.study.token_counter(),
+        }
+
+    def _responses(self, mix: str, seed: str) -> list[str]:
+        return [self.study.responses(source, seed) for source in self.study.mix_sources(mix)]
 
     def _train(self, target: str, mix: str, seed: str) -> Inputs:
         return {
@@ -337,9 +365,16 @@ class Graph:
         shown = study.findings_files()
         return {
             "measured": [
-                study.path(cell.path, f"{probe}.json")
-                for cell in study.cells
-                for probe in study.probes()
+                *(
+                    study.path(cell.path, f"{probe}.json")
+                    for cell in study.cells
+                    for probe in study.probes()
+                ),
+                *(
+                    study.path("selections", mix, f"seed={seed}.json")
+                    for mix in study.selected
+                    for seed in study.config.seeds
+                ),
             ],
             "cells": [study.path(path) for path in shown],
             "test": self._data("test"),

@@ -225,6 +225,42 @@ METRICS: dict[str, str] = {
         "Share of responses with no text but white space, from 0 to 1; higher is a less usable "
         "model."
     ),
+    # selection
+    "kept_share": (
+        "Share of a mix's pool of responses that passes its selection, from 0 to 1; no better "
+        "direction."
+    ),
+    "selection_precision": (
+        "Share of right rows among those that passed, from 0 to 1; higher is a cleaner training "
+        "set."
+    ),
+    "selection_recall": (
+        "Share of the right rows that passed, from 0 to 1; lower wastes more of what the source "
+        "wrote."
+    ),
+    "error_rate": (
+        "p: share of wrong rows among the usable responses before selection, from 0 to 1; lower "
+        "is a better source."
+    ),
+    "keep_right": (
+        "phi: probability that a right row passes, with cut-offs set on other prompts, from 0 to "
+        "1; higher is a better verifier."
+    ),
+    "keep_wrong": (
+        "psi: probability that a wrong row passes, with cut-offs set on other prompts, from 0 to "
+        "1; lower is a better verifier."
+    ),
+    "p_star": (
+        "Breakdown point 1 / (1 + psi / phi), from 0 to 1: the error rate up to which selected "
+        "data teach the truth in theory (arXiv 2406.07515); 0.5 without selection, higher is a "
+        "better verifier."
+    ),
+    "p_star_low": "Lower end of the 95 % interval of p_star over prompts, from 0 to 1.",
+    "p_star_high": "Upper end of the 95 % interval of p_star over prompts, from 0 to 1.",
+    "p_star_margin": (
+        "p_star minus error_rate, from -1 to 1; above 0 the error rate is below the breakdown "
+        "point."
+    ),
     # robustness
     "refusal_rate": (
         "Share of responses that refuse, by the rule detector, from 0 to 1; on prompts to be "

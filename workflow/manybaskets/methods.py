@@ -6,7 +6,17 @@ Every sentence follows from the config alone; nothing here knows a result.
 from collections.abc import Sequence
 
 from manybaskets import doses
-from manybaskets.config import HUMAN, MINILM, VANILLA, Collapse, Mix, Model, Source, StudyConfig
+from manybaskets.config import (
+    HUMAN,
+    MINILM,
+    VANILLA,
+    Collapse,
+    Mix,
+    Model,
+    Select,
+    Source,
+    StudyConfig,
+)
 from manybaskets.samples import seeds_to_permute
 
 REFERENCES = (
@@ -34,6 +44,16 @@ OF_STATISTICS = (
 )
 
 
+SELECTION = (
+    "Selections keep the number of rows: where more responses pass than a mix needs, as many as it "
+    "needs were drawn at random. A response is called right where its agreement with the human "
+    "response reaches the median, the upper quartile or the upper decile of the source's own "
+    "responses, or where the final number is the same. φ and ψ are the shares of right and of "
+    "wrong responses that pass, with cut-offs set on other prompts; p* = 1 / (1 + ψ/φ) (Feng et "
+    "al.) has the percentile bootstrap interval over prompts."
+)
+
+
 def conditions(config: StudyConfig) -> dict[str, str]:
     """A sentence on each condition, in display order."""
     words = {VANILLA: "The target as it is, without fine-tuning."}
@@ -42,6 +62,9 @@ def conditions(config: StudyConfig) -> dict[str, str]:
 
 def mix_words(mix: Mix) -> str:
     """What a training set is made of."""
+    if mix.select is not None:
+        whole = mix_words(mix.model_copy(update={"select": None}))
+        return f"{whole}, of which {selection_words(mix.select)}"
     if len(mix.origins) == 1:
         (origin,) = mix.origins
         return "human text" if origin == HUMAN else f"text from {origin} alone"
@@ -54,6 +77,36 @@ def mix_words(mix: Mix) -> str:
     if mix.assign == "quarters":
         return f"{parts}, each quarter of the prompts answered by another"
     return f"{parts}, the origin of each prompt drawn at random"
+
+
+def selection_words(select: Select) -> str:
+    """Which responses a selection keeps, and by whose word."""
+    verifier = select.verifier
+    metric = "the final number" if verifier.metric == "answer" else verifier.metric.upper()
+    by = {
+        "reference": f"agreement with the human response ({metric})",
+        "likelihood": f"likelihood under {verifier.model}",
+        "judge": f"the judgement of {verifier.source}",
+        "length": "length",
+        "random": "chance",
+    }[verifier.by]
+    if select.best_of:
+        rule = f"the best of {select.best_of} responses to each prompt was kept, by {by}"
+    elif select.top:
+        rule = f"the best {100 * select.top:.3g} % were kept, by {by}"
+    elif select.correct:
+        rule = f"those were kept that {by} accepts from {verifier.accepts_from:g}"
+    else:
+        rule = f"those of at least {select.threshold:g} were kept, by {by}"
+    if not select.best_of and select.responses > 1:
+        rule += f" ({select.responses} responses to each prompt)"
+    if verifier.noise:
+        rule += (
+            f"; what it accepts was accepted with probability {verifier.noise.keep_right:g}, what "
+            f"it rejects with {verifier.noise.keep_wrong:g}"
+        )
+    short = {"fewer": "where fewer pass there are fewer rows", "repeat": "passing rows repeat"}
+    return rule + (f"; {short[select.short]}" if select.short in short else "")
 
 
 def listed(words: Sequence[str]) -> str:
@@ -69,6 +122,8 @@ def methods(config: StudyConfig) -> list[tuple[str, str]]:
         ("Training sets", _training_sets(config)),
         ("Fine-tuning", _fine_tuning(config)),
     ]
+    if any(mix.select for mix in config.mixes.values()):
+        parts.append(("Selection", SELECTION))
     if config.probes.collapse:
         parts.append(("Collapse", _collapse(config)))
     if config.probes.robustness:

@@ -69,23 +69,24 @@ def draw(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
 
 
 def compose(
-    assigned: Sequence[tuple[str, str]],
-    responses: dict[tuple[str, str], Row],
+    assigned: Sequence[tuple[str, str, int]],
+    responses: dict[tuple[str, str, int], Row],
     token_count: Callable[[str], int] | None = None,
     tokens: int | None = None,
 ) -> tuple[list[Row], dict[str, Any]]:
     """The training rows in order, and the composition of the set.
 
-    `responses` maps (origin, prompt id) to a row of prompt, response and state. Rows without a
-    usable response are left out and counted. With `tokens`, rows are taken until that many
-    response tokens are reached (the last row may go over); too few is a ValueError.
+    `assigned` are (prompt id, origin, sample); `responses` maps (origin, prompt id, sample) to a
+    row of prompt, response and state. Rows without a usable response are left out and counted.
+    With `tokens`, rows are taken until that many response tokens are reached (the last row may go
+    over); too few is a ValueError.
     """
     kept: list[Row] = []
     dropped: Counter[str] = Counter()
     cut: Counter[str] = Counter()
     total = 0
-    for prompt_id, origin in assigned:
-        row = responses[(origin, prompt_id)]
+    for prompt_id, origin, sample in assigned:
+        row = responses[(origin, prompt_id, sample)]
         if row["state"] not in ("ok", "cut"):
             dropped[origin] += 1
             continue
@@ -101,6 +102,7 @@ def compose(
                 "prompt": row["prompt"],
                 "response": row["response"],
             }
+            | ({"sample": sample} if sample else {})
         )
     if tokens is not None and total < tokens:
         raise ValueError(
@@ -142,6 +144,11 @@ def _at_random(recipe: Recipe, count: int, seed: int) -> list[str]:
 def still_drawn(
     rows: Iterable[Mapping[str, Any]], source: str, answers: Iterable[Mapping[str, Any]]
 ) -> bool:
-    """Whether all rows of a mix that are a source's are among the source's answers as they are."""
-    said = {row["id"]: row["response"] for row in answers}
-    return all(said.get(row["id"]) == row["response"] for row in rows if row["origin"] == source)
+    """Whether all rows of a mix, or of the pool that it keeps rows of, that are a source's are
+    among the source's answers as they are."""
+    said = {(row["id"], row["sample"]): row["response"] for row in answers}
+    return all(
+        said.get((row["id"], row.get("sample", 0))) == row["response"]
+        for row in rows
+        if row["origin"] == source
+    )

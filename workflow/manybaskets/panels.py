@@ -204,6 +204,16 @@ def cloud(ax: Axes, cloud: pd.DataFrame, colour: str, marker: str) -> None:
     )  # fmt: skip
 
 
+def breakdown_mark(ax: Axes, mark: Mapping[str, Any], colour: str) -> None:
+    """One seed of a selection: p_star with its interval if it has one, against `quality`."""
+    ends = mark["p_star_low"], mark["p_star_high"]
+    if not pd.isna(ends[0]):
+        ax.plot(ends, [mark["quality"]] * 2, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
+    below = not pd.isna(mark["p_star_margin"]) and mark["p_star_margin"] > 0
+    fill = colour if below else "white"
+    ax.plot(mark["p_star"], mark["quality"], "o", color=colour, mfc=fill, ms=4.5, zorder=3)
+
+
 def label_clouds(
     figure: Figure, ax: Axes, data: pd.DataFrame, mixes: Sequence[str], colours: Mapping[str, str]
 ) -> None:

@@ -63,6 +63,17 @@ PROBES = {
         },
     ),
 }
+SELECTION = "selection"  # a part of the report like a probe, where a mix selects
+PROBES[SELECTION] = (
+    "Selection",
+    "What did each verifier keep, and is the model the better for it?",
+    {
+        "selection": "The breakdown point p* of each selection, 0.5 where everything is kept, "
+        "against the fit of the model that was trained on what was kept. Each mark is a seed. p* "
+        "is a proxy by which verifiers are ranked; in theory data teach the truth while the share "
+        "of wrong rows is below it."
+    },
+)
 HEADLINES = {
     "contrasts": "Primary contrasts with their intervals. Filled: decided after adjusting for the "
     "number of comparisons; open: not decided; an arrow head: the interval goes on beyond the "
@@ -100,6 +111,7 @@ def render(
     study = Study(config)
     colours = mix_colours(found.mixes)
     words = methods.conditions(config)
+    parts = [*study.probes(), *([SELECTION] if study.selected else [])]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -121,9 +133,9 @@ def render(
         "cell_figures": list(_figures(figure_folder, OF_CELLS, missing)),
         "probes": [
             _probe(name, found, colours, figure_folder, missing) | {"pooled": _pooled(pooled, name)}
-            for name in study.probes()
+            for name in parts
         ],
-        "switched_off": [PROBES[name][0] for name in PROBES if name not in study.probes()],
+        "switched_off": [PROBES[n][0] for n in PROBES if n not in parts and n != SELECTION],
         "yardstick": _yardstick(study, yardstick, missing),
         "methods": methods.methods(config),
         "references": methods.references(config),

@@ -145,6 +145,11 @@ class Study:
             found += [f"{cell.path}/responses.jsonl" for cell in self.cells if cell.seed in first]
         return found
 
+    @property
+    def selected(self) -> list[str]:
+        """Mixes that keep some of the responses and leave others."""
+        return [name for name, mix in self.config.mixes.items() if mix.select]
+
     def mix_sources(self, mix: str) -> list[str]:
         """The sources that a mix draws on."""
         return [origin for origin in self.config.mixes[mix].origins if origin != HUMAN]
@@ -257,6 +262,40 @@ class Study:
             "seed": int(seed),
         }
 
+    def _verify(self, mix: str, seed: str) -> dict[str, Any]:
+        select = self.config.mixes[mix].select
+        assert select is not None
+        verifier = select.verifier
+        settings: dict[str, Any] = {"by": verifier.by}
+        found: dict[str, Any] = {
+            "mix": _recipe(self.config.mixes[mix]),
+            "rows": self.rows,
+            "seed": int(seed),
+            "verifier": settings,
+        }
+        if verifier.by == "reference":
+            settings["metric"] = verifier.metric
+        if verifier.model is not None:
+            found["context"] = self.config.engine.max_model_len
+            found["threads"] = self.config.training.threads
+            found |= self._base(verifier.model)
+        if verifier.source is not None:
+            settings |= {"rubric": verifier.rubric, "labels": list(verifier.labels)}
+            settings["rubric_sha256"] = fingerprint.file_hash(REPOSITORY / verifier.rubric)
+            found["source"] = self._source(verifier.source)
+            found["engine"] = self._engine(self.config.sources[verifier.source].model)
+        return found
+
+    def _select(self, mix: str, seed: str) -> dict[str, Any]:
+        select = self.config.mixes[mix].select
+        assert select is not None
+        return {
+            "name": mix,
+            "select": _plain(select),
+            "accepts_from": select.verifier.accepts_from,
+            "seed": int(seed),
+        }
+
     def _train(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         return {"training": _plain(self.config.training), "seed": int(seed), **self._base(target)}
 
@@ -357,6 +396,7 @@ class Study:
             "mixes": [VANILLA, *self.config.mixes],
             "seeds": self.config.seeds,
             "probes": self.probes(),
+            "selected": self.selected,
         }
 
     def _figures(self) -> dict[str, Any]:
@@ -370,6 +410,11 @@ class Study:
             "series": doses.series(self.config),
             "contrasts": _plain(self.config.contrasts),
             "own": {target: self.own_source(target) for target in self.config.targets},
+            "unselected": [
+                name
+                for name, mix in self.config.mixes.items()
+                if not mix.select and HUMAN not in mix.origins
+            ],
         }
 
     def _report(self) -> dict[str, Any]:
@@ -492,7 +537,7 @@ def _recipe(mix: Mix) -> dict[str, Any]:
     origins = [[name, share] for name, share in mix.origins.items()]
     if mix.assign == "random":
         origins.sort()
-    return {"origins": origins, "assign": mix.assign}
+    return {"origins": origins, "assign": mix.assign, "samples": mix.samples}
 
 
 def _default_documentation(packages: list[str]) -> Section:

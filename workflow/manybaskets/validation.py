@@ -12,7 +12,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from manybaskets.config import HUMAN, MINILM, VANILLA, VLLM_RANKS, ConfigError, StudyConfig
+from manybaskets.config import HUMAN, MINILM, VANILLA, VLLM_RANKS, ConfigError, Mix, StudyConfig
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
@@ -70,7 +70,8 @@ def _explain(error: ValidationError) -> Iterator[tuple[str, str]]:
         where = [part for part in problem["loc"] if part != "[key]"]
         key = ".".join(map(str, where))
         if problem["type"] == "extra_forbidden":
-            known = list(_section_at(where[:-1]).model_fields)
+            fields = _section_at(where[:-1]).model_fields
+            known = [field.alias or key for key, field in fields.items()]
             near = difflib.get_close_matches(str(where[-1]), known, n=1, cutoff=0.5)
             mend = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
             yield key, f"unknown key. {mend}"
@@ -176,6 +177,8 @@ def _bad_mixes(config: StudyConfig) -> Iterator[tuple[str, str]]:
                 f"mixes.{name}.assign",
                 "with quarters, every share must be 0.25, 0.5, 0.75 or 1. Use assign: random.",
             )
+        if mix.select:
+            yield from _bad_selection(config, name, mix)
     if config.match == "tokens" and config.tokens is None:
         yield "tokens", "match: tokens needs tokens: the response tokens of every mix."
     if config.match == "rows" and config.tokens is not None:
@@ -191,6 +194,54 @@ def _bad_embedder(config: StudyConfig) -> Iterator[tuple[str, str]]:
         yield key, _unknown(name, "model", [MINILM, *config.models])
     elif config.models[name].scratch:
         yield key, f"'{name}' is pretrained here and embeds nothing. Give a model with path or hub."
+
+
+def _bad_selection(config: StudyConfig, name: str, mix: Mix) -> Iterator[tuple[str, str]]:
+    select, key = mix.select, f"mixes.{name}.select"
+    assert select is not None
+    verifier, sources = select.verifier, [origin for origin in mix.origins if origin != HUMAN]
+    if not sources:
+        yield key, "human rows are not selected from, and the mix has no others. Remove select."
+    if verifier.model is not None and verifier.model not in config.models:
+        yield f"{key}.verifier.model", _unknown(verifier.model, "model", list(config.models))
+    if verifier.source is not None:
+        judge = config.sources.get(verifier.source)
+        if judge is None:
+            text = _unknown(verifier.source, "source", list(config.sources))
+            yield f"{key}.verifier.source", text
+        elif judge.recorded:
+            yield (
+                f"{key}.verifier.source",
+                f"'{verifier.source}' is a file of recorded responses and cannot judge. Name a "
+                "source with a model or an endpoint.",
+            )
+    if verifier.by == "reference" and config.dataset.prompts is not None:
+        yield (
+            f"{key}.verifier",
+            "reference compares with human responses, and dataset.prompts has none. Use another "
+            "verifier, or let the sources answer the human prompts.",
+        )
+    for source in sources:
+        found = config.sources.get(source)
+        if mix.samples > 1 and found is not None and found.recorded:
+            yield (
+                f"{key}.samples",
+                f"{mix.samples} responses to each prompt are needed, and source '{source}' has one "
+                "recorded answer. Use samples: 1 with short: fewer, or a source that writes.",
+            )
+    if mix.samples > 1 and config.generation.temperature == 0:
+        yield (
+            f"{key}.samples",
+            f"at temperature 0 all {mix.samples} responses to a prompt are the same. Raise "
+            "generation.temperature.",
+        )
+    if select.top and select.short == "stop" and select.top * mix.samples < 1 - 1e-9:
+        yield (
+            f"{key}.top",
+            f"keeps {100 * select.top * mix.samples:.3g} % of the rows that the mix needs, of "
+            f"{mix.samples} responses to each prompt. Raise samples, or set short to fewer or "
+            "repeat.",
+        )
 
 
 def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:

@@ -19,5 +19,6 @@ rule mix:
         job=job("mix"),
     shell:
         "python -m manybaskets mix {params.job} --train {input.train}"
-        " --prompts {input.prompts} --responses {input.responses:q} --tokenizer {input.tokenizer:q}"
+        " --prompts {input.prompts} --responses {input.responses:q} --selected {input.selected:q}"
+        " --tokenizer {input.tokenizer:q}"
         " --rows {output.rows} --composition {output.composition} > {log} 2>&1"

@@ -40,5 +40,6 @@ def draw(spec: Mapping[str, Any], tables: Mapping[str, Path], folder: Path) -> N
         series=spec.get("series", []),
         seeds=spec.get("seeds", []),
         **{name: figures.read_table(tables[name]) for name in MORE if name in tables},
+        unselected=spec.get("unselected", ()),
     )
     figures.draw_figures(found, folder, curve_figures.FIGURES | study_figures.FIGURES)

@@ -45,14 +45,21 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
     ]
     probes = spec["probes"]
     measured = [(cell, place / f"{probe}.json") for cell, place in cells for probe in probes]
+    # What a selection did to a training set stands with every target that was trained on it.
+    measured += [
+        (cell, root / "selections" / cell["mix"] / f"seed={cell['seed']}.json")
+        for cell, _ in cells
+        if cell["mix"] in spec.get("selected", ())
+    ]
     if partly:
         measured = [(cell, path) for cell, path in measured if path.is_file()]
     table = measurements.gather(measured)
     of_items = items.table(cells, table, _test_ids(root))
+    outcomes = table[table["probe"] != "selection"]  # a training set's own: nothing to compare
     first = spec["seeds"][:RANK_SEEDS]
     shown = [(cell, place) for cell, place in cells if cell["seed"] in first]
     tables = {
-        **compared(spec["contrasts"], spec["series"], probes, table, of_items),
+        **compared(spec["contrasts"], spec["series"], probes, outcomes, of_items),
         "training": curves.training_table(cells),
         "ranks": curves.rank_table(shown, root / "data" / "test.jsonl"),
         "dictionary": dictionary(),

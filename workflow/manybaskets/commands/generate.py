@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from manybaskets import mixes, recorded, serving
 from manybaskets.files import BadFile, read_jsonl, write_jsonl
@@ -23,29 +24,42 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes one row per prompt, in the order of the prompts."""
+    """Writes one row per prompt and sample, in the order of the prompts."""
     spec = options.spec
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
     needed = set()
     for mix in spec["mixes"]:
         recipe = mixes.Recipe(dict(mix["origins"]), mix["assign"])
         assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
-        needed |= {prompt for prompt, origin in assigned if origin == spec["source"]["name"]}
-    asked = [row for row in prompts if row["id"] in needed]
+        needed |= {
+            (prompt, sample)
+            for prompt, origin in assigned
+            if origin == spec["source"]["name"]
+            for sample in range(mix["samples"])
+        }
+    most = max((mix["samples"] for mix in spec["mixes"]), default=0)
+    asked = [
+        {"id": row["id"], "prompt": row["prompt"], "sample": sample}
+        for row in prompts
+        for sample in range(most)
+        if (row["id"], sample) in needed
+    ]
     if spec["source"]["recorded"]:
-        rows = recorded.answers(spec["source"], asked)
+        rows = [{**row, "sample": 0} for row in recorded.answers(spec["source"], asked)]
     else:
         there = options.extend and options.output.exists()
-        known = {row["id"]: row for row in read_jsonl(options.output)} if there else {}
+        known = {_key(row): row for row in read_jsonl(options.output)} if there else {}
         known = {key: row for key, row in known.items() if row["state"] != "failed"}
-        new = [row for row in asked if row["id"] not in known]
+        new = [row for row in asked if _key(row) not in known]
         if known:
             print(f"{len(asked) - len(new)} of {len(asked)} answers are there already")
         if new:
             purpose = (spec["seed"], "generate")
-            answers = serving.source_rows(spec, new, purpose, options.model, options.output)
-            known |= {row["id"]: row for row in answers}
-        rows = [known[row["id"]] for row in asked]
+            named = [{"id": _request(row), "prompt": row["prompt"]} for row in new]
+            answers = serving.source_rows(spec, named, purpose, options.model, options.output)
+            for row, answer in zip(new, answers, strict=True):
+                known[_key(row)] = {**answer, "id": row["id"], "sample": row["sample"]}
+        rows = [known[_key(row)] for row in asked]
     usable = sum(row["state"] in ("ok", "cut") for row in rows)
     if rows and not usable:
         raise BadFile(
@@ -56,3 +70,12 @@ def run(options: argparse.Namespace) -> None:
     if not spec["source"]["recorded"]:
         serving.partial_path(options.output).unlink(missing_ok=True)
     print(f"{usable} of {len(rows)} responses are usable")
+
+
+def _key(row: dict[str, Any]) -> tuple[str, int]:
+    return row["id"], row["sample"]
+
+
+def _request(row: dict[str, Any]) -> str:
+    """What a request is called, and seeded by: the prompt's id, with the sample from the second."""
+    return f"{row['id']}#{row['sample']}" if row["sample"] else str(row["id"])

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from manybaskets import mixes
+from manybaskets import mixes, selection
 from manybaskets.files import BadFile, read_jsonl, write_json, write_jsonl
 from manybaskets.loading import load_tokenizer
 
@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--responses", type=Path, nargs="*", default=[])
+    parser.add_argument("--selected", type=Path, nargs="?", help="what a selection has taken")
     parser.add_argument("--tokenizer", type=Path, nargs="?")
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--composition", type=Path, required=True)
@@ -29,14 +30,20 @@ def run(options: argparse.Namespace) -> None:
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
     recipe = mixes.Recipe(dict(spec["mix"]["origins"]), spec["mix"]["assign"])
     assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
-    responses = {(mixes.HUMAN, row["id"]): {**row, "state": "ok"} for row in human}
-    for path in options.responses:
-        source = path.parent.name
-        responses |= {(source, row["id"]): row for row in read_jsonl(path)}
+    responses = {(mixes.HUMAN, row["id"], 0): {**row, "state": "ok"} for row in human}
+    if options.selected:
+        taken = read_jsonl(options.selected)
+        responses |= {(row["origin"], row["id"], row["sample"]): row for row in taken}
+        slots = selection.fill(assigned, taken, mixes.HUMAN, spec["seed"])
+    else:
+        for path in options.responses:
+            source = path.parent.name
+            responses |= {(source, row["id"], row["sample"]): row for row in read_jsonl(path)}
+        slots = [(prompt, origin, 0) for prompt, origin in assigned]
     counted = spec["match"] == "tokens"
     try:
         rows, composition = mixes.compose(
-            assigned,
+            slots,
             responses,
             _token_counter(options.tokenizer, spec["trust_remote_code"]) if counted else None,
             spec["tokens"] if counted else None,

@@ -1,0 +1,96 @@
+"""Scores the responses that a mix may keep."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from manybaskets import mixes, perplexity, selection, serving, verifiers
+from manybaskets.devices import lease
+from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.loading import load_model, load_tokenizer
+from manybaskets.study import REPOSITORY
+
+HELP = "Scores every response that a selected mix may keep, by the mix's verifier."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--responses", type=Path, nargs="+", required=True)
+    parser.add_argument("--model", type=Path, nargs="?")
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes one row per response of the pool, with its score."""
+    spec = options.spec
+    human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
+    recipe = mixes.Recipe(dict(spec["mix"]["origins"]), spec["mix"]["assign"])
+    assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
+    responses = {
+        (path.parent.name, row["id"], row["sample"]): row
+        for path in options.responses
+        for row in read_jsonl(path)
+    }
+    pool = selection.pool(assigned, responses, spec["mix"]["samples"], mixes.HUMAN)
+    rows = verifiers.scored(pool, _verifier(options, pool, human))
+    unscored = [row for row in rows if row["score"] is None]
+    if len(unscored) == len(rows):
+        raise BadFile(
+            f"the verifier scored none of {len(rows)} responses; the first: "
+            f"{unscored[0]['reason']}. Use another verifier or metric."
+        )
+    write_jsonl(options.output, rows)
+    serving.partial_path(options.output).unlink(missing_ok=True)
+    print(f"{len(rows) - len(unscored)} of {len(rows)} responses have a score")
+
+
+def _verifier(options: argparse.Namespace, pool: list[Any], human: list[Any]) -> Any:
+    settings, seed = options.spec["verifier"], options.spec["seed"]
+    if settings["by"] == "reference":
+        references = {row["id"]: row["response"] for row in human}
+        return verifiers.by_reference(references, settings["metric"])
+    if settings["by"] == "likelihood":
+        return verifiers.by_likelihood(_log_probs(options, pool))
+    if settings["by"] == "judge":
+        return verifiers.by_judge(_judged(options, pool))
+    return verifiers.by_length if settings["by"] == "length" else verifiers.at_random(seed)
+
+
+def _log_probs(options: argparse.Namespace, pool: list[Any]) -> dict[str, float]:
+    """Mean log-probability of every usable response that fits the model's context, by its key."""
+    import torch
+
+    rows = [
+        {"id": verifiers.key(row), "prompt": row["prompt"], "response": row["response"]}
+        for row in pool
+        if row["state"] in selection.USABLE
+    ]
+    if not rows:
+        return {}
+    trusted = options.spec["base"]["trust_remote_code"]
+    with lease():
+        torch.set_num_threads(options.spec["threads"])
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        model = load_model(options.model, dtype, trusted).to(device).eval()
+        tokenizer = load_tokenizer(options.model, trusted)
+        found = perplexity.score(model, tokenizer, rows, options.spec["context"])
+    excluded = set(found.excluded)
+    fit = [row["id"] for row in rows if row["id"] not in excluded]
+    return {
+        name: -nats / tokens
+        for name, nats, tokens in zip(fit, found.nats, found.tokens, strict=True)
+    }
+
+
+def _judged(options: argparse.Namespace, pool: list[Any]) -> list[Any]:
+    spec, settings = options.spec, options.spec["verifier"]
+    rubric = (REPOSITORY / settings["rubric"]).read_text(encoding="utf-8")
+    requests = verifiers.label_requests(pool, rubric, tuple(settings["labels"]))
+    partial = serving.partial_path(options.output)
+    with serving.serve_source(spec["source"], options.model, spec["engine"]) as client:
+        return client.label_log_probs(requests, partial, "verdicts")

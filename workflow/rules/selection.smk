@@ -1,0 +1,57 @@
+"""Selection: scores of the responses that a mix may keep, and the rows that its rule takes.
+
+Needs: data/train.jsonl, data/prompts.jsonl, responses/<source>/seed=<seed>.jsonl of the sources in
+the mix, models/<model>/ of its verifier.
+Makes: verdicts/<mix>/seed=<seed>.jsonl, selections/<mix>/seed=<seed>.jsonl, and beside the latter
+what the verifier did (.json)
+"""
+
+
+def is_scored_in_job(mix):
+    """Whether a verifier holds a model itself; judges are served by an engine."""
+    return study.config.mixes[mix].select.verifier.by == "likelihood"
+
+
+if study.selected:
+
+    rule verify:
+        input:
+            unpack(needs("verify")),
+        output:
+            **makes("verify"),
+        log:
+            study.path("logs/verify/{mix}/seed={seed}.log"),
+        wildcard_constraints:
+            mix="|".join(study.selected),
+        priority: priority("verify")
+        conda:
+            "../../envs/cpu.yaml"
+        threads: study.config.training.threads
+        resources:
+            gpu=lambda wildcards: GPUS_PER_JOB * is_scored_in_job(wildcards.mix),
+        params:
+            job=job("verify"),
+        shell:
+            "python -m manybaskets verify {params.job} --train {input.train}"
+            " --prompts {input.prompts} --responses {input.responses:q}"
+            " --model {input.model:q} --output {output} > {log} 2>&1"
+
+    rule select:
+        input:
+            unpack(needs("select")),
+        output:
+            **makes("select"),
+        log:
+            study.path("logs/select/{mix}/seed={seed}.log"),
+        wildcard_constraints:
+            mix="|".join(study.selected),
+        priority: priority("select")
+        localrule: True
+        conda:
+            "../../envs/cpu.yaml"
+        params:
+            job=job("select"),
+        shell:
+            "python -m manybaskets select {params.job} --verdicts {input.verdicts}"
+            " --train {input.train} --rows {output.rows} --measured {output.measured}"
+            " > {log} 2>&1"

@@ -1,0 +1,82 @@
+"""A study of theory: no model, no cell; closed forms and simulations, and a figure of each.
+
+Needs: a config with `theory`, such as resources/studies/verification.yaml.
+Makes: results/<study>/theory/<part>.{csv,svg,png}
+"""
+
+import os
+import shlex
+import sys
+
+sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
+from manybaskets import fingerprint, theory
+from manybaskets.config import ConfigError
+from manybaskets.files import canonical_json
+from manybaskets.theoryplots import FIGURES
+
+try:
+    study = theory.load(config, ", ".join(map(str, workflow.configfiles)))
+except ConfigError as error:
+    print(f"The study cannot run as it is written:\n{error}", file=sys.stderr)
+    sys.exit(2)
+folder = f"results/{study.study}/theory"
+prefix = (
+    f"export PYTHONPATH={shlex.quote(os.path.join(workflow.basedir, 'workflow'))}; "
+)
+if not workflow.deployment_settings.deployment_method:
+    prefix += f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
+shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
+
+
+wildcard_constraints:
+    part="|".join(study.parts()),
+
+
+def described(wildcards):
+    """What determines a part: its settings, its seed, its code."""
+    settings = getattr(study.theory, wildcards.part).model_dump(mode="json")
+    what = {"settings": settings, "seed": study.seed}
+    return shlex.quote(
+        canonical_json(what | {"code": fingerprint.code("commands.theory")})
+    )
+
+
+def wanted(wildcards):
+    """The table of every part, and the figures that there are."""
+    drawn = [part for part in study.parts() if part in FIGURES]
+    return [f"{folder}/{part}.csv" for part in study.parts()] + [
+        f"{folder}/{part}.svg" for part in drawn
+    ]
+
+
+rule compute:
+    output:
+        f"{folder}/{{part}}.csv",
+    log:
+        f"results/{study.study}/logs/theory/{{part}}.log",
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        spec=described,
+    shell:
+        "python -m manybaskets theory --part {wildcards.part} --spec {params.spec}"
+        " --output {output} > {log} 2>&1"
+
+
+rule draw:
+    input:
+        f"{folder}/{{part}}.csv",
+    output:
+        f"{folder}/{{part}}.svg",
+        f"{folder}/{{part}}.png",
+    log:
+        f"results/{study.study}/logs/theory/{{part}}.figure.log",
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        code=fingerprint.code("theoryplots")["source"],
+        folder=subpath(output[0], parent=True),
+    shell:
+        "python -m manybaskets theory --part {wildcards.part} --table {input}"
+        " --output {params.folder} > {log} 2>&1"
