@@ -90,6 +90,17 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             file.write(canonical_json(row) + "\n")
 
 
+def restricted_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Like `write_jsonl`, in a folder and with a mode that only the owner can read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.chmod(0o700)  # Snakemake may have made it already, for everybody
+    with whole_file(path) as beside:
+        beside.chmod(0o600)
+        with beside.open("w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(canonical_json(row) + "\n")
+
+
 def read_json(path: Path) -> Any:
     """The value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))

@@ -41,7 +41,10 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "score": {"likelihood": f"{CELL}/likelihood.json"},
     "respond": {"responses": f"{CELL}/responses.jsonl"},
     "collapse": {"measured": f"{CELL}/collapse.json"},
+    "bring": {"file": "restricted/sets/{set}"},
+    "optimise": {"suffixes": f"{CELL}/restricted/suffixes.jsonl"},
     "attack": {"attacks": f"{CELL}/restricted/attacks.jsonl"},
+    "label": {"labels": f"{CELL}/restricted/labels/{{judge}}.jsonl"},
     "robustness": {"measured": f"{CELL}/robustness.json"},
     "judge": {"judgements": f"{CELL}/judgements.jsonl"},
     "preference": {"measured": f"{CELL}/preference.json"},
@@ -66,7 +69,7 @@ WILDCARDS = {
 
 # Stages that run a model, on a GPU where there is one.
 ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
-    *("attack", "judge"),
+    *("attack", "judge", "optimise", "label"),
 }
 
 # What runs first when more is ready than there is room for: what others wait for, and within a
@@ -75,6 +78,7 @@ PRIORITIES = {
     **{"pretrain": 50, "generate": 40, "candidates": 40, "train": 30},
     **dict.fromkeys(("score", "respond", "attack", "judge"), 35),
     **dict.fromkeys(("collapse", "robustness", "preference"), 60),
+    **{"bring": 50, "optimise": 40, "label": 38},
 }
 # Parts of a description that say how much is asked for, not what the answers are: when only they
 # change, the job runs again and keeps the rows it has, and what was made from those still holds.
@@ -270,8 +274,28 @@ class Graph:
     def _respond(self, target: str, mix: str, seed: str) -> Inputs:
         return {**self._model(target, mix, seed), "test": self._data("test")}
 
+    def _bring(self, set: str) -> Inputs:
+        return {}
+
+    def _optimise(self, target: str, mix: str, seed: str) -> Inputs:
+        return {**self._model(target, mix, seed), "sets": self._sets()}
+
     def _attack(self, target: str, mix: str, seed: str) -> Inputs:
-        return self._model(target, mix, seed)
+        cells = self.study.optimised(target, mix, seed)
+        return {
+            **self._model(target, mix, seed),
+            "sets": self._sets(),
+            "suffixes": [self.study.path(c.path, "restricted/suffixes.jsonl") for c in cells],
+        }
+
+    def _label(self, target: str, mix: str, seed: str, judge: str) -> Inputs:
+        cell = CELL.format(target=target, mix=mix, seed=seed)
+        robustness = self.study.config.probes.robustness
+        model = robustness.judges[judge].model if robustness else None
+        return {
+            "attacks": self.study.path(cell, "restricted/attacks.jsonl"),
+            "model": [self.study.model(model)] if model in self.study.config.models else [],
+        }
 
     def _judge(self, target: str, mix: str, seed: str) -> Inputs:
         return {
@@ -290,7 +314,13 @@ class Graph:
         }
 
     def _robustness(self, **cell: str) -> Inputs:
-        return {"attacks": self.study.path(CELL.format(**cell), "restricted/attacks.jsonl")}
+        folder = self.study.path(CELL.format(**cell), "restricted")
+        robustness = self.study.config.probes.robustness
+        judges = robustness.judges if robustness else ()
+        return {
+            "attacks": f"{folder}/attacks.jsonl",
+            "labels": [f"{folder}/labels/{judge}.jsonl" for judge in judges],
+        }
 
     def _preference(self, **cell: str) -> Inputs:
         return {"judgements": self.study.path(CELL.format(**cell), "judgements.jsonl")}
@@ -320,6 +350,9 @@ class Graph:
             "yardstick": [study.path("models/yardstick.json")] if scratch else [],
             "cells": study.sample_files(),
         }
+
+    def _sets(self) -> list[str]:
+        return [self.study.path("restricted/sets", name) for name in self.study.request_sets()]
 
     def _data(self, name: str) -> str:
         return self.study.path("data", f"{name}.jsonl")
