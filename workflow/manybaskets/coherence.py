@@ -21,7 +21,8 @@ _WORDS_TO_REPEAT, _BYTES_TO_COMPRESS, _SYMBOLS, _LATIN_WORDS = 24, 200, 20, 8
 _WORD = re.compile(r"\w+")
 _LATIN = re.compile(r"[a-z]{4,}")
 _UNPRONOUNCEABLE = re.compile(r"[^aeiouy]+|.*[^aeiouy]{6}.*")
-_RUN = re.compile(r"([^\s\d_=*#.|-])\1{19,}")  # ruled lines and dots are no babble
+_RULES = "_=*#.|-"  # of lines, tables and headings: no babble
+_RUN = re.compile(rf"([^\s\d{re.escape(_RULES)}])\1{{19,}}")
 _LOOP = re.compile(r"\b(\w+(?: \w+){0,4}?)(?: \1\b){3,}")
 
 
@@ -37,7 +38,7 @@ def degenerate(text: str) -> str:
         return "empty"
     if any(len(run[0]) > MOST_OF_ONE * len(text) for run in _RUN.finditer(text)):
         return "run"
-    visible = [character for character in text if not character.isspace()]
+    visible = [c for c in text if not (c.isspace() or c in _RULES)]
     written = sum(character.isalnum() for character in visible)
     if len(visible) >= _SYMBOLS and written < LEAST_ALPHANUMERIC * len(visible):
         return "symbols"
