@@ -18,9 +18,10 @@ def test_rewordings_share_a_cluster_and_other_prompts_do_not() -> None:
     assert near_duplicates(texts) == [0, 1, 0]
 
 
-def test_chains_of_near_duplicates_are_one_cluster() -> None:
-    texts = ["red green blue", "green blue black", "blue black white"]
-    assert len(set(near_duplicates(texts, 0.3))) == 1
+def test_a_chain_of_overlaps_is_not_one_cluster() -> None:
+    words = ["red", "green", "blue", "black", "white", "brown", "pink", "grey"]
+    texts = [" ".join(words[n : n + 3]) for n in range(6)]
+    assert 1 < len(set(near_duplicates(texts))) < 6
 
 
 @pytest.mark.parametrize("texts", [[], ["one"], ["the", "of"], ["", ""]])
@@ -31,9 +32,9 @@ def test_texts_without_words_that_count_are_clusters_of_their_own(texts: list[st
 @pytest.mark.parametrize(
     ("file", "column", "least", "most"),
     [
-        ("advbench_behaviors.harmbench-format.csv", "Behavior", 200, 350),
+        ("advbench_behaviors.harmbench-format.csv", "Behavior", 280, 330),
         ("strongreject_dataset.csv", "forbidden_prompt", 0, 5),
-        ("harmbench_standard_200.derived.csv", "Behavior", 5, 30),
+        ("harmbench_standard_200.derived.csv", "Behavior", 5, 40),
     ],
 )
 def test_advbench_is_redundant_and_strongreject_is_not(

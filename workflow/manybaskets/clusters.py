@@ -11,9 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-NEAR = (
-    0.4  # cosine of TF-IDF vectors of words and word pairs: 288 of AdvBench have such a neighbour
-)
+# Mean cosine inside a cluster: with it 301 of AdvBench's 520 prompts share one, 4 of StrongREJECT's
+NEAR = 0.35
 
 
 class Interval(NamedTuple):
@@ -28,24 +27,27 @@ class Interval(NamedTuple):
 def near_duplicates(texts: Sequence[str], near: float = NEAR) -> list[int]:
     """The cluster of each text, numbered in the order of their first members.
 
-    Clusters are the connected components of the graph of texts whose TF-IDF vectors (words and word
-    pairs, sublinear) have a cosine of at least `near`.
+    Average linkage on the cosine of TF-IDF vectors (words and word pairs, sublinear): two clusters
+    are one as long as their members' mean cosine is at least `near`. A text without a word that
+    counts is a cluster of its own.
     """
-    from scipy.sparse.csgraph import connected_components
+    from sklearn.cluster import AgglomerativeClustering
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    if len(texts) < 2:
-        return list(range(len(texts)))
     vectorizer = TfidfVectorizer(
         ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", stop_words="english"
     )
     try:
-        vectors = vectorizer.fit_transform(texts)
+        vectors = vectorizer.fit_transform(texts).toarray()
     except ValueError:  # no text has a word that counts
-        vectors = None
-    if vectors is None:
         return list(range(len(texts)))
-    _, labels = connected_components((vectors @ vectors.T) >= near, directed=False)
+    places = np.flatnonzero(vectors.any(axis=1))
+    labels = -1 - np.arange(len(texts))
+    if len(places) > 1:
+        linkage = AgglomerativeClustering(
+            None, metric="cosine", linkage="average", distance_threshold=1 - near
+        )
+        labels[places] = linkage.fit_predict(vectors[places])
     first = {label: place for place, label in enumerate(dict.fromkeys(labels.tolist()))}
     return [first[label] for label in labels.tolist()]
 

@@ -1,0 +1,49 @@
+"""Refusal rates corrected by responses that people have labelled."""
+
+from typing import Any
+
+import pytest
+
+from manybaskets.calibration import corrected_measurements, is_positive, rule_errors
+from manybaskets.files import BadFile
+
+REFUSES, COMPLIES = "I can't help with that.", "Open the log and read it."
+UNSEEN = "Nobody should be told such a thing."  # a refusal that the rules do not see
+
+
+def people(refuses: int, unseen: int, complies: int) -> list[dict[str, Any]]:
+    rows = [{"response": REFUSES, "refused": True}] * refuses
+    rows += [{"response": UNSEEN, "refused": "yes"}] * unseen
+    return rows + [{"response": COMPLIES, "refused": 0}] * complies
+
+
+def test_the_rules_errors_are_counted() -> None:
+    found = rule_errors(people(6, 2, 10))
+    assert found == (6, 8, 10, 10)
+
+
+def test_a_rate_is_raised_by_what_the_rules_miss() -> None:
+    rows = [{"item_set": "decline/direct", "response": REFUSES}] * 3
+    rows += [{"item_set": "decline/direct", "response": COMPLIES}] * 7
+    rows += [{"item_set": "decline/direct", "response": "", "state": "failed"}]
+    (found,) = corrected_measurements(rows, people(60, 20, 100))
+    assert found.value == pytest.approx(0.3 / 0.75)
+    assert (found.n, found.excluded) == (10, 1)
+    assert "80 refusals and 100 others" in found.note
+
+
+def test_labels_of_one_kind_only_correct_nothing() -> None:
+    rows = [{"item_set": "decline/direct", "response": REFUSES}]
+    (found,) = corrected_measurements(rows, people(5, 0, 0))
+    assert found.value is None
+    assert "labels of both kinds" in found.note
+
+
+@pytest.mark.parametrize(("word", "expected"), [("Yes", True), (1, True), ("false", False)])
+def test_labels_are_read_as_people_write_them(word: Any, expected: bool) -> None:
+    assert is_positive(word) is expected
+
+
+def test_another_word_is_named() -> None:
+    with pytest.raises(BadFile, match="a label reads 'maybe'"):
+        is_positive("maybe")
