@@ -26,6 +26,7 @@ JOBS = {
     "generate": {"source": "wren", "seed": "1"},
     "candidates": {"source": "wren"},
     "mix": {"mix": "single", "seed": "1"},
+    "optimise": CELL,
     **dict.fromkeys(
         ("train", "score", "respond", "collapse", "attack", "robustness", "judge", "preference"),
         CELL,
@@ -63,12 +64,17 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"training__rank": 4, "training__alpha": 8}, {"train"}),
         ({"probes__collapse__tokens": 8}, {"collapse"}),
         ({"probes__robustness__attacks": ["persona"]}, {"attack"}),
+        ({"probes__robustness__best_of_n": {"n": 8}}, {"attack"}),
+        ({"probes__robustness__gcg": {"steps": 3}}, {"optimise"}),
+        ({"probes__robustness__target": "Yes:"}, {"attack", "optimise"}),
+        ({"probes__robustness__count": 9}, {"attack", "optimise"}),
         ({"probes__preference__items": 8}, {"judge"}),
         ({"probes__preference__items": 30}, {"judge", "candidates"}),
         ({"mixes__multi__origins": {"finch": 0.5, "wren": 0.5}}, {"generate"}),
         ({"mixes__other": {"origins": {"finch": 1.0}}}, set()),
         ({"generation__temperature": 0.5}, {"generate", "candidates", "respond", "attack"}),
         ({"rows": 20}, {"generate", "mix"}),
+        ({"training__threads": 2}, {"train", "score", "optimise"}),
     ],
 )
 def test_a_change_touches_exactly_the_jobs_that_depend_on_it(
@@ -103,3 +109,40 @@ def test_keys_never_enter_a_description(study_config: dict[str, Any]) -> None:
 
 def test_the_target_is_its_own_source(study_config: dict[str, Any]) -> None:
     assert study(study_config).own_source("wren") == "wren"
+
+
+def test_suffixes_are_optimised_once_on_the_vanilla_target_of_the_first_seed(
+    study_config: dict[str, Any],
+) -> None:
+    without = study(study_config)
+    assert without.optimised("wren", "single", "2") == []
+    once = study(study_config, probes__robustness={"attacks": ["gcg"]})
+    assert [cell.path for cell in once.optimised("wren", "single", "2")] == [
+        "cells/wren/vanilla/seed=1"
+    ]
+    each = {"attacks": ["gcg"], "gcg": {"per_cell": True}}
+    own = study(study_config, probes__robustness=each)
+    assert [cell.path for cell in own.optimised("wren", "single", "2")] == [
+        "cells/wren/vanilla/seed=1",
+        "cells/wren/single/seed=2",
+    ]
+    assert len(own.optimised("wren", "vanilla", "1")) == 1
+
+
+def test_a_judge_s_key_and_budget_never_enter_a_description(study_config: dict[str, Any]) -> None:
+    judge = {"endpoint": "https://example.org/v1", "model": "m", "key_env": "MY_SECRET"}
+    found = study(study_config, probes__robustness={"judges": {"j": judge | {"by": "scales"}}})
+    spec = found.spec("label", **CELL, judge="j")
+    assert "MY_SECRET" not in spec
+    assert set(json.loads(spec)["texts"]) == {"judges/harmfulness.txt", "judges/quality.txt"}
+    assert json.loads(found.endpoint_environment())["judge j"]["key_env"] == "MY_SECRET"
+
+
+def test_a_set_is_described_by_its_hash_and_the_study_s_goes_before(
+    study_config: dict[str, Any],
+) -> None:
+    settings = {"requests": ["xstest"], "sha256": {"xstest": "0" * 64}}
+    ours = study(study_config, probes__robustness={"requests": ["xstest"]})
+    theirs = study(study_config, probes__robustness=settings)
+    assert json.loads(ours.spec("bring", set="xstest"))["set"]["sha256"].startswith("11783fb2")
+    assert json.loads(theirs.spec("bring", set="xstest"))["set"]["sha256"] == "0" * 64

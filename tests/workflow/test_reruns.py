@@ -363,7 +363,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "the version of a package that trains": (package("trl"), ALL_TUNED),
     "the version of a package that measures": (
         package("numpy"),
-        {"collapse/*", "preference/*"} | END,
+        {"collapse/*", "robustness/*", "preference/*"} | END,
     ),
     "the version of the engine": (
         package("vllm"),

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from manybaskets import dataset, mixes, recorded, request_sets, validation
+from manybaskets.attacks import FAMILIES
 from manybaskets.config import HUMAN, ConfigError, Robustness, StudyConfig
 from manybaskets.files import BadFile, read_jsonl
 from manybaskets.requesting import read_requests
@@ -31,7 +32,8 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     try:
         study.attack_texts()
     except ConfigError as error:
-        problems.append(("probes.robustness.attacks", str(error)))
+        others = f"{error} Attacks that are no template: {', '.join(FAMILIES)}."
+        problems.append(("probes.robustness.attacks", others))
     if problems:
         raise ConfigError("\n".join(f"{name}: {key}: {text}" for key, text in problems))
     return study

@@ -7,7 +7,7 @@ from typing import Any
 
 from manybaskets import attacks, serving
 from manybaskets.client import ChatRequest
-from manybaskets.files import read_jsonl, restricted_jsonl
+from manybaskets.files import read_jsonl, restrict, restricted_jsonl
 from manybaskets.request_sets import read_all
 from manybaskets.seeds import derived_seed
 from manybaskets.study import REPOSITORY, RESOURCES
@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> None:
     files = [REPOSITORY / name for name in spec["requests"]["files"]]
     requests = read_all(files, options.sets, spec["count"])
     attempts = attacks.ladder(requests, _ladder(spec, options.suffixes))
+    restrict(options.output.parent)  # before anything is written there
     partial = serving.partial_path(options.output)
     asked = [
         ChatRequest(

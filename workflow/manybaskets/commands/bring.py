@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from manybaskets import request_sets
-from manybaskets.files import whole_file
+from manybaskets.files import restrict, whole_file
 
 HELP = "Brings a public set of requests from its home and verifies it."
 
@@ -20,8 +20,7 @@ def run(options: argparse.Namespace) -> None:
     """Writes the set as it came, readable by the owner only."""
     copy = options.spec["copy"]
     content = request_sets.bring(options.spec["set"], Path(copy) if copy else None)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.parent.chmod(0o700)
+    restrict(options.output.parent)
     with whole_file(options.output) as beside:
         beside.chmod(0o600)
         beside.write_bytes(content)

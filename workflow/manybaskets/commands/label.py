@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from manybaskets import judges, serving
-from manybaskets.files import read_jsonl, restricted_jsonl
+from manybaskets.files import read_jsonl, restrict, restricted_jsonl
 from manybaskets.judges.texts import texts_of
 
 HELP = "Has a model judge a cell's responses to requests and attacks."
@@ -26,6 +26,7 @@ def run(options: argparse.Namespace) -> None:
     given = Path(source["template"]) if source["template"] else None
     texts = texts_of(source["by"], options.model, given)
     asked = {row["request"]: row["prompt"] for row in rows if row["item_set"].endswith("/direct")}
+    restrict(options.output.parent)  # before anything is written there
     partial = serving.partial_path(options.output)
     with serving.serve_source(source, options.model, options.spec["engine"]) as client:
         labels = judges.judge(
