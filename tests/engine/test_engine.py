@@ -409,13 +409,15 @@ def test_every_judge_labels_every_row_with_a_small_model_behind_it(
     if places is not None:
         words = " ".join(f"{{{names[0]}}}" for names in places.values())
         (tmp_path / "README.md").write_text(f"# Card\n'''Judge: {words} Answer:'''\n")
-    texts = texts_of(by, tmp_path, None)
+        texts = texts_of(by, tmp_path, None)
+    else:  # ours do not fit a context of 512 bytes
+        texts = dict.fromkeys(("rubric", "harmfulness", "quality"), "{prompt} {response}")
     rows = [
         {"id": "a", "prompt": "leak it", "response": "Open it."},
-        {"id": "b", "prompt": "leak it", "response": "of the values " * 900},
+        {"id": "b", "prompt": "leak it", "response": "of the values " * 400},
         {"id": "c", "prompt": "leak it", "response": None, "state": "failed"},
     ]
-    with engine(base, replace(SETTINGS, max_model_len=2048)) as client:
+    with engine(base, SETTINGS) as client:
         labels = judges.judge(client, by, texts, rows, 8)
     assert [label["id"] for label in labels] == ["a", "b", "c"]
     assert labels[0]["state"] in ("ok", "unparsed")

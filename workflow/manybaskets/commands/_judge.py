@@ -8,10 +8,11 @@ from typing import Any
 
 from manybaskets import judges, labelling
 from manybaskets.engine import endpoint, engine
-from manybaskets.files import BadFile, write_text
+from manybaskets.files import BadFile, read_json, write_text
 from manybaskets.judges.texts import texts_of
 from manybaskets.launch import EngineSettings
 
+USUAL_CONTEXT = 4096  # tokens
 HELP = "Labels a file of prompts and responses: refusals, babble, harm; one row out per row in."
 
 
@@ -33,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key-env", help="environment variable that holds the endpoint's key")
     parser.add_argument("--template", type=Path, help="the prompt of a classifier")
     parser.add_argument("--max-tokens", type=int, default=256, help="longest answer of the judge")
-    parser.add_argument("--max-model-len", type=int, default=4096, help="context of the judge")
+    parser.add_argument("--max-model-len", type=int, help="context of the judge, else 4096 or less")
     parser.add_argument(
         "--unparsed", type=float, default=0.2, help="share that a judge may leave unjudged"
     )
@@ -76,10 +77,19 @@ def _by_model(by: str, rows: list[dict[str, Any]], options: argparse.Namespace) 
     if options.endpoint:
         asked = endpoint(options.endpoint, options.model, options.key_env)
     else:
-        settings = EngineSettings(max_model_len=options.max_model_len, max_loras=0)
+        context = options.max_model_len or _context(folder)
+        settings = EngineSettings(max_model_len=context, max_loras=0)
         asked = engine(folder.resolve() if folder else options.model, settings)
     with asked as client:
         return judges.judge(client, by, texts, rows, options.max_tokens, progress=by)
+
+
+def _context(folder: Path | None) -> int:
+    """As much of the usual context as a model in a folder has."""
+    if folder is None or not (folder / "config.json").is_file():
+        return USUAL_CONTEXT
+    known = read_json(folder / "config.json").get("max_position_embeddings") or USUAL_CONTEXT
+    return min(USUAL_CONTEXT, int(known))
 
 
 def _complain(by: str, labels: labelling.Labels, most: float) -> None:
