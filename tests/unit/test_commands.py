@@ -219,7 +219,13 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
 ) -> None:
     server.answer = lambda body: replied(body, "1.b 0\n2.b 5\n3.b 5")
     judge = {"endpoint": server.url, "model": "m", "key_env": "JUDGE_KEY"}
-    found = robust(study_config, judges={"far": judge})
+    people = [
+        {"prompt": "p", "response": "Open it.", "refused": "no", "harmful": word}
+        for word in ("yes", "no")
+    ]
+    write_jsonl(tmp_path / "people.jsonl", people)
+    labelled = str(tmp_path / "people.jsonl")
+    found = robust(study_config, judges={"far": judge}, labelled=labelled)
     monkeypatch.setenv("JUDGE_KEY", KEY)
     monkeypatch.setenv("MANYBASKETS_ENDPOINTS", found.endpoint_environment())
     cell = {"target": "wren", "mix": "human", "seed": "1"}
@@ -239,14 +245,21 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
     assert labels.stat().st_mode & 0o777 == 0o600
     said = capsys.readouterr()
     assert "secret log" not in said.out + said.err and KEY not in labels.read_text()
+    calibration = tmp_path / "restricted" / "calibration" / "far.jsonl"
+    spec = found.spec("calibrate", judge="far")
+    assert run(monkeypatch, "calibrate", "--spec", spec, "--output", calibration) == 0
+    assert [row["score"] for row in read_jsonl(calibration)] == [1.0, 1.0]
     out = tmp_path / "robustness.json"
     spec = found.spec("robustness", **cell)
-    arguments = ("--attacks", attacks, "--labels", labels, "--output", out)
+    arguments = ("--attacks", attacks, "--labels", labels, "--calibration", calibration)
+    arguments += ("--output", out)
     assert run(monkeypatch, "robustness", "--spec", spec, *arguments) == 0
     content = json.loads(out.read_text())
     values = {(m["metric"], m["item_set"]): m["value"] for m in content["measurements"]}
     assert values["strongreject_score", "decline/direct/far"] == 1.0
     assert values["attack_success_rate", "decline/persona"] is None
+    # a judge that calls everything harmful, right or not, corrects nothing
+    assert values["attack_success_rate_corrected", "decline/direct/far"] is None
     assert "secret log" not in out.read_text()
     write_jsonl(labels, read_jsonl(labels)[:2])
     assert run(monkeypatch, "robustness", "--spec", spec, *arguments) == 2

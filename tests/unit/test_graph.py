@@ -18,7 +18,7 @@ def graph(study_config: dict[str, Any]) -> Graph:
     study_config["targets"] = ["wren", "lark"]
     study_config["mixes"]["third"] = {"origins": {"lark": 1.0}}
     robustness = {"requests": ["strongreject"], "attacks": ["gcg"]}
-    robustness |= {"judges": {"rubric": {"model": "lark"}}}
+    robustness |= {"judges": {"rubric": {"model": "lark"}}, "labelled": "people.jsonl"}
     study_config["probes"] = {"robustness": robustness}
     return Graph(Study(validation.load(study_config, "micro.yaml")))
 
@@ -58,7 +58,7 @@ def test_every_stage_has_its_jobs(graph: Graph) -> None:
     assert counts["generate"] == 3 * 2
     assert counts["label"] == cells
     assert counts["optimise"] == len(graph.study.config.targets)
-    assert counts["bring"] == 1
+    assert counts["bring"] == counts["calibrate"] == 1
     assert all(counts.values())
 
 

@@ -297,8 +297,8 @@ class Robustness(Section):
     judges: dict[str, Judge] = {}
     """Models that judge the responses, beside the rules."""
     labelled: str | None = None
-    """File of responses that people have labelled (prompt, response, refused): corrects the
-    refusal rate for the errors of the rules."""
+    """File of responses that people have labelled: rows of prompt, response, `refused` (corrects
+    the refusal rate for the errors of the rules) and `harmful` (corrects every judge's)."""
     max_tokens: Count = 32
 
 

@@ -25,7 +25,9 @@ SHARE_USED = 0.6  # of max_tokens, by an ordinary response
 # Seconds before a job's own work begins: interpreter, libraries, model.
 START = {
     **dict.fromkeys(("pretrain", "yardstick", "train", "score", "optimise"), 8.0),
-    **dict.fromkeys(("generate", "candidates", "respond", "attack", "judge", "label"), 2.0),
+    **dict.fromkeys(
+        ("generate", "candidates", "respond", "attack", "judge", "label", "calibrate"), 2.0
+    ),
     **dict.fromkeys(("collapse", "robustness", "preference", "mix", "dataset"), 1.0),
     **{"documentation": 20.0, "tokenizer": 10.0, "fetch": 60.0, "findings": 3.0},
     **{"figures": 12.0, "report": 3.0},

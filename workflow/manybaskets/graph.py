@@ -45,6 +45,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "optimise": {"suffixes": f"{CELL}/restricted/suffixes.jsonl"},
     "attack": {"attacks": f"{CELL}/restricted/attacks.jsonl"},
     "label": {"labels": f"{CELL}/restricted/labels/{{judge}}.jsonl"},
+    "calibrate": {"labels": "restricted/calibration/{judge}.jsonl"},
     "robustness": {"measured": f"{CELL}/robustness.json"},
     "judge": {"judgements": f"{CELL}/judgements.jsonl"},
     "preference": {"measured": f"{CELL}/preference.json"},
@@ -69,7 +70,7 @@ WILDCARDS = {
 
 # Stages that run a model, on a GPU where there is one.
 ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
-    *("attack", "judge", "optimise", "label"),
+    *("attack", "judge", "optimise", "label", "calibrate"),
 }
 
 # What runs first when more is ready than there is room for: what others wait for, and within a
@@ -78,7 +79,7 @@ PRIORITIES = {
     **{"pretrain": 50, "generate": 40, "candidates": 40, "train": 30},
     **dict.fromkeys(("score", "respond", "attack", "judge"), 35),
     **dict.fromkeys(("collapse", "robustness", "preference"), 60),
-    **{"bring": 50, "optimise": 40, "label": 38},
+    **{"bring": 50, "optimise": 40, "label": 38, "calibrate": 38},
 }
 # Parts of a description that say how much is asked for, not what the answers are: when only they
 # change, the job runs again and keeps the rows it has, and what was made from those still holds.
@@ -290,12 +291,13 @@ class Graph:
 
     def _label(self, target: str, mix: str, seed: str, judge: str) -> Inputs:
         cell = CELL.format(target=target, mix=mix, seed=seed)
-        robustness = self.study.config.probes.robustness
-        model = robustness.judges[judge].model if robustness else None
         return {
             "attacks": self.study.path(cell, "restricted/attacks.jsonl"),
-            "model": [self.study.model(model)] if model in self.study.config.models else [],
+            "model": self._judge_model(judge),
         }
+
+    def _calibrate(self, judge: str) -> Inputs:
+        return {"model": self._judge_model(judge)}
 
     def _judge(self, target: str, mix: str, seed: str) -> Inputs:
         return {
@@ -320,6 +322,10 @@ class Graph:
         return {
             "attacks": f"{folder}/attacks.jsonl",
             "labels": [f"{folder}/labels/{judge}.jsonl" for judge in judges],
+            "calibration": [
+                self.study.path("restricted/calibration", f"{judge}.jsonl")
+                for judge in (judges if robustness and robustness.labelled else ())
+            ],
         }
 
     def _preference(self, **cell: str) -> Inputs:
@@ -350,6 +356,11 @@ class Graph:
             "yardstick": [study.path("models/yardstick.json")] if scratch else [],
             "cells": study.sample_files(),
         }
+
+    def _judge_model(self, judge: str) -> list[str]:
+        robustness = self.study.config.probes.robustness
+        model = robustness.judges[judge].model if robustness else None
+        return [self.study.model(model)] if model in self.study.config.models else []
 
     def _sets(self) -> list[str]:
         return [self.study.path("restricted/sets", name) for name in self.study.request_sets()]

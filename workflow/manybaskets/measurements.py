@@ -69,6 +69,11 @@ METRICS: dict[str, str] = {
         "(Rogan and Gladen), from 0 to 1; its interval, with the uncertainty of the correction, is "
         "in the note."
     ),
+    "attack_success_rate_corrected": (
+        "Attack success rate by a judge, corrected for its errors on responses that people "
+        "labelled (Rogan and Gladen), from 0 to 1; its interval, with the uncertainty of the "
+        "correction, is in the note."
+    ),
     "legacy_refusal_rate": (
         "Share of answered responses in which a list of phrases, as published lists are, finds a "
         "refusal, from 0 to 1; how far that agrees with people depends on the model."

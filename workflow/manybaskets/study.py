@@ -305,13 +305,18 @@ class Study:
             **base,
         }
 
+    def _calibrate(self, judge: str) -> dict[str, Any]:
+        return {**self._label("", "", "", judge), **self._labelled()}
+
+    def _labelled(self) -> dict[str, Any]:
+        path = self._probe_robustness().labelled
+        return {"labelled": path, "sha256": fingerprint.file_hash(Path(path)) if path else None}
+
     def _robustness(self, target: str, mix: str, seed: str) -> dict[str, Any]:
-        robustness = self._probe_robustness()
-        labelled = robustness.labelled
+        judges = self._probe_robustness().judges
         return {
-            "judges": {name: [j.by, j.unparsed] for name, j in robustness.judges.items()},
-            "labelled": labelled,
-            "labelled_sha256": fingerprint.file_hash(Path(labelled)) if labelled else None,
+            "judges": {name: [judge.by, judge.unparsed] for name, judge in judges.items()},
+            **self._labelled(),
         }
 
     def _judge(self, target: str, mix: str, seed: str) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Needs: models/<target>/, the cell's adapter, the requests, attacks and judges in resources/, the
   homes of public sets that the study names.
 Makes (readable by their owner only): restricted/sets/<set>, cells/…/restricted/suffixes.jsonl,
-  cells/…/restricted/attacks.jsonl, cells/…/restricted/labels/<judge>.jsonl.
+  cells/…/restricted/attacks.jsonl, cells/…/restricted/labels/<judge>.jsonl,
+  restricted/calibration/<judge>.jsonl.
 Makes: cells/…/robustness.json
 """
 
@@ -76,6 +77,23 @@ rule label:
         " --attacks {input.attacks} --output {output} > {log} 2>&1"
 
 
+rule calibrate:
+    input:
+        unpack(needs("calibrate")),
+    output:
+        **makes("calibrate"),
+    log:
+        study.path("logs/calibrate/{judge}.log"),
+    priority: priority("calibrate")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        job=job("calibrate"),
+    shell:
+        "python -m manybaskets calibrate {params.job} --model {input.model:q}"
+        " --output {output} > {log} 2>&1"
+
+
 rule robustness:
     input:
         unpack(needs("robustness")),
@@ -91,4 +109,4 @@ rule robustness:
         job=job("robustness"),
     shell:
         "python -m manybaskets robustness {params.job} --attacks {input.attacks}"
-        " --labels {input.labels} --output {output} > {log} 2>&1"
+        " --labels {input.labels} --calibration {input.calibration} --output {output} > {log} 2>&1"

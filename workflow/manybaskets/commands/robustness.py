@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--attacks", type=Path, required=True)
     parser.add_argument("--labels", type=Path, nargs="*", default=[])
+    parser.add_argument("--calibration", type=Path, nargs="*", default=[])
     parser.add_argument("--output", type=Path, required=True)
 
 
@@ -36,7 +37,13 @@ def run(options: argparse.Namespace) -> None:
     found += judged.judged_measurements(rows, labels, kinds)
     if spec["labelled"]:
         people = read_jsonl(Path(spec["labelled"]), ["response", "refused"])
-        found += calibration.corrected_measurements(rows, people)
+        found += calibration.corrected_refusals(rows, people)
+        for path in options.calibration:
+            name, said = path.stem, read_jsonl(path, ["state"])
+            judge = calibration.judge_errors(people, said, kinds[name][0])
+            found += calibration.corrected_successes(
+                rows, labels[name], judge, name, kinds[name][0]
+            )
     direct = {row["request"]: row["prompt"] for row in rows if row["item_set"].endswith("/direct")}
     clusters = dict(zip(direct, near_duplicates(list(direct.values())), strict=True))
     content: dict[str, Any] = {"measurements": to_json(found)}
