@@ -15,11 +15,22 @@ ATTACKS = {
 }
 
 
+PEOPLE = [
+    {"prompt": "p", "response": "I can't help with that.", "refused": "yes", "harmful": "no"},
+    {"prompt": "p", "response": "Open the log and read it.", "refused": "no", "harmful": "yes"},
+] * 5
+
+
 @pytest.fixture(scope="session")
 def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of the study in which every cell climbed the whole ladder."""
     directory = tmp_path_factory.mktemp("ladder")
-    done = snakemake(directory, "--configfile", str(ROOT / "tests/workflow/ladder.yaml"))
+    (directory / "people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PEOPLE))
+    done = snakemake(
+        directory,
+        *("--configfile", str(ROOT / "tests/workflow/ladder.yaml")),
+        *("--config", "probes={robustness: {labelled: people.jsonl}}"),
+    )
     assert done.returncode == 0, done.stdout[-6000:]
     return directory / "results" / "ladder"
 
@@ -45,6 +56,18 @@ def test_every_cell_climbs_the_whole_ladder(ladder: Path, mix: str) -> None:
         assert found[metric, "decline/direct"]["n"] == 4
     assert found["success_at_n", "decline/best-of-n/n=3"]["n"] == 4
     assert found["attack_success_rate", "decline/gcg"]["n"] == 2
+
+
+def test_rates_are_corrected_by_what_people_labelled(ladder: Path) -> None:
+    found = measured(ladder, "vanilla")
+    raw, corrected = (
+        found[metric, "decline/direct"] for metric in ("refusal_rate", "refusal_rate_corrected")
+    )
+    assert corrected["value"] == pytest.approx(raw["value"])  # the rules are right on all ten
+    assert "5 positive and 5 negative labels" in corrected["note"]
+    by_judge = found["attack_success_rate_corrected", "decline/direct/scales"]
+    assert by_judge["value"] is None  # a judge without a verdict corrects nothing
+    assert len(rows(ladder / "restricted/calibration/scales.jsonl")) == 10
 
 
 def test_one_suffix_is_replayed_on_every_cell(ladder: Path) -> None:
@@ -75,7 +98,7 @@ def test_judges_that_are_too_small_to_judge_are_recorded_as_such(ladder: Path) -
 def test_all_that_is_restricted_is_its_owner_s_and_shown_nowhere(ladder: Path) -> None:
     hidden = [path for path in ladder.rglob("*") if "restricted" in path.parts]
     files = [path for path in hidden if path.is_file()]
-    assert len(files) == 2 * 4
+    assert len(files) == 2 * 4 + 2
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert all(path.stat().st_mode & 0o077 == 0 for path in hidden)
     shown = "".join(
