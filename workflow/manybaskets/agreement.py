@@ -5,10 +5,10 @@ Everything here is about binary labels: does harm or not, refuses or not.
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 RESAMPLES = 2000
 
@@ -77,7 +77,7 @@ def kappa(one: Sequence[bool], other: Sequence[bool], alpha: float = 0.05) -> Ka
     )
     loss = (agreed * chance - 2 * chance + agreed) ** 2
     variance = max(0.0, float(kept + crossed - loss)) / (n * (1 - chance) ** 4)
-    half = float(stats.norm.ppf(1 - alpha / 2)) * math.sqrt(variance)
+    half = NormalDist().inv_cdf(1 - alpha / 2) * math.sqrt(variance)
     return Kappa(value, max(-1.0, value - half), min(1.0, value + half), n)
 
 

@@ -6,10 +6,10 @@ half have a near-duplicate in the set.
 
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 # Mean cosine inside a cluster: with it 301 of AdvBench's 520 prompts share one, 4 of StrongREJECT's
 NEAR = 0.35
@@ -75,7 +75,7 @@ def cluster_interval(
         effective = min(n, max(1.0, n * independent / clustered)) if clustered > 0 else n
     else:  # all values agree: as if clusters of any size were one value each
         effective = n**2 / float((sizes**2).sum())
-    z = float(stats.norm.ppf(1 - alpha / 2))
+    z = NormalDist().inv_cdf(1 - alpha / 2)
     return Interval(*_wilson(mean, effective, z), n, m)
 
 
