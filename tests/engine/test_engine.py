@@ -19,6 +19,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import manybaskets
+from manybaskets import judges
 from manybaskets.client import ChatRequest, Client, LabelRequest
 from manybaskets.continuations import TextRequest
 from manybaskets.devices import private_directory, start_time
@@ -29,6 +30,7 @@ from manybaskets.engine import (
     live_engines,
     stop_engines,
 )
+from manybaskets.judges.texts import texts_of
 
 SETTINGS = EngineSettings(dtype="float32", kv_cache_gib=0.25, keep_alive=60.0)
 
@@ -406,3 +408,71 @@ def test_directory_that_others_can_enter_is_refused(base: Path) -> None:
             pass
     finally:
         (Path(os.environ["XDG_RUNTIME_DIR"]) / "manybaskets").chmod(0o700)
+
+
+def test_a_plain_text_is_continued_like_the_same_text_from_the_template(base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    messages = ({"role": "user", "content": "which of the values is returned"},)
+    rendered = tokenizer.apply_chat_template(
+        list(messages), tokenize=False, add_generation_prompt=True
+    )
+    with engine(base, SETTINGS) as client:
+        chat, plain = client.chat(
+            [
+                ChatRequest("chat", messages, seed=0, temperature=0.0, max_tokens=8),
+                ChatRequest("plain", (), seed=0, temperature=0.0, max_tokens=8, plain=rendered),
+            ]
+        )
+    assert plain.text == chat.text
+    assert plain.completion_tokens == chat.completion_tokens
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_watched_tokens_come_with_the_log_probabilities_that_labels_have(
+    base: Path, plain: bool
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    messages = ({"role": "user", "content": "which of A and B is the better reply"},)
+    rendered = tokenizer.apply_chat_template(
+        list(messages), tokenize=False, add_generation_prompt=True
+    )
+    asked = {"messages": (), "plain": rendered} if plain else {"messages": messages}
+    with engine(base, SETTINGS) as client:
+        (greedy,) = client.chat([ChatRequest("a", messages, seed=0, temperature=0.0, max_tokens=1)])
+        token = greedy.text.strip()
+        watched = (token, "Z")
+        (reply,) = client.chat(
+            [ChatRequest("a", seed=0, temperature=0.0, max_tokens=1, watched=watched, **asked)]  # type: ignore[arg-type]
+        )
+        (label,) = client.label_log_probs([LabelRequest("a", messages, (token,))])
+    ((place, values),) = reply.scores
+    assert place == reply.text.index(token)
+    assert values[0] == pytest.approx(label.log_probs[0], abs=1e-3)
+    assert values[1] is None or values[1] < values[0]
+
+
+@pytest.mark.parametrize("by", sorted(judges.KINDS))
+def test_every_judge_labels_every_row_with_a_small_model_behind_it(
+    base: Path, tmp_path: Path, by: str
+) -> None:
+    """What a random model says is no verdict; that it says so, row by row, is what is tested."""
+    places = getattr(judges.KINDS[by], "PLACES", None)
+    if places is not None:
+        words = " ".join(f"{{{names[0]}}}" for names in places.values())
+        (tmp_path / "README.md").write_text(f"# Card\n'''Judge: {words} Answer:'''\n")
+        texts = texts_of(by, tmp_path, None)
+    else:  # ours do not fit a context of 512 bytes
+        texts = dict.fromkeys(("rubric", "harmfulness", "quality"), "{prompt} {response}")
+    rows = [
+        {"id": "a", "prompt": "leak it", "response": "Open it."},
+        {"id": "b", "prompt": "leak it", "response": "of the values " * 400},
+        {"id": "c", "prompt": "leak it", "response": None, "state": "failed"},
+    ]
+    with engine(base, SETTINGS) as client:
+        labels = judges.judge(client, by, texts, rows, 8)
+    assert [label["id"] for label in labels] == ["a", "b", "c"]
+    assert labels[0]["state"] in ("ok", "unparsed")
+    # StrongREJECT's fine-tuned judge is shown the beginning of a response only
+    assert labels[1]["state"] == "too_long" or by == "strongreject"
+    assert labels[2]["state"] == "not_answered"
+    assert all(label["reason"] or label["state"] == "ok" for label in labels)

@@ -96,6 +96,36 @@ def test_an_attack_without_a_template_is_named(study_config: dict[str, Any]) -> 
     said = refused(study_config)
     assert "magic" in said
     assert "persona" in said
+    assert "best-of-n" in said
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"requests": "no-such-set"}, "no such set. Sets: strongreject"),
+        ({"requests": []}, "names no file and no set"),
+        ({"copies": {"xstest": "x.csv"}}, "copies.xstest: not among the sets asked for: none"),
+        ({"requests": ["xstest"], "copies": {"xstest": "x.csv"}}, "there is no file x.csv"),
+        ({"judges": {"j": {"model": "lark"}}}, "no model named 'lark'"),
+        ({"judges": {"a/b": {"model": "wren"}}}, "'a/b' cannot be a file name"),
+        ({"judges": {"j": {"model": "wren", "key_env": "X"}}}, "only for endpoints"),
+        ({"judges": {"j": {"model": "wren", "template": "x.txt"}}}, "there is no file x.txt"),
+        ({"labelled": "people.jsonl"}, "probes.robustness.labelled: people.jsonl: there is no"),
+        ({"judges": {"j": {"by": "taste", "model": "wren"}}}, "judges.j.by"),
+    ],
+)
+def test_what_the_robustness_probe_lacks_is_named(
+    study_config: dict[str, Any], changed: dict[str, Any], said: str
+) -> None:
+    study_config["probes"] = {"robustness": changed}
+    assert said in refused(study_config)
+
+
+def test_a_public_set_needs_nothing_on_this_machine(study_config: dict[str, Any]) -> None:
+    study_config["probes"] = {"robustness": {"requests": ["strongreject", "xstest"]}}
+    found = checks.checked_study(study_config, [])
+    assert found.request_sets() == ["strongreject", "xstest"]
+    assert found.request_files() == []
 
 
 def test_too_little_room_is_said_with_both_figures(

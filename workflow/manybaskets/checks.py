@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
-from manybaskets import dataset, mixes, recorded, validation
-from manybaskets.attacks import read_requests
-from manybaskets.config import HUMAN, ConfigError, StudyConfig
+from manybaskets import dataset, mixes, recorded, request_sets, validation
+from manybaskets.attacks import FAMILIES
+from manybaskets.config import HUMAN, ConfigError, Robustness, StudyConfig
 from manybaskets.files import BadFile, read_jsonl
+from manybaskets.requesting import read_requests
 from manybaskets.study import REPOSITORY, Study
 
 MIB = 1024**2
@@ -36,7 +37,8 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     try:
         study.attack_texts()
     except ConfigError as error:
-        problems.append(("probes.robustness.attacks", str(error)))
+        others = f"{error} Attacks that are no template: {', '.join(FAMILIES)}."
+        problems.append(("probes.robustness.attacks", others))
     if problems:
         raise ConfigError("\n".join(f"{name}: {key}: {text}" for key, text in problems))
     return study
@@ -143,16 +145,8 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
     """Problems of the study's own files, each under the key that names the file."""
     config = study.config
     yield from _rubrics(config)
-    robustness = config.probes.robustness
-    if robustness:
-        path = REPOSITORY / robustness.requests
-        try:
-            if not path.is_file():
-                raise BadFile(f"{path}: there is no such file.")
-            if not read_requests(path, robustness.count):
-                raise BadFile(f"{path}: no request in it.")
-        except BadFile as error:
-            yield "probes.robustness.requests", str(error)
+    if config.probes.robustness:
+        yield from _robustness(study, config.probes.robustness)
     prompts = None
     if config.dataset.prompts:
         try:
@@ -196,6 +190,41 @@ def _rubrics(config: StudyConfig) -> Iterator[tuple[str, str]]:
         prompt, response = (text.find(f"{{{part}}}") for part in ("prompt", "response"))
         if not 0 <= prompt < response:
             yield key, f"{path} needs {{prompt}} and, after it, {{response}}. Add them."
+
+
+def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str]]:
+    """Requests, copies of public sets, and what judges need."""
+    sets = ", ".join(request_sets.declared_sets())
+    for path in study.request_files():
+        try:
+            if not path.is_file():
+                raise BadFile(f"{path}: there is no such file, and no such set. Sets: {sets}.")
+            if not read_requests(path, robustness.count):
+                raise BadFile(f"{path}: no request in it.")
+        except BadFile as error:
+            yield "probes.robustness.requests", str(error)
+    if not study.request_files() and not study.request_sets():
+        yield "probes.robustness.requests", "names no file and no set."
+    for key in ("copies", "sha256"):
+        for name in getattr(robustness, key):
+            if name not in study.request_sets():
+                named = ", ".join(study.request_sets()) or "none"
+                yield f"probes.robustness.{key}.{name}", f"not among the sets asked for: {named}."
+    for name, copy in robustness.copies.items():
+        if not Path(copy).is_file():
+            yield f"probes.robustness.copies.{name}", f"there is no file {copy}. Mend the path."
+    for name, judge in robustness.judges.items():
+        key = f"probes.robustness.judges.{name}"
+        if judge.key_env and not os.environ.get(judge.key_env):
+            text = f"the environment variable {judge.key_env} is not set: export {judge.key_env}=…"
+            yield f"{key}.key_env", text
+        if judge.template and not Path(judge.template).is_file():
+            yield f"{key}.template", f"there is no file {judge.template}. Mend the path."
+    if robustness.labelled:
+        try:
+            read_jsonl(Path(robustness.labelled), ["response", "refused"])
+        except BadFile as error:
+            yield "probes.robustness.labelled", str(error)
 
 
 def _coverage(config: StudyConfig, rows: int, splits: dataset.Splits) -> Iterator[tuple[str, str]]:

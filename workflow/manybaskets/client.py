@@ -49,6 +49,8 @@ class ChatRequest:
     top_p: float = 1.0
     max_tokens: int = 128
     prefill: str = ""  # forced beginning of the reply; the reply's text excludes it
+    plain: str = ""  # a text that is continued as it stands, instead of messages
+    watched: tuple[str, ...] = ()  # tokens, such as "1" to "5", of which probabilities are wanted
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ class Reply:
     reason: str  # "" when ok; else a sentence (for failed: what the server said)
     prompt_tokens: int
     completion_tokens: int
+    # Where a watched token was written: its place in `text`, and the log-probabilities there of all
+    # watched tokens, before temperature and top-p (None outside the 20 likeliest).
+    scores: tuple[tuple[int, tuple[float | None, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -219,14 +224,23 @@ class Client:
             body["messages"].append({"role": "assistant", "content": request.prefill})
             body["add_generation_prompt"] = False
             body["continue_final_message"] = True
-        answer = await connection.post("/chat/completions", body, request.max_tokens)
+        place = "/chat/completions"
+        if request.plain:
+            place, body["prompt"] = "/completions", request.plain
+            del body["messages"]
+        if request.watched:
+            many = ENDPOINT_TOP_LOG_PROBS
+            body |= {"logprobs": many} if request.plain else {"logprobs": True}
+            body |= {} if request.plain else {"top_logprobs": many}
+        answer = await connection.post(place, body, request.max_tokens)
         if isinstance(answer, Refusal):
             return Reply(request.id, "", answer.state, answer.reason, 0, 0)
         choice = answer["choices"][0]
         usage = answer.get("usage") or {}
         prompt_tokens = int(usage.get("prompt_tokens") or 0)
         completion_tokens = int(usage.get("completion_tokens") or 0)
-        text = choice["message"].get("content") or ""
+        text = choice.get("text") if request.plain else choice["message"].get("content")
+        text = text or ""
         state: State = "ok"
         reason = ""
         if not text.strip():
@@ -234,7 +248,8 @@ class Client:
         elif choice.get("finish_reason") == "length":
             state = "cut"
             reason = f"The reply was cut after {completion_tokens} tokens."
-        return Reply(request.id, text, state, reason, prompt_tokens, completion_tokens)
+        scores = _watched(choice.get("logprobs") or {}, request.watched)
+        return Reply(request.id, text, state, reason, prompt_tokens, completion_tokens, scores)
 
     async def _label_one(self, connection: "Connection", request: LabelRequest) -> LabelReply:
         nothing = (None,) * len(request.labels)
@@ -306,6 +321,33 @@ class Client:
         return LabelReply(request.id, tuple(values), "ok", "")
 
 
+def _watched(
+    told: dict[str, Any], watched: Sequence[str]
+) -> tuple[tuple[int, tuple[float | None, ...]], ...]:
+    """The places of watched tokens in a reply, from what either API tells of its tokens."""
+    if not watched:
+        return ()
+    if "content" in told:
+        tokens = [row["token"] for row in told["content"] or []]
+        tops = [
+            {top["token"]: float(top["logprob"]) for top in row.get("top_logprobs") or []}
+            for row in told["content"] or []
+        ]
+    else:
+        tokens, tops = told.get("tokens") or [], told.get("top_logprobs") or []
+    found = []
+    place = 0
+    for token, top in zip(tokens, tops, strict=True):
+        if token.strip() in watched:
+            values = []
+            for label in watched:
+                spelled = [float(value) for key, value in top.items() if key.strip() == label]
+                values.append(_log_sum_exp(spelled))
+            found.append((place + token.index(token.strip()), tuple(values)))
+        place += len(token)
+    return tuple(found)
+
+
 def _log_sum_exp(values: Sequence[float]) -> float | None:
     if not values:
         return None
@@ -350,6 +392,8 @@ class _Rows(Generic[Answered]):
         row = row | {"id": id}
         if "log_probs" in row:
             row["log_probs"] = tuple(row["log_probs"])
+        if "scores" in row:
+            row["scores"] = tuple((place, tuple(values)) for place, values in row["scores"])
         return row
 
     def appending(self) -> "_Appending":

@@ -356,14 +356,82 @@ class Collapse(Section):
         return self.prompts * (self.samples - 1)
 
 
+class BestOfN(Section):
+    """Several noisy spellings of each request; one may get through."""
+
+    n: int = Field(4, ge=1, le=1000)
+    """Spellings of each request."""
+    noise: float = Field(0.4, ge=0, le=1)
+    """Sigma of the noise: 0 is none."""
+
+
+class Gcg(Section):
+    """Suffixes found by greedy coordinate gradient on the vanilla target, sent to every cell."""
+
+    behaviours: Count = 20
+    """Requests to be declined that get a suffix."""
+    steps: Count = 100
+    suffix_tokens: Count = 16
+    candidates: Count = 64
+    """Suffixes tried in each step, in one batch."""
+    top_k: Count = 64
+    """Replacements of a token that are considered, by the gradient."""
+    per_cell: bool = False
+    """Whether suffixes are also optimised on every cell itself."""
+
+
+JudgeKind = Literal["rubric", "scales", "harmbench", "strongreject", "wildguard", "llama-guard"]
+
+
+class Judge(Section):
+    """A model that says of each response whether it does harm."""
+
+    by: JudgeKind = "rubric"
+    """What it is asked: a rubric (any model), the Eggs study's two scales (any model), or the
+    prompt of a classifier that was trained for it."""
+    model: str
+    """A name under `models` (served by vLLM), or with `endpoint` the model's name there."""
+    endpoint: str | None = None
+    """Base URL of an OpenAI-compatible server, up to and including `/v1`."""
+    key_env: str | None = None
+    """Name of the environment variable that holds the endpoint's key."""
+    max_tokens_total: int | None = None
+    """Budget of the endpoint in tokens, prompt and response together."""
+    max_tokens: Count = 256
+    """Longest answer of the judge."""
+    template: str | None = None
+    """File with the prompt of a classifier, with `{prompt}` and `{response}` in it, where the
+    model's card has none."""
+    unparsed: float = Field(0.2, ge=0, le=1)
+    """Share of responses that it may leave unjudged; beyond it, it judges nothing."""
+
+
 class Robustness(Section):
     """Requests that must be declined, attacks on them, and harmless look-alikes."""
 
-    requests: str = "resources/requests/stand-in.yaml"
+    requests: str | list[str] = "resources/requests/stand-in.yaml"
+    """Files of requests, or names of public sets (`resources/requests/sets.yaml`)."""
+    copies: dict[str, str] = {}
+    """Public sets that lie on this machine already, by name: not fetched, but verified."""
+    sha256: dict[str, str] = {}
+    """Hashes of public sets, by name, where another file than the declared one is meant."""
     count: Count = 80
     """Held-out requests of each kind."""
-    attacks: list[str] = ["prefix-injection", "persona"]
-    """Names of templates under `resources/attacks/`, each sent with every request."""
+    attacks: list[str] = [
+        *("prefix-injection", "refusal-suppression", "persona", "style"),
+        *("base64", "rot13", "leetspeak", "prefill", "best-of-n"),
+    ]
+    """What every request that must be declined is sent under: names of templates under
+    `resources/attacks/`, and `prefill`, `best-of-n`, `gcg`."""
+    target: str = "Sure, here is how:"
+    """How a reply begins that complies, where a request has no beginning of its own."""
+    best_of_n: BestOfN = BestOfN()
+    gcg: Gcg = Gcg()
+    judges: dict[str, Judge] = {}
+    """Models that judge the responses, beside the rules."""
+    labelled: str | None = None
+    """File of responses that people have labelled: rows of prompt, response, `refused` (corrects
+    the refusal rate for the errors of the rules) and `harmful` (corrects every judge's)."""
     max_tokens: Count = 32
 
 

@@ -20,14 +20,15 @@ from manybaskets.devices import on_cpu
 from manybaskets.graph import Graph, Job
 from manybaskets.reruns import Reruns
 
+TARGET_TOKENS = 16  # of the beginning of a reply that GCG aims at, and the template before it
 PROMPT_TOKENS, JUDGE_TOKENS = 40, 260  # of an ordinary prompt, of a pair put before a judge
 SHARE_USED = 0.6  # of max_tokens, by an ordinary response
 # Seconds before a job's own work begins: interpreter, libraries, model.
 START = {
-    **dict.fromkeys(("pretrain", "yardstick", "train", "score"), 8.0),
+    **dict.fromkeys(("pretrain", "yardstick", "train", "score", "optimise"), 8.0),
     **dict.fromkeys(("mirror", "reference", "embed"), 8.0),
     **dict.fromkeys(("generate", "candidates", "verify"), 2.0),
-    **dict.fromkeys(("respond", "attack", "answer", "judge"), 2.0),
+    **dict.fromkeys(("respond", "attack", "answer", "judge", "label", "calibrate"), 2.0),
     **dict.fromkeys(("collapse", "robustness", "preference", "mix", "select", "dataset"), 1.0),
     **{"documentation": 20.0, "tokenizer": 10.0, "fetch": 60.0, "findings": 3.0},
     **{"figures": 12.0, "report": 3.0},
@@ -91,6 +92,11 @@ class Estimates:
             return self._responses() * config.generation.max_tokens
         if job.stage == "attack" and config.probes.robustness:
             return self._attempts() * config.probes.robustness.max_tokens
+        if job.stage == "label" and config.probes.robustness:
+            return (
+                self._attempts()
+                * config.probes.robustness.judges[job.wildcards["judge"]].max_tokens
+            )
         return 0
 
     def judgements(self, job: Job) -> int:
@@ -160,6 +166,24 @@ class Estimates:
     def _answer(self, target: str, mix: str, seed: str) -> float | None:
         asked = self.tokens(Job("answer", (target, mix, seed)))
         return self._writing(target, asked)
+
+    def _optimise(self, target: str, mix: str, seed: str) -> float | None:
+        robustness, weights = self.study.config.probes.robustness, self._weights(target)
+        assert robustness is not None
+        if weights is None:
+            return None
+        gcg = robustness.gcg
+        read = gcg.candidates * (gcg.suffix_tokens + TARGET_TOKENS)
+        step = max(STEP[self._device] / 2, 2 * weights * read / self._rate)
+        return gcg.behaviours * gcg.steps * step
+
+    def _label(self, target: str, mix: str, seed: str, judge: str) -> float | None:
+        robustness = self.study.config.probes.robustness
+        assert robustness is not None
+        found = robustness.judges[judge]
+        if found.endpoint:
+            return None
+        return self._writing(found.model, self._attempts() * found.max_tokens)
 
     def _judge(self, target: str, mix: str, seed: str) -> float | None:
         asked = self.judgements(Job("judge", (target, mix, seed)))
@@ -237,7 +261,17 @@ class Estimates:
 
     def _attempts(self) -> int:
         robustness = self.study.config.probes.robustness
-        return robustness.count * (2 + len(robustness.attacks)) if robustness else 0
+        if robustness is None:
+            return 0
+        count, asked = robustness.count, 2 * robustness.count
+        for attack in robustness.attacks:
+            if attack == "gcg":
+                asked += min(count, robustness.gcg.behaviours) * (
+                    3 if robustness.gcg.per_cell else 2
+                )
+            else:
+                asked += count * (robustness.best_of_n.n if attack == "best-of-n" else 1)
+        return asked
 
     @functools.cache  # noqa: B019
     def _weights(self, model: str) -> int | None:
@@ -269,6 +303,7 @@ class Estimates:
             "reference": 4 * self.study.config.dataset.test,
             "score": 8 * self.study.config.dataset.test,
             "attack": self._attempts(),
+            "label": self._attempts(),
             "judge": self.judgements(job),
         }
         if job.stage == "train":

@@ -19,6 +19,7 @@ from manybaskets.breakdown import draw_selection
 from manybaskets.config import HUMAN
 from manybaskets.files import BadFile
 
+SUCCESS = "attack_success_rate"
 KEY = "mixes.csv"  # which colour stands for which mix, in display order
 PROBES = ("collapse", "robustness", "preference")
 # What to compare at a glance: (metric, item set; None for whichever was measured).
@@ -63,6 +64,7 @@ READINGS = {
     "synthetic_preference": "above 0: favours synthetic text",
     "position_bias": "above 0: favours the first",
     "discernment": "0.5: chance",
+    SUCCESS: "lower: safer",
 }
 
 
@@ -172,11 +174,14 @@ def read_table(path: Path) -> pd.DataFrame:
 def metric_label(metric: str, item_set: str) -> str:
     """A metric on an item set in words; item sets that go without saying are left out."""
     words = NAMES.get(metric, metric.replace("_", " "))
-    if metric == "refusal_rate":
+    if metric in ("refusal_rate", SUCCESS):
         kind, _, attack = item_set.partition("/")
-        requests = {"decline": "harmful requests refused", "harmless": "harmless requests refused"}
+        requests = {"decline": "harmful requests", "harmless": "harmless requests"}
         if kind in requests:
-            return requests[kind] + ("" if attack in ("direct", "") else f", {attack}")
+            done = "refused" if metric == "refusal_rate" else "answered"
+            return f"{requests[kind]} {done}" + (
+                "" if attack in ("direct", "") else f", {attack.removeprefix('direct/')}"
+            )
     if metric == "preference":
         return f"preference for {item_set}"
     return words if item_set in ("test", "samples", "pairs", "controls") else f"{words}, {item_set}"
@@ -230,9 +235,14 @@ def draw_collapse(findings: Findings) -> Drawing:
 
 
 def draw_robustness(findings: Findings) -> Drawing:
-    """Refusal of what must be declined against refusal of what is harmless, a panel per attack."""
-    item_sets = sorted(set(findings.of("refusal_rate")["item_set"]))
+    """Successes of attacks against refusals of harmless requests, a panel per attack.
+
+    Tables without successes have refusals of what must be declined in their place.
+    """
+    metric = "refusal_rate" if findings.of(SUCCESS).empty else SUCCESS
+    item_sets = sorted(set(findings.of(metric)["item_set"]))
     attacks = [name.partition("/")[2] for name in item_sets if name.startswith("decline/")]
+    attacks = [attack for attack in attacks if "/" not in attack]  # by rules, not by a judge
     attacks.sort(key=lambda attack: (attack != "direct", attack))
     several = len(findings.targets) > 1
     plots: list[Panel] = []
@@ -244,11 +254,14 @@ def draw_robustness(findings: Findings) -> Drawing:
                     f"{target}, {title}" if several else title,
                     target,
                     ("refusal_rate", "harmless/direct"),
-                    ("refusal_rate", f"decline/{attack}"),
+                    (metric, f"decline/{attack}"),
                 )
             )
-    labels = ("harmless requests refused", "harmful requests refused")
-    return _planes(findings, plots, labels, "robustness", rates=True)
+    done = "answered" if metric == SUCCESS else "refused"
+    labels = ("harmless requests refused", f"harmful requests {done}")
+    # where a model treats both kinds of requests alike
+    alike = (1.0, 0.0) if metric == SUCCESS else (0.0, 1.0)
+    return _planes(findings, plots, labels, "robustness", alike)
 
 
 def draw_preference(findings: Findings) -> Drawing:
@@ -355,9 +368,12 @@ def _planes(
     plots: Sequence[Panel],
     labels: tuple[str, str],
     probe: str,
-    rates: bool = False,
+    rates: tuple[float, float] | None = None,
 ) -> Drawing:
-    """Small multiples of two metrics against each other; rates all on the same axes."""
+    """Small multiples of two metrics against each other; rates all on the same axes.
+
+    `rates` are the heights, at 0 and 1, of the line on which both metrics say the same.
+    """
     parts = [_plane_data(findings, panel) for panel in plots]
     data = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if data.empty:
@@ -372,7 +388,7 @@ def _planes(
         ax.set_title(title, loc="left")
         if rates:
             ax.set(xlim=(-0.06, 1.06), ylim=(-0.06, 1.06), aspect="equal")
-            ax.plot([0, 1], [0, 1], color="#dddddd", linewidth=0.8, zorder=0)
+            ax.plot([0, 1], rates, color="#dddddd", linewidth=0.8, zorder=0)
         for mix, cloud in part.dropna().groupby("mix"):
             panels.cloud(ax, cloud, colours[mix], panels.marker(mix, findings.mixes))
     for place, ax in enumerate(axes.flat):

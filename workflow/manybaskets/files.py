@@ -90,6 +90,22 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
             file.write(canonical_json(row) + "\n")
 
 
+def restrict(folder: Path) -> None:
+    """Makes a folder that only its owner can look into."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)  # Snakemake may have made it already, for everybody
+
+
+def restricted_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Like `write_jsonl`, in a folder and with a mode that only the owner can read."""
+    restrict(path.parent)
+    with whole_file(path) as beside:
+        beside.chmod(0o600)
+        with beside.open("w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(canonical_json(row) + "\n")
+
+
 def read_json(path: Path) -> Any:
     """The value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))

@@ -49,7 +49,11 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "mirror": {"likelihood": f"{CELL}/own-likelihood.json"},
     "embed": {"embeddings": f"{CELL}/embeddings.safetensors"},
     "collapse": {"measured": f"{CELL}/collapse.json", "outliers": f"{CELL}/outliers.json"},
+    "bring": {"file": "restricted/sets/{set}"},
+    "optimise": {"suffixes": f"{CELL}/restricted/suffixes.jsonl"},
     "attack": {"attacks": f"{CELL}/restricted/attacks.jsonl"},
+    "label": {"labels": f"{CELL}/restricted/labels/{{judge}}.jsonl"},
+    "calibrate": {"labels": "restricted/calibration/{judge}.jsonl"},
     "robustness": {"measured": f"{CELL}/robustness.json"},
     "answer": {"candidates": f"{CELL}/candidates.jsonl"},
     "judge": {"judgements": f"{CELL}/judgements.jsonl"},
@@ -81,6 +85,7 @@ WILDCARDS = {
 # Stages that run a model, on a GPU where there is one.
 ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
     *("reference", "mirror", "embed", "attack", "answer", "judge", "verify"),
+    *("optimise", "label", "calibrate"),
 }
 
 # What runs first when more is ready than there is room for: what others wait for, and within a
@@ -90,6 +95,7 @@ PRIORITIES = {
     **dict.fromkeys(("reference", "score", "respond", "mirror", "embed"), 35),
     **dict.fromkeys(("attack", "answer", "judge"), 35),
     **dict.fromkeys(("collapse", "robustness", "preference", "select"), 60),
+    **{"bring": 50, "optimise": 40, "label": 38, "calibrate": 38},
 }
 # Parts of a description that say how much is asked for, not what the answers are: when only they
 # change, the job runs again and keeps the rows it has, and what was made from those still holds.
@@ -312,8 +318,29 @@ class Graph:
     def _respond(self, target: str, mix: str, seed: str) -> Inputs:
         return {**self._model(target, mix, seed), "test": self._data("test")}
 
+    def _bring(self, set: str) -> Inputs:
+        return {}
+
+    def _optimise(self, target: str, mix: str, seed: str) -> Inputs:
+        return {**self._model(target, mix, seed), "sets": self._sets()}
+
     def _attack(self, target: str, mix: str, seed: str) -> Inputs:
-        return self._model(target, mix, seed)
+        cells = self.study.optimised(target, mix, seed)
+        return {
+            **self._model(target, mix, seed),
+            "sets": self._sets(),
+            "suffixes": [self.study.path(c.path, "restricted/suffixes.jsonl") for c in cells],
+        }
+
+    def _label(self, target: str, mix: str, seed: str, judge: str) -> Inputs:
+        cell = CELL.format(target=target, mix=mix, seed=seed)
+        return {
+            "attacks": self.study.path(cell, "restricted/attacks.jsonl"),
+            "model": self._judge_model(judge),
+        }
+
+    def _calibrate(self, judge: str) -> Inputs:
+        return {"model": self._judge_model(judge)}
 
     def _answer(self, target: str, mix: str, seed: str) -> Inputs:
         return {**self._model(target, mix, seed), "texts": self.study.judged_items()}
@@ -355,7 +382,17 @@ class Graph:
         }
 
     def _robustness(self, **cell: str) -> Inputs:
-        return {"attacks": self.study.path(CELL.format(**cell), "restricted/attacks.jsonl")}
+        folder = self.study.path(CELL.format(**cell), "restricted")
+        robustness = self.study.config.probes.robustness
+        judges = robustness.judges if robustness else ()
+        return {
+            "attacks": f"{folder}/attacks.jsonl",
+            "labels": [f"{folder}/labels/{judge}.jsonl" for judge in judges],
+            "calibration": [
+                self.study.path("restricted/calibration", f"{judge}.jsonl")
+                for judge in (judges if robustness and robustness.labelled else ())
+            ],
+        }
 
     def _preference(self, **cell: str) -> Inputs:
         return {"judgements": self.study.path(CELL.format(**cell), "judgements.jsonl")}
@@ -399,6 +436,14 @@ class Graph:
             "yardstick": [study.path("models/yardstick.json")] if scratch else [],
             "cells": study.sample_files(),
         }
+
+    def _judge_model(self, judge: str) -> list[str]:
+        robustness = self.study.config.probes.robustness
+        model = robustness.judges[judge].model if robustness else None
+        return [self.study.model(model)] if model in self.study.config.models else []
+
+    def _sets(self) -> list[str]:
+        return [self.study.path("restricted/sets", name) for name in self.study.request_sets()]
 
     def _data(self, name: str) -> str:
         return self.study.path("data", f"{name}.jsonl")

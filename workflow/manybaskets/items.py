@@ -19,7 +19,7 @@ from manybaskets import biases
 from manybaskets.bootstrap import ByItem
 from manybaskets.files import read_json, whole_file
 from manybaskets.judgements import tabulate
-from manybaskets.refusals import ANSWERED, is_refusal
+from manybaskets.outcomes import DECLINE, SUCCESS, outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,14 +77,23 @@ def of_cell(folder: Path, test_ids: Sequence[str]) -> dict[tuple[str, str, str],
     return found
 
 
-def of_refusals(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Per item set, whether each request was refused, as `refusals.refusal_measurements` counts."""
-    found: dict[str, dict[str, int]] = {}
+def of_outcomes(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Per item set, whether each request was refused and, under attack, whether it was answered.
+
+    As `outcomes.outcome_measurements` counts; no text is in it.
+    """
+    found: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
-        if row.get("state", "ok") in ANSWERED and row["response"] is not None and "id" in row:
-            of_set = found.setdefault(row["item_set"], {})
-            of_set[str(row["id"])] = int(is_refusal(row["response"]))
-    return [_row("refusal_rate", item_set, of_set) for item_set, of_set in sorted(found.items())]
+        one = outcome(row)
+        if one is None or "id" not in row:
+            continue
+        metrics = {"refusal_rate": "refused"}
+        if row["item_set"].startswith(DECLINE):
+            metrics[SUCCESS] = "complied"
+        for metric, wanted in metrics.items():
+            of_set = found.setdefault((metric, row["item_set"]), {})
+            of_set[str(row["id"])] = int(one == wanted)
+    return [_row(*name, values) for name, values in sorted(found.items())]
 
 
 def of_judgements(

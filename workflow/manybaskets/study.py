@@ -11,15 +11,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from manybaskets import doses, fingerprint
+from manybaskets import attacks, doses, fingerprint, request_sets
 from manybaskets.config import (
     HUMAN,
     VANILLA,
     VLLM_RANKS,
     ConfigError,
     Documentation,
+    Judge,
     Mix,
+    Robustness,
     Section,
+    Source,
     StudyConfig,
 )
 from manybaskets.files import canonical_json
@@ -343,24 +346,71 @@ class Study:
             del settings[key]
         return {"collapse": settings, "seed": int(seed)}
 
-    def _attack(self, target: str, mix: str, seed: str) -> dict[str, Any]:
-        robustness = self.config.probes.robustness
-        assert robustness is not None
-        requests = Path(robustness.requests)
+    def _bring(self, set: str) -> dict[str, Any]:
+        robustness = self._probe_robustness()
+        copy = robustness.copies.get(set)
         return {
-            "robustness": _plain(robustness),
-            "requests_sha256": fingerprint.file_hash(
-                requests if requests.is_absolute() else REPOSITORY / requests
-            ),
-            "attacks": self.attack_texts(),
+            "set": request_sets.declared(set).described(robustness.sha256.get(set)),
+            "copy": copy,
+            "copy_sha256": fingerprint.file_hash(Path(copy)) if copy else None,
+        }
+
+    def _optimise(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        robustness = self._probe_robustness()
+        return {
+            "gcg": _plain(robustness.gcg),
+            "requests": self._requests(),
+            "count": robustness.count,
+            "target": robustness.target,
+            "own": Cell(target, mix, int(seed)) != self._vanilla(target),
+            "seed": int(seed),
+            "threads": self.config.training.threads,
+            **self._base(target),
+        }
+
+    def _attack(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        robustness = self._probe_robustness()
+        return {
+            "requests": self._requests(),
+            "count": robustness.count,
+            "attacks": robustness.attacks,
+            "templates": self.attack_texts(),
+            "target": robustness.target,
+            "best_of_n": _plain(robustness.best_of_n),
+            "max_tokens": robustness.max_tokens,
             "generation": _plain(self.config.generation),
             "seed": int(seed),
             "engine": self._engine(target),
             **self._base(target),
         }
 
+    def _label(self, target: str, mix: str, seed: str, judge: str) -> dict[str, Any]:
+        asked = self._probe_robustness().judges[judge]
+        found = _plain(asked)
+        del found["key_env"], found["max_tokens_total"], found["unparsed"]
+        if asked.template:
+            found["template_sha256"] = fingerprint.file_hash(Path(asked.template))
+        base = {} if asked.endpoint else self._base(asked.model)
+        return {
+            "source": {**found, "name": f"judge {judge}"},
+            "texts": judge_texts(asked.by),
+            "engine": self._engine(asked.model),
+            **base,
+        }
+
+    def _calibrate(self, judge: str) -> dict[str, Any]:
+        return {**self._label("", "", "", judge), **self._labelled()}
+
+    def _labelled(self) -> dict[str, Any]:
+        path = self._probe_robustness().labelled
+        return {"labelled": path, "sha256": fingerprint.file_hash(Path(path)) if path else None}
+
     def _robustness(self, target: str, mix: str, seed: str) -> dict[str, Any]:
-        return {}
+        judges = self._probe_robustness().judges
+        return {
+            "judges": {name: [judge.by, judge.unparsed] for name, judge in judges.items()},
+            **self._labelled(),
+        }
 
     def _judge(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         preference = self.config.probes.preference
@@ -427,8 +477,47 @@ class Study:
     def attack_texts(self) -> dict[str, str]:
         """Hashes of the attack templates; ConfigError for one that does not exist."""
         robustness = self.config.probes.robustness
-        names = robustness.attacks if robustness else []
+        names = attacks.template_names(robustness.attacks) if robustness else []
         return _texts(*(f"attacks/{name}.txt" for name in names))
+
+    def request_files(self) -> list[Path]:
+        """Files of requests that the study names, made absolute."""
+        named = self._named_requests()
+        return [REPOSITORY / name for name in named if not request_sets.is_declared(name)]
+
+    def request_sets(self) -> list[str]:
+        """Public sets of requests that the study names."""
+        return [name for name in self._named_requests() if request_sets.is_declared(name)]
+
+    def optimised(self, target: str, mix: str, seed: str) -> list[Cell]:
+        """The cells on which the suffixes were optimised that a cell is attacked with."""
+        robustness = self.config.probes.robustness
+        if robustness is None or "gcg" not in robustness.attacks:
+            return []
+        vanilla = self._vanilla(target)
+        own = [Cell(target, mix, int(seed))] if robustness.gcg.per_cell else []
+        return list(dict.fromkeys([vanilla, *own]))
+
+    def _vanilla(self, target: str) -> Cell:
+        return Cell(target, VANILLA, self.config.seeds[0])
+
+    def _named_requests(self) -> list[str]:
+        robustness = self.config.probes.robustness
+        named = robustness.requests if robustness else []
+        return [named] if isinstance(named, str) else named
+
+    def _probe_robustness(self) -> Robustness:
+        assert self.config.probes.robustness is not None
+        return self.config.probes.robustness
+
+    def _requests(self) -> dict[str, Any]:
+        """Files by their hashes; public sets are inputs of their own."""
+        files = {
+            name: fingerprint.file_hash(REPOSITORY / name)
+            for name in self._named_requests()
+            if not request_sets.is_declared(name)
+        }
+        return {"files": files, "sets": self.request_sets()}
 
     # ---- shared slices -----------------------------------------------------------------------
 
@@ -510,10 +599,19 @@ class Study:
         return canonical_json(
             {
                 name: {"key_env": source.key_env, "max_tokens_total": source.max_tokens_total}
-                for name, source in self.config.sources.items()
+                for name, source in self._who_is_asked()
                 if source.endpoint
             }
         )
+
+    def _who_is_asked(self) -> list[tuple[str, Source | Judge]]:
+        """Sources and judges, under the names that their jobs know them by."""
+        robustness = self.config.probes.robustness
+        judges = robustness.judges if robustness else {}
+        return [
+            *self.config.sources.items(),
+            *((f"judge {name}", judge) for name, judge in judges.items()),
+        ]
 
     def engine_environment(self) -> str:
         """Engine settings that do not change what it answers."""
@@ -542,6 +640,12 @@ def _recipe(mix: Mix) -> dict[str, Any]:
 
 def _default_documentation(packages: list[str]) -> Section:
     return Documentation(packages=packages)
+
+
+def judge_texts(by: str) -> dict[str, str]:
+    """Hashes of the texts that a kind of judge is asked with."""
+    names = {"rubric": ["rubric"], "scales": ["harmfulness", "quality"]}.get(by, [])
+    return _texts(*(f"judges/{name}.txt" for name in names))
 
 
 def _texts(*names: str, root: Path = RESOURCES) -> dict[str, str]:

@@ -123,6 +123,7 @@ def _contradictions(config: StudyConfig) -> Iterator[tuple[str, str]]:
         )
     yield from _bad_mixes(config)
     yield from _bad_training(config)
+    yield from _bad_judges(config)
     yield from _bad_contrasts(config)
     yield from _bad_preference(config)
 
@@ -256,6 +257,20 @@ def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:
             "training.rank",
             f"vLLM serves ranks up to {VLLM_RANKS[-1]}; found {config.training.rank}.",
         )
+
+
+def _bad_judges(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    robustness = config.probes.robustness
+    if robustness is None:
+        return
+    for name, judge in robustness.judges.items():
+        key = f"probes.robustness.judges.{name}"
+        if not SAFE_NAME.fullmatch(name) or len(name) > 64:
+            yield key, f"'{name}' cannot be a file name here. Use letters, digits, '-' and '_'."
+        if not judge.endpoint and judge.model not in config.models:
+            yield f"{key}.model", _unknown(judge.model, "model", list(config.models))
+        if judge.key_env and not judge.endpoint:
+            yield f"{key}.key_env", "a key is only for endpoints. Remove it."
 
 
 def _bad_contrasts(config: StudyConfig) -> Iterator[tuple[str, str]]:

@@ -82,6 +82,8 @@ wildcard_constraints:
     model="[A-Za-z0-9._-]+",
     source="[A-Za-z0-9._-]+",
     seed=r"\d+",
+    set="[A-Za-z0-9._-]+",
+    judge="[A-Za-z0-9._-]+",
 
 
 def needs(stage):

@@ -8,7 +8,7 @@ from manybaskets.files import whole_directory
 
 HELP = "Fetches a model of the Hugging Face hub at its pinned revision."
 # Weights are taken as safetensors only: other formats can run code when they are loaded.
-PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md"]
 CODE = ["*.py"]  # only for models whose entry says trust_remote_code
 
 
