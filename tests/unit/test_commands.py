@@ -271,6 +271,27 @@ def test_the_step_of_a_study_measures_pairs_and_questions(
     assert values["likelihood_bias", "own"] == 1.0
 
 
+def test_what_judges_said_of_single_texts_is_in_the_table_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [judgement(1, order, 0.7, seed=seed) for seed in (1, 2) for order in ("ab", "ba")]
+    for seed, name, nats in (
+        (1, "llama", 4.0),
+        (1, "qwen", 6.0),
+        (2, "llama", 9.0),
+        (2, "qwen", 6.0),
+    ):
+        told = {"judge": "llama", "seed": seed, "question": "likelihood", "item": 1}
+        rows.append({**told, "candidate": name, "state": "ok", "nats": nats, "bytes": 8})
+    write_jsonl(tmp_path / "j.jsonl", rows)
+    assert run(monkeypatch, "preference", tmp_path / "j.jsonl", "--json") == 0
+    found = json.loads(capsys.readouterr().out)["findings"]
+    values = {(f["metric"], f["item_set"]): f for f in found}
+    assert values["likelihood_preference", "llama"]["value"] == 0.5
+    assert values["likelihood_preference", "llama"]["n"] == 2
+    assert values["likelihood_preference", "llama"]["interval"] is None
+
+
 def test_items_and_candidates_of_instructions_are_taken_from_rows_of_responses(
     remote: study.Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -197,3 +197,12 @@ def test_judgements_are_counted_as_they_are_asked(budget: str, swap: bool) -> No
     asked = judging.pairs(candidates, "a", budget, swap) + judging.controls(ITEMS, 2, swap)
     single = 2 * sum(map(len, candidates.values()))
     assert judging.count_asked(settings, list(candidates), "a") == len(asked) + single
+
+
+def test_a_text_of_which_the_likelihood_is_not_known_is_recorded_with_the_reason() -> None:
+    candidate = judging.candidates_of(ITEMS, ANSWERS, 1)["a"][0]
+    reply = TextReply(candidate.id, None, 0, "too_long", "at most 512")
+    row = judging.likelihood_row(candidate, reply)
+    assert (row["state"], row["reason"], row["nats"]) == ("too_long", "at most 512", None)
+    known = judging.likelihood_row(candidate, TextReply(candidate.id, 2.5, 2, "ok", ""))
+    assert (known["nats"], known["tokens"], known["bytes"]) == (2.5, 2, 3)

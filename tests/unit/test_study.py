@@ -83,6 +83,7 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"probes__preference__questions": ["rating"]}, {"judge"}),
         ({"probes__preference__pairs": "sample 2"}, {"judge"}),
         ({"probes__preference__cells": True}, {"judge", "preference"}),
+        ({"probes__preference__task": "instruct"}, {"judge", "candidates"}),
         ({"mixes__multi__origins": {"finch": 0.5, "wren": 0.5}}, {"generate"}),
         ({"mixes__other": {"origins": {"finch": 1.0}}}, set()),
         ({"generation__temperature": 0.5}, {"generate", "candidates", "respond", "attack"}),

@@ -7,13 +7,15 @@ Knows what is asked and how an answer is recorded; what the answers mean is `pre
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from manybaskets.client import LabelReply
-from manybaskets.continuations import TextReply
 from manybaskets.correctness import is_correct
 from manybaskets.exchanges import judge_prompt
 from manybaskets.seeds import generator
+
+if TYPE_CHECKING:  # counting judgements before a run takes no client
+    from manybaskets.client import LabelReply
+    from manybaskets.continuations import TextReply
 
 HUMAN, OTHER = "human", "other-text"
 SCORES = ("1", "2", "3", "4", "5")
@@ -203,9 +205,9 @@ def candidate_prompt(template: str, candidate: Candidate) -> str:
 
 def pair_row(
     pair: Pair,
-    reply: LabelReply | None,
+    reply: "LabelReply | None",
     labels: Sequence[str] = ("A", "B"),
-    likelihoods: Mapping[str, TextReply] | None = None,
+    likelihoods: "Mapping[str, TextReply] | None" = None,
 ) -> dict[str, Any]:
     """The record of a pair: who stood first, what the judge said, and what is known of both.
 
@@ -243,24 +245,15 @@ def pair_row(
 
 
 def candidate_row(
-    question: str, candidate: Candidate, reply: LabelReply | TextReply | None
+    question: str, candidate: Candidate, reply: "LabelReply | None"
 ) -> dict[str, Any]:
-    """The record of a question about a single candidate; `log_probs` or `nats`, by question.
+    """The record of a rating or a recognition; `log_probs` of the scores, or of yes and no.
 
     Scores that an endpoint did not return among its likeliest tokens have probability 0; a rating
     needs one of them. For yes and no, both are needed.
     """
-    row: dict[str, Any] = {
-        "question": question,
-        "item": candidate.item,
-        "candidate": candidate.origin,
-        "state": candidate.state,
-        "reason": "" if candidate.state == "ok" else "no candidate",
-    }
-    if isinstance(reply, TextReply):
-        row |= {"state": reply.state, "reason": reply.reason, "nats": reply.nats}
-        row |= {"tokens": reply.tokens, "bytes": len(candidate.response.encode())}
-    elif reply is not None:
+    row = _row_of(question, candidate)
+    if reply is not None:
         row |= {"state": reply.state, "reason": reply.reason, "log_probs": list(reply.log_probs)}
         lacking = reply.log_probs.count(None)
         allowed = len(SCORES) - 1 if question == "rating" else 0
@@ -270,6 +263,25 @@ def candidate_row(
                 "reason": f"{lacking} answers are missing from the log-probabilities",
             }
     return row
+
+
+def likelihood_row(candidate: Candidate, reply: "TextReply | None") -> dict[str, Any]:
+    """The record of how probable a candidate is: `nats`, over its `tokens` and UTF-8 `bytes`."""
+    row = _row_of("likelihood", candidate)
+    if reply is not None:
+        row |= {"state": reply.state, "reason": reply.reason, "nats": reply.nats}
+        row |= {"tokens": reply.tokens, "bytes": len(candidate.response.encode())}
+    return row
+
+
+def _row_of(question: str, candidate: Candidate) -> dict[str, Any]:
+    return {
+        "question": question,
+        "item": candidate.item,
+        "candidate": candidate.origin,
+        "state": candidate.state,
+        "reason": "" if candidate.state == "ok" else "no candidate",
+    }
 
 
 def _state(first: Candidate, second: Candidate) -> str:

@@ -241,6 +241,7 @@ class Study:
             "source": self._source(source),
             "generation": _plain(self.config.generation),
             "items": max(preference.items, preference.controls),
+            "task": self.judged_task(),
             "engine": self._engine(self.config.sources[source].model),
         }
 
@@ -250,6 +251,7 @@ class Study:
         return {
             "generation": _plain(self.config.generation),
             "items": preference.items,
+            "task": self.judged_task(),
             "seed": int(seed),
             "engine": self._engine(target),
             **self._base(target),

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> None:
             likelihoods = asking.likelihoods(single)
         rows = asking.of_pairs(pairs, likelihoods)
         rows += [
-            judging.candidate_row("likelihood", candidate, likelihoods.get(candidate.id))
+            judging.likelihood_row(candidate, likelihoods.get(candidate.id))
             for candidate in single
             if "likelihood" in settings["questions"]
         ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from manybaskets import biases, items, questions
 from manybaskets.files import BadFile, read_jsonl, write_json
+from manybaskets.judgements import ALONE
 from manybaskets.measurements import METRICS, to_json
 
 HELP = "Measures preferences, self-preference and position bias of judges from their judgements."
@@ -56,22 +57,51 @@ def _print(options: argparse.Namespace) -> None:
         rows += [name | row for row in read_jsonl(path)]
     for said in options.own:
         judge, found, origin = said.partition("=")
-        if not found or not any(row.get("judge", "judge") == judge for row in rows):
+        if not found or not any(row.get("judge", ALONE) == judge for row in rows):
             raise BadFile(
                 f"--own {said}: no judge of that name. Write JUDGE=ORIGIN with one of "
-                f"{', '.join(sorted({str(row.get('judge', 'judge')) for row in rows}))}."
+                f"{', '.join(sorted({str(row.get('judge', ALONE)) for row in rows}))}."
             )
-        rows = [
-            {**row, "own": origin} if row.get("judge", "judge") == judge else row for row in rows
-        ]
+        rows = [{**row, "own": origin} if row.get("judge", ALONE) == judge else row for row in rows]
     findings = biases.findings(rows, options.human, ", ".join(map(str, options.files)))
     if not findings:
         raise BadFile(f"{options.files[0]}: there is no judgement of a pair in it.")
+    findings += _of_questions(rows, options.human)
     if options.json:
         json.dump(_told(findings), sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
         print()
     else:
         print("\n".join(_lines(findings)))
+
+
+def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[biases.Finding]:
+    """What judges said of single texts, by judge; without intervals."""
+    rows = [{"judge": ALONE, "state": "ok", "reason": "", **row} for row in rows]
+    asked = [row for row in rows if row.get("question", "pair") != "pair"]
+    for number, row in enumerate(asked, start=1):
+        needed = ("nats", "bytes") if row["question"] == "likelihood" else ("log_probs",)
+        needed = ("item", "candidate", *(needed if row["state"] == "ok" else ()))
+        if lacking := [name for name in needed if row.get(name) is None]:
+            raise BadFile(
+                f"question {number} about a single text: the field '{lacking[0]}' is missing. Rows "
+                f"of {row['question']} have {', '.join(needed)}."
+            )
+    found = []
+    for judge in sorted({row["judge"] for row in asked}):
+        # A text of an item is judged once in every seed.
+        of_judge = [
+            {**row, "item": f"{row['item']} {row.get('seed', '')}"}
+            for row in rows
+            if row["judge"] == judge and "item" in row
+        ]
+        own = next((row["own"] for row in of_judge if row.get("own")), judge)
+        found += [
+            biases.Finding(
+                judge, m.metric, m.item_set, m.value, None, None, m.n, m.excluded, m.note
+            )
+            for m in questions.question_measurements(of_judge, own, human)
+        ]
+    return found
 
 
 def _names(files: Sequence[Path]) -> list[dict[str, str]]:
