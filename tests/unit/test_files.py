@@ -78,3 +78,13 @@ def test_a_bad_file_is_named_with_its_line(
         files.read_jsonl(path, ["prompt"])
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_restricted_rows_are_their_owner_s_and_so_are_the_folders_above(tmp_path: Path) -> None:
+    top = tmp_path / "restricted"
+    (top / "labels").mkdir(parents=True)
+    top.chmod(0o755)
+    files.restricted_jsonl(top / "labels" / "a.jsonl", [{"x": "é"}])
+    assert (top / "labels" / "a.jsonl").stat().st_mode & 0o777 == 0o600
+    assert {p.stat().st_mode & 0o777 for p in (top, top / "labels")} == {0o700}
+    assert files.read_jsonl(top / "labels" / "a.jsonl") == [{"x": "é"}]

@@ -91,9 +91,10 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 def restrict(folder: Path) -> None:
-    """Makes a folder that only its owner can look into."""
+    """Makes a folder that only its owner can look into, and a folder `restricted` that it is in."""
     folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)  # Snakemake may have made it already, for everybody
+    for place in (folder, *(above for above in folder.parents if above.name == "restricted")):
+        place.chmod(0o700)  # Snakemake may have made it already, for everybody
 
 
 def restricted_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
