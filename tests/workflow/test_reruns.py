@@ -583,7 +583,7 @@ def as_own(workspace: Workspace) -> Workspace:
             "first": {"origins": {"one": 1}},
             "picked": {
                 "origins": {"one": 0.5, "two": 0.5},
-                "select": {"top": 0.8, "short": "repeat", "verifier": "reference"},
+                "select": {"top": 0.8, "samples": 1, "short": "repeat", "verifier": "reference"},
             },
         },
         **{"rows": 30, "match": "tokens", "tokens": 150},

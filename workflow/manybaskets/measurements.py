@@ -239,15 +239,15 @@ METRICS: dict[str, str] = {
         "wrote."
     ),
     "error_rate": (
-        "p: share of wrong rows among the usable responses before selection, from 0 to 1; lower "
+        "Share p of wrong rows among the usable responses before selection, from 0 to 1; lower "
         "is a better source."
     ),
     "keep_right": (
-        "phi: probability that a right row passes, with cut-offs set on other prompts, from 0 to "
+        "Probability phi that a right row passes, with cut-offs set on other prompts, from 0 to "
         "1; higher is a better verifier."
     ),
     "keep_wrong": (
-        "psi: probability that a wrong row passes, with cut-offs set on other prompts, from 0 to "
+        "Probability psi that a wrong row passes, with cut-offs set on other prompts, from 0 to "
         "1; lower is a better verifier."
     ),
     "p_star": (
