@@ -17,7 +17,6 @@ from manybaskets.curves import PEOPLE
 from manybaskets.figures import KEY_METRICS, Drawing, Findings, metric_label
 
 MOST_PANELS = 12
-MOST_CURVES = 400  # of single seeds in one panel
 LEAST_BEYOND = 0.05  # of people's text; a ratio to less is noise
 
 
@@ -213,11 +212,15 @@ def _seed_lines(
 ) -> pd.DataFrame:
     """A thin line per seed and a thicker one of their mean, which is returned."""
     rows = rows.dropna(subset=[y])
-    for _, of_seed in list(rows.groupby("seed"))[:MOST_CURVES]:
-        of_seed = of_seed.sort_values(x)
+    gap = np.array([np.nan])
+    across, up = [], []
+    for _, of_seed in rows.sort_values(x).groupby("seed"):
+        across += [of_seed[x].to_numpy(dtype=float), gap]
+        up += [of_seed[y].to_numpy(dtype=float), gap]
+    if across:  # one line with gaps, however many seeds
         ax.plot(
-            of_seed[x], of_seed[y], "o-" if dots else "-", color=colour, linewidth=0.5, ms=2.6,
-            mew=0, alpha=0.55, zorder=2,
+            np.concatenate(across), np.concatenate(up), "o-" if dots else "-", color=colour,
+            linewidth=0.5, ms=2.6, mew=0, alpha=0.55, zorder=2,
         )  # fmt: skip
     mean = rows.groupby(x, as_index=False)[y].mean()
     ax.plot(mean[x], mean[y], "-", color=colour, linewidth=thick, zorder=3)

@@ -156,11 +156,13 @@ def forest(
     ax.axvline(0, color=GREY, linewidth=0.7, zorder=0)
     low, high = _forest_limits(data)
     ax.set_xlim(low, high)
-    for row in data.to_dict("records"):
+    of_seeds = data["kind"] == "seed"
+    for (against, mix), rows in data[of_seeds].groupby(["against", "mix"], sort=False):
+        y = [places[against, mix] + 0.3] * len(rows)
+        ax.plot(rows["difference"], y, "o", color=colours[mix], ms=2.4, mew=0, zorder=3)
+    for row in data[~of_seeds].to_dict("records"):
         place, colour = places[row["against"], row["mix"]], colours[row["mix"]]
-        if row["kind"] == "seed":
-            ax.plot(row["difference"], place + 0.3, "o", color=colour, ms=2.4, mew=0, zorder=3)
-        elif pd.isna(row["difference"]):
+        if pd.isna(row["difference"]):
             ax.text(0, place, " no value", color=GREY, fontsize=6.5, va="center")
         elif pd.isna(row["ci_low"]):
             ax.plot(row["difference"], place, "|", color=colour, ms=9, mew=1.3, zorder=4)

@@ -47,13 +47,14 @@ def draw_map(findings: Findings) -> Drawing | None:
     _columns(left, list(panels.shortened(origins, 14).values()))
     left.set_title("training text by origin, %", loc="left")
     places = {mix: place for place, mix in enumerate(mixes)}
-    for row in rows[rows["column"] < len(shown)].to_dict("records"):
-        colour = colours[row["mix"]]
-        fill = colour if row["measured"] == len(probes) else "white"
-        if row["measured"]:
-            right.plot(row["column"], places[row["mix"]], "o", color=colour, mfc=fill, ms=5)
+    of_shown = rows[rows["column"] < len(shown)]
+    for (mix, measured), cells in of_shown.groupby(["mix", "measured"]):
+        y = [places[mix]] * len(cells)
+        if measured:
+            fill = colours[mix] if measured == len(probes) else "white"
+            right.plot(cells["column"], y, "o", color=colours[mix], mfc=fill, ms=5)
         else:
-            right.plot(row["column"], places[row["mix"]], "x", color=panels.GREY, ms=4)
+            right.plot(cells["column"], y, "x", color=panels.GREY, ms=4)
     several = len(findings.targets) > 1
     _columns(right, [f"{target} {seed}" if several else str(seed) for target, seed in shown])
     right.set_title("cells measured, by seed", loc="left")
