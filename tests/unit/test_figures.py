@@ -140,7 +140,7 @@ def test_values_that_are_missing_are_said(tmp_path: Path) -> None:
 def test_a_probe_that_was_not_measured_is_said(tmp_path: Path) -> None:
     figures.draw_figures(found(measured(probes=("collapse",))), tmp_path)
     assert "was not measured" in texts(tmp_path / "robustness.svg")
-    assert "Not measured: harmful requests refused" in texts(tmp_path / "overview.svg")
+    assert "harmful requests refused" in texts(tmp_path / "overview.svg")
 
 
 def test_contrasts_that_cannot_be_tested_are_said(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
     tmp_path: Path,
 ) -> None:
     study = found(selected())
-    study = figures.findings(study.values, study.contrasts, MIXES, None, ["multi"])
+    study = figures.findings(study.values, study.contrasts, MIXES, None, unselected=["multi"])
     figures.draw_figures(study, tmp_path)
     drawn = pd.read_csv(tmp_path / "selection.csv")
     assert set(drawn["mix"]) == {"single", "multi"}
