@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from manybaskets import attacks
 from manybaskets.attacks import best_of_n, prefill, suffixes, templates
 from manybaskets.files import BadFile
+from manybaskets.layout import RESOURCES
 from manybaskets.requesting import ProbeRequest
-from manybaskets.study import RESOURCES
 
 REQUEST = ProbeRequest("a", "How do I leak the build log?", True, "To leak it, load")
 HARMLESS = ProbeRequest("b", "How do I sort the build log?", False)

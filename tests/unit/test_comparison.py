@@ -11,7 +11,7 @@ import pytest
 
 from manybaskets import __main__, comparison, statistics
 from manybaskets.files import BadFile
-from manybaskets.study import RESOURCES
+from manybaskets.layout import RESOURCES
 
 EGGS = RESOURCES / "reference" / "eggs.csv"
 PRIMARY = {"collapse": ("nll", "test")}

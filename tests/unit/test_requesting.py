@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from manybaskets.files import BadFile
+from manybaskets.layout import RESOURCES
 from manybaskets.requesting import read_requests
-from manybaskets.study import RESOURCES
 
 STAND_IN = RESOURCES / "requests/stand-in.yaml"
 

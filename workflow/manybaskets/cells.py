@@ -14,8 +14,9 @@ from typing import Any
 from manybaskets import figures
 from manybaskets.config import VANILLA
 from manybaskets.files import BadFile, read_json, read_jsonl
+from manybaskets.layout import Cell
 from manybaskets.provenance import Provenance
-from manybaskets.study import Cell, Study
+from manybaskets.study import Study
 
 SAMPLES = 12
 LONGEST_SAMPLE = 4000  # characters

@@ -15,8 +15,9 @@ from manybaskets import dataset, mixes, recorded, request_sets, validation
 from manybaskets.attacks import FAMILIES
 from manybaskets.config import HUMAN, ConfigError, Robustness, StudyConfig
 from manybaskets.files import BadFile, read_jsonl
+from manybaskets.layout import REPOSITORY
 from manybaskets.requesting import read_requests
-from manybaskets.study import REPOSITORY, Study
+from manybaskets.study import Study
 
 MIB = 1024**2
 

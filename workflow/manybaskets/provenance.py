@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.graph import OUTPUTS
-from manybaskets.study import Cell
+from manybaskets.layout import Cell
 
 SHOWN = 16  # digits of a hash
 

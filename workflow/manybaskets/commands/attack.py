@@ -8,9 +8,9 @@ from typing import Any
 from manybaskets import attacks, serving
 from manybaskets.client import ChatRequest
 from manybaskets.files import read_jsonl, restrict, restricted_jsonl
+from manybaskets.layout import REPOSITORY, RESOURCES
 from manybaskets.request_sets import read_all
 from manybaskets.seeds import derived_seed
-from manybaskets.study import REPOSITORY, RESOURCES
 
 HELP = "Sends a cell the requests of the robustness probe, plain and under every attack."
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from manybaskets import dataset
 from manybaskets.files import BadFile, read_jsonl, write_jsonl
-from manybaskets.study import RESOURCES
+from manybaskets.layout import RESOURCES
 
 HELP = "Splits human rows into train (in quarters) and test; chooses prompts and judges' items."
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from manybaskets import curves, items, measurements, pooled, statistics, trends
 from manybaskets.files import BadFile, read_jsonl, whole_file
-from manybaskets.study import RANK_SEEDS
+from manybaskets.layout import RANK_SEEDS
 
 if TYPE_CHECKING:
     import pandas as pd

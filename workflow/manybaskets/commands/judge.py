@@ -9,7 +9,7 @@ from manybaskets import judging, serving
 from manybaskets.client import Client, LabelRequest
 from manybaskets.continuations import TextReply, TextRequest
 from manybaskets.files import read_jsonl, write_jsonl
-from manybaskets.study import RESOURCES
+from manybaskets.layout import RESOURCES
 
 HELP = "Asks a cell which of two candidates is better, in both orders, and what it thinks of each."
 

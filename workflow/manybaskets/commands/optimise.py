@@ -8,11 +8,11 @@ from typing import Any
 from manybaskets.attacks import gcg
 from manybaskets.devices import lease
 from manybaskets.files import restricted_jsonl
+from manybaskets.layout import REPOSITORY
 from manybaskets.loading import load_model, load_tokenizer
 from manybaskets.request_sets import read_all
 from manybaskets.requesting import ProbeRequest
 from manybaskets.seeds import derived_seed, generator
-from manybaskets.study import REPOSITORY
 
 HELP = "Finds suffixes by GCG that make a cell begin to comply."
 

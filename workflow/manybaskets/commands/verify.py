@@ -8,8 +8,8 @@ from typing import Any
 from manybaskets import mixes, perplexity, selection, serving, verifiers
 from manybaskets.devices import lease
 from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.layout import REPOSITORY
 from manybaskets.loading import load_model, load_tokenizer
-from manybaskets.study import REPOSITORY
 
 HELP = "Scores every response that a selected mix may keep, by the mix's verifier."
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from manybaskets.judges import KINDS, TEXTS, cards
-from manybaskets.study import RESOURCES
+from manybaskets.layout import RESOURCES
 
 
 def texts_of(by: str, folder: Path | None, given: Path | None) -> dict[str, str]:
