@@ -57,7 +57,7 @@ def test_every_stage_has_its_jobs(graph: Graph) -> None:
     assert counts["pretrain"] == 2
     assert counts["fetch"] == 1
     assert counts["generate"] == 3 * 2
-    assert counts["verify"] == counts["select"] == 2
+    assert counts["verify"] == counts["select"] == counts["verification"] == 2
     assert all(counts.values())
 
 

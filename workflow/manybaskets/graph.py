@@ -34,10 +34,8 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "generate": {"responses": "responses/{source}/seed={seed}.jsonl"},
     "candidates": {"responses": "candidates/{source}.jsonl"},
     "verify": {"verdicts": "verdicts/{mix}/seed={seed}.jsonl"},
-    "select": {
-        "rows": "selections/{mix}/seed={seed}.jsonl",
-        "measured": "selections/{mix}/seed={seed}.json",
-    },
+    "select": {"rows": "selections/{mix}/seed={seed}.jsonl"},
+    "verification": {"measured": "selections/{mix}/seed={seed}.json"},
     "mix": {
         "rows": "mixes/{mix}/seed={seed}.jsonl",
         "composition": "mixes/{mix}/seed={seed}.json",
@@ -79,7 +77,7 @@ ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"}
 PRIORITIES = {
     **{"pretrain": 50, "generate": 40, "candidates": 40, "verify": 38, "train": 30},
     **dict.fromkeys(("score", "respond", "attack", "judge"), 35),
-    **dict.fromkeys(("collapse", "robustness", "preference", "select"), 60),
+    **dict.fromkeys(("collapse", "robustness", "preference", "select", "verification"), 60),
 }
 # Parts of a description that say how much is asked for, not what the answers are: when only they
 # change, the job runs again and keeps the rows it has, and what was made from those still holds.
@@ -267,10 +265,10 @@ class Graph:
         }
 
     def _select(self, mix: str, seed: str) -> Inputs:
-        return {
-            "verdicts": self.study.path("verdicts", mix, f"seed={seed}.jsonl"),
-            "train": self._data("train"),
-        }
+        return {"verdicts": self.study.path("verdicts", mix, f"seed={seed}.jsonl")}
+
+    def _verification(self, mix: str, seed: str) -> Inputs:
+        return {**self._select(mix, seed), "train": self._data("train")}
 
     def _mix(self, mix: str, seed: str) -> Inputs:
         taken = self.study.path("selections", mix, f"seed={seed}.jsonl")

@@ -91,8 +91,8 @@ METRICS: dict[str, str] = {
     "p_star_low": "Lower end of the 95 % interval of p_star over prompts, from 0 to 1.",
     "p_star_high": "Upper end of the 95 % interval of p_star over prompts, from 0 to 1.",
     "p_star_margin": (
-        "Breakdown point minus error rate, from -1 to 1; above 0 the error rate is below the breakdown "
-        "point."
+        "Breakdown point minus error rate, from -1 to 1; above 0 the error rate is below the "
+        "breakdown point."
     ),
     # robustness
     "refusal_rate": (
