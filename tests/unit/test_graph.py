@@ -60,7 +60,7 @@ def test_every_stage_has_its_jobs(graph: Graph) -> None:
     assert counts["pretrain"] == 2
     assert counts["fetch"] == 1
     assert counts["generate"] == 3 * 2
-    assert counts["verify"] == counts["select"] == 2
+    assert counts["verify"] == counts["select"] == counts["verification"] == 2
     assert counts["label"] == cells
     assert counts["optimise"] == len(graph.study.config.targets)
     assert counts["bring"] == counts["calibrate"] == 1

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from manybaskets import verifiers
-from manybaskets.commands import mix, select, verify
+from manybaskets.commands import mix, select, verification, verify
 from manybaskets.files import BadFile, read_json, read_jsonl, write_jsonl
 
 WORDS = "sort the list of rows and return a copy of each value in the table".split()  # noqa: SIM905
@@ -67,8 +67,13 @@ def run_select(folder: Path, spec: dict[str, Any]) -> tuple[list[Any], dict[str,
     select.run(
         argparse.Namespace(
             **{"spec": spec, "verdicts": folder / "verdicts.jsonl"},
-            **{"train": folder / "train.jsonl", "rows": folder / "taken.jsonl"},
-            measured=folder / "measured.json",
+            rows=folder / "taken.jsonl",
+        )
+    )
+    verification.run(
+        argparse.Namespace(
+            **{"spec": spec, "verdicts": folder / "verdicts.jsonl"},
+            **{"train": folder / "train.jsonl", "output": folder / "measured.json"},
         )
     )
     return read_jsonl(folder / "taken.jsonl"), read_json(folder / "measured.json")
@@ -92,9 +97,7 @@ def test_the_best_of_two_responses_are_trained_on(folder: Path) -> None:
     verdicts = run_verify(folder, spec)
     assert len(verdicts) == 2 * ROWS
     taken, measured = run_select(folder, spec)
-    assert {key: measured[key] for key in ("pool", "passed", "taken", "different")} == {
-        **{"pool": 2 * ROWS, "passed": ROWS, "taken": ROWS, "different": ROWS}
-    }
+    assert len({row["id"] for row in taken}) == len(taken) == ROWS
     rows, composition = run_mix(folder, spec)
     human = {row["id"]: row["response"] for row in read_jsonl(folder / "train.jsonl")}
     assert composition["rows"] == len(taken) == ROWS

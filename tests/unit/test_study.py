@@ -104,6 +104,21 @@ def test_a_change_touches_exactly_the_jobs_that_depend_on_it(
     assert changed_jobs(study_config, **changes) == jobs
 
 
+def test_what_happens_when_too_few_pass_is_not_what_the_verifier_did(
+    study_config: dict[str, Any],
+) -> None:
+    best = {"mix": "best", "seed": "1"}
+    kept, fewer, less = (
+        study(study_config, mixes__best=copy.deepcopy(BEST), **changes).spec("verification", **best)
+        for changes in (
+            {},
+            {"mixes__best__select__short": "fewer"},
+            {"mixes__best__select__top": 0.6},
+        )
+    )
+    assert kept == fewer != less
+
+
 def test_the_usual_contrasts(study_config: dict[str, Any]) -> None:
     assert study(study_config).pairs() == [
         ("single", "human"),

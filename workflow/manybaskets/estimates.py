@@ -30,6 +30,7 @@ START = {
     **dict.fromkeys(("generate", "candidates", "verify"), 2.0),
     **dict.fromkeys(("respond", "attack", "answer", "judge", "label", "calibrate"), 2.0),
     **dict.fromkeys(("collapse", "robustness", "preference", "mix", "select", "dataset"), 1.0),
+    "verification": 1.0,
     **{"documentation": 20.0, "tokenizer": 10.0, "fetch": 60.0, "findings": 3.0},
     **{"figures": 12.0, "report": 3.0},
 }

@@ -34,10 +34,8 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "generate": {"responses": "responses/{source}/seed={seed}.jsonl"},
     "candidates": {"responses": "candidates/{source}.jsonl"},
     "verify": {"verdicts": "verdicts/{mix}/seed={seed}.jsonl"},
-    "select": {
-        "rows": "selections/{mix}/seed={seed}.jsonl",
-        "measured": "selections/{mix}/seed={seed}.json",
-    },
+    "select": {"rows": "selections/{mix}/seed={seed}.jsonl"},
+    "verification": {"measured": "selections/{mix}/seed={seed}.json"},
     "mix": {
         "rows": "mixes/{mix}/seed={seed}.jsonl",
         "composition": "mixes/{mix}/seed={seed}.json",
@@ -94,7 +92,7 @@ PRIORITIES = {
     **{"pretrain": 50, "generate": 40, "candidates": 40, "verify": 38, "train": 30},
     **dict.fromkeys(("reference", "score", "respond", "mirror", "embed"), 35),
     **dict.fromkeys(("attack", "answer", "judge"), 35),
-    **dict.fromkeys(("collapse", "robustness", "preference", "select"), 60),
+    **dict.fromkeys(("collapse", "robustness", "preference", "select", "verification"), 60),
     **{"bring": 50, "optimise": 40, "label": 38, "calibrate": 38},
 }
 # Parts of a description that say how much is asked for, not what the answers are: when only they
@@ -283,10 +281,10 @@ class Graph:
         }
 
     def _select(self, mix: str, seed: str) -> Inputs:
-        return {
-            "verdicts": self.study.path("verdicts", mix, f"seed={seed}.jsonl"),
-            "train": self._data("train"),
-        }
+        return {"verdicts": self.study.path("verdicts", mix, f"seed={seed}.jsonl")}
+
+    def _verification(self, mix: str, seed: str) -> Inputs:
+        return {**self._select(mix, seed), "train": self._data("train")}
 
     def _mix(self, mix: str, seed: str) -> Inputs:
         taken = self.study.path("selections", mix, f"seed={seed}.jsonl")

@@ -172,6 +172,11 @@ class Study(Layout):
             "seed": int(seed),
         }
 
+    def _verification(self, mix: str, seed: str) -> dict[str, Any]:
+        described = self._select(mix, seed)
+        del described["select"]["short"], described["name"]
+        return described
+
     def _train(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         return {"training": _plain(self.config.training), "seed": int(seed), **self._base(target)}
 

@@ -53,5 +53,23 @@ if study.selected:
             job=job("select"),
         shell:
             "python -m manybaskets select {params.job} --verdicts {input.verdicts}"
-            " --train {input.train} --rows {output.rows} --measured {output.measured}"
-            " > {log} 2>&1"
+            " --rows {output} > {log} 2>&1"
+
+    rule verification:
+        input:
+            unpack(needs("verification")),
+        output:
+            **makes("verification"),
+        log:
+            study.path("logs/verification/{mix}/seed={seed}.log"),
+        wildcard_constraints:
+            mix="|".join(study.selected),
+        priority: priority("verification")
+        localrule: True
+        conda:
+            "../../envs/cpu.yaml"
+        params:
+            job=job("verification"),
+        shell:
+            "python -m manybaskets verification {params.job} --verdicts {input.verdicts}"
+            " --train {input.train} --output {output} > {log} 2>&1"

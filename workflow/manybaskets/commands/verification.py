@@ -1,0 +1,46 @@
+"""Measures what a verifier did to the responses of a mix."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets import selection, verification
+from manybaskets.files import read_jsonl, write_json
+from manybaskets.measurements import to_json
+from manybaskets.rouge import agreement
+from manybaskets.seeds import derived_seed
+
+HELP = "Measures how often a mix's selection kept right and wrong responses."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--verdicts", type=Path, required=True)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the measurements."""
+    spec = options.spec
+    verifier, rule = spec["select"]["verifier"], selection.Rule.of(spec["select"])
+    rows = selection.decide(
+        read_jsonl(options.verdicts), spec["accepts_from"], verifier["noise"], spec["seed"]
+    )
+    references = {row["id"]: row["response"] for row in read_jsonl(options.train)}
+    agreements = [
+        agreement(verifier["metric"], references[row["id"]], row["response"])
+        if row["id"] in references
+        else None
+        for row in rows
+    ]
+    found = verification.measured(
+        rows,
+        selection.passes(rule, rows, spec["seed"]),
+        selection.passes_held_out(rule, rows, spec["seed"]),
+        agreements,
+        verifier["metric"],
+        derived_seed(spec["seed"], "interval of p*"),
+    )
+    write_json(options.output, {"measurements": to_json(found)})
