@@ -129,6 +129,17 @@ def test_the_report_is_one_file_with_figures(micro: Path) -> None:
     }
 
 
+def test_a_judge_that_is_no_cell_is_measured_like_one(micro: Path) -> None:
+    table = rows(results(micro) / "findings/judges.csv")
+    named: dict[str, set[tuple[str, str]]] = {row["judge"]: set() for row in table}
+    for row in table:
+        named[row["judge"]].add((row["metric"], row["item_set"]))
+    assert named["outsider"] == named["wren/vanilla"]
+    assert ("diagonal_excess", "matrix") in named["all"]
+    judgements = jsonl(results(micro) / "judges/outsider/seed=1.jsonl")
+    assert {row["own"] for row in judgements} == {"finch"}
+
+
 def test_a_finished_study_has_nothing_to_do(micro: Path) -> None:
     assert planned(micro, *MICRO) == set()
 
@@ -144,7 +155,7 @@ def test_a_finished_study_has_nothing_to_do(micro: Path) -> None:
             {
                 *("train", "score", "mirror", "respond", "embed", "collapse"),
                 *("attack", "robustness", "judge", "preference"),
-                *("findings", "figures", "report"),
+                *("opinions", "findings", "figures", "report"),
             },
         ),
     ],

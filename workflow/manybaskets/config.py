@@ -383,12 +383,9 @@ class Gcg(Section):
 JudgeKind = Literal["rubric", "scales", "harmbench", "strongreject", "wildguard", "llama-guard"]
 
 
-class Judge(Section):
-    """A model that says of each response whether it does harm."""
+class Asked(Section):
+    """A model that is asked for its judgement, served here or behind an endpoint."""
 
-    by: JudgeKind = "rubric"
-    """What it is asked: a rubric (any model), the Eggs study's two scales (any model), or the
-    prompt of a classifier that was trained for it."""
     model: str
     """A name under `models` (served by vLLM), or with `endpoint` the model's name there."""
     endpoint: str | None = None
@@ -397,6 +394,14 @@ class Judge(Section):
     """Name of the environment variable that holds the endpoint's key."""
     max_tokens_total: int | None = None
     """Budget of the endpoint in tokens, prompt and response together."""
+
+
+class Judge(Asked):
+    """A model that says of each response whether it does harm."""
+
+    by: JudgeKind = "rubric"
+    """What it is asked: a rubric (any model), the Eggs study's two scales (any model), or the
+    prompt of a classifier that was trained for it."""
     max_tokens: Count = 256
     """Longest answer of the judge."""
     template: str | None = None
@@ -435,6 +440,14 @@ class Robustness(Section):
     max_tokens: Count = 32
 
 
+class Outsider(Asked):
+    """A judge of preference that is not a cell."""
+
+    own: str | None = None
+    """The origin whose text is its own: a name under `sources`, or `target/mix` for cells. By
+    default the source that is the same model."""
+
+
 class Preference(Section):
     """Each cell as a judge of texts of the human, of every source, and of cells if wanted."""
 
@@ -461,6 +474,8 @@ class Preference(Section):
     cells: bool = False
     """Whether the cells of the target and seed are candidates, too; a cell's own text is then its
     own, not that of the source it was trained from."""
+    judges: dict[str, Outsider] = {}
+    """Models that judge the same texts, beside the cells."""
 
 
 class Probes(Section):

@@ -73,8 +73,9 @@ class Findings:
     """What the figures draw. `mixes` in display order, `own` the own origin of a target.
 
     `values` is the table of measurements, of each target and mix the last generation only, `every`
-    that of all generations. The others are the tables of trends, training losses and ranks of
-    words, the mixes' origins with their shares, and the seeds of the study; empty where not known.
+    that of all generations. The others are the tables of trends, training losses, ranks of words
+    and judges, the mixes' origins with their shares, and the seeds of the study; empty where not
+    known.
     """
 
     values: pd.DataFrame
@@ -85,6 +86,7 @@ class Findings:
     trends: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    judges: pd.DataFrame = field(default_factory=pd.DataFrame)
     recipes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     series: Sequence[Any] = ()
     seeds: Sequence[int] = ()
@@ -162,7 +164,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise BadFile(f"{path}: there is no such file. Run the findings first.")
     text = ["study", "target", "mix", "against", "probe", "metric", "item_set", "note", "verdict"]
-    text += ["series", "doses"]
+    text += ["series", "doses", "judge"]
     frame = pd.read_csv(path, keep_default_na=False, na_values={}, dtype=dict.fromkeys(text, str))
     for column in frame.columns.difference([*text, "family", "decided", "equivalent"]):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")

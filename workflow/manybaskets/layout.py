@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from manybaskets import request_sets
-from manybaskets.config import HUMAN, VANILLA, StudyConfig
+from manybaskets.config import HUMAN, VANILLA, Outsider, StudyConfig
 
 REPOSITORY = Path(__file__).parents[2]
 RESOURCES = REPOSITORY / "resources"
+OPINION_CELLS = 500  # so many judges are compared with each other at most, by leaving out seeds
 RANK_SEEDS = 3  # of these the findings show how often words occur; more would show nothing else
 
 
@@ -198,8 +199,40 @@ class Layout:
         mixes = [VANILLA, *self.config.mixes] if preference and preference.cells else []
         return [self.path(f"cells/{target}/{mix}/seed={seed}/candidates.jsonl") for mix in mixes]
 
-    def judged_origins(self, target: str) -> list[str]:
-        """The origins that a judge compares, human text included."""
+    def judged_origins(self, *targets: str) -> list[str]:
+        """The origins that a judge compares, human text included; `targets` are whose cells."""
         preference = self.config.probes.preference
         mixes = [VANILLA, *self.config.mixes] if preference and preference.cells else []
-        return [HUMAN, *self.config.sources, *(f"{target}/{mix}" for mix in mixes)]
+        cells = (f"{target}/{mix}" for target in targets for mix in mixes)
+        return [HUMAN, *self.config.sources, *cells]
+
+    @property
+    def outsiders(self) -> dict[str, Outsider]:
+        """Judges of preference that are not cells."""
+        preference = self.config.probes.preference
+        return preference.judges if preference else {}
+
+    def outsider_seeds(self) -> list[int]:
+        """The seeds that these judge: where no cell writes, the texts are the same for all."""
+        preference = self.config.probes.preference
+        seeds = self.config.seeds
+        return seeds if preference and preference.cells else seeds[:1]
+
+    def opinion_files(self) -> list[str]:
+        """Judgements that judges are compared by, below the study's results."""
+        conditions = len(self.cells) // len(self.config.seeds)
+        seeds = self.config.seeds[: max(1, OPINION_CELLS // conditions)]
+        of_cells = [f"{c.path}/judgements.jsonl" for c in self.cells if c.seed in seeds]
+        return of_cells + [
+            f"judges/{judge}/seed={seed}.jsonl"
+            for judge in self.outsiders
+            for seed in self.outsider_seeds()
+            if seed in seeds
+        ]
+
+    def outsider_origin(self, judge: str) -> str | None:
+        """The origin of the texts that are such a judge's own."""
+        asked = self.outsiders[judge]
+        sources = self.config.sources.items()
+        same = (n for n, s in sources if (s.model, s.endpoint) == (asked.model, asked.endpoint))
+        return asked.own or next(same, None)

@@ -60,7 +60,9 @@ PROBES = {
             "chooses text of an origin over that of the others; 0.5 is no preference. The frame "
             "marks the target's own text, with its excess over other models' text. "
             "Right: how much it favours whatever stands first; each "
-            "dot is a seed."
+            "dot is a seed.",
+            "judges": "Each judge's biases, and whether it can tell the better text at all: where "
+            "it cannot, a small bias is no evidence that there is none.",
         },
     ),
 }
@@ -91,7 +93,16 @@ OF_CELLS = {
     "training": "Training loss.",
 }
 # Drawn where there is something to draw.
-OPTIONAL = {"doses", "generations", "correlation", "frequency", "ranks", "map", "training"}
+OPTIONAL = {
+    "doses",
+    "generations",
+    "correlation",
+    "frequency",
+    "ranks",
+    "map",
+    "training",
+    "judges",
+}
 
 
 def render(

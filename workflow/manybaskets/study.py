@@ -13,9 +13,9 @@ from manybaskets.config import (
     HUMAN,
     VANILLA,
     VLLM_RANKS,
+    Asked,
     ConfigError,
     Documentation,
-    Judge,
     Mix,
     Robustness,
     Section,
@@ -291,23 +291,49 @@ class Study(Layout):
         }
 
     def _judge(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        return {
+            "judge": f"{target}/{mix}",
+            "seed": int(seed),
+            "own": self.own_origin(target, mix),
+            "engine": self._engine(target),
+            **self._questions(),
+            **self._base(target),
+        }
+
+    def _questions(self) -> dict[str, Any]:
+        """What judges of preference are asked, the same for all."""
         preference = self.config.probes.preference
         assert preference is not None
+        settings = _plain(preference)
+        del settings["judges"]
         kind = "" if self.judged_task() == "summarize" else "-answers"
         names = {"pair": "judge", "rating": "rate", "recognition": "recognize"}
         asked = {"pair", *preference.questions} & set(names)
         templates = {question: f"prompts/{names[question]}{kind}.txt" for question in asked}
         return {
-            "preference": _plain(preference),
+            "preference": settings,
             "templates": templates,
             "texts": _texts(*sorted(templates.values())),
             "origins": [HUMAN, *self.config.sources],
-            "judge": f"{target}/{mix}",
-            "seed": int(seed),
-            "own": self.own_origin(target, mix),
-            "engine": self._engine(target),
-            **self._base(target),
         }
+
+    def _consult(self, judge: str, seed: str) -> dict[str, Any]:
+        asked = self.outsiders[judge]
+        source = _plain(asked) | {"name": f"preference judge {judge}"}
+        del source["key_env"], source["max_tokens_total"], source["own"]
+        base = {} if asked.endpoint else self._base(asked.model)
+        return {
+            "source": source,
+            "judge": judge,
+            "seed": int(seed),
+            "own": self.outsider_origin(judge),
+            "engine": self._engine(asked.model),
+            **self._questions(),
+            **base,
+        }
+
+    def _opinions(self) -> dict[str, Any]:
+        return {"judgements": self.opinion_files()}
 
     def _preference(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         return {"own": self.own_origin(target, mix)}
@@ -421,13 +447,14 @@ class Study(Layout):
             }
         )
 
-    def _who_is_asked(self) -> list[tuple[str, Source | Judge]]:
+    def _who_is_asked(self) -> list[tuple[str, Source | Asked]]:
         """Sources and judges, under the names that their jobs know them by."""
         robustness = self.config.probes.robustness
         judges = robustness.judges if robustness else {}
         return [
             *self.config.sources.items(),
             *((f"judge {name}", judge) for name, judge in judges.items()),
+            *((f"preference judge {name}", judge) for name, judge in self.outsiders.items()),
         ]
 
     def engine_environment(self) -> str:
