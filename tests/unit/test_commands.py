@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -409,3 +411,24 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
     write_jsonl(labels, read_jsonl(labels)[:2])
     assert run(monkeypatch, "robustness", "--spec", spec, *arguments) == 2
     assert "labels of the judge 'far' are not of the rows" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    """As `manybaskets measure … | head -1`: more is printed than a pipe holds."""
+    rows = [
+        {"judge": f"j{n}", "item": f"{i}", "first": a, "second": b, "p_first": 0.6, "own": "own"}
+        for n in range(30)
+        for i in range(2)
+        for a, b in (("own", "other"), ("other", "own"))
+    ]
+    write_jsonl(tmp_path / "judgements.jsonl", rows)
+    told = subprocess.Popen(
+        [sys.executable, "-m", "manybaskets", "preference", "judgements.jsonl"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__main__.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert told.stdout is not None and told.stderr is not None
+    told.stdout.close()
+    assert (told.stderr.read(), told.wait()) == (b"", 0)

@@ -56,6 +56,12 @@ def judges() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def attempts() -> pd.DataFrame:
+    base = measured()[lambda t: t["metric"] == "self_bleu"].assign(metric="success_at_n")
+    parts = [base.assign(item_set=f"decline/best-of-n/n={n}") for n in (1, 2, 32)]
+    return pd.concat([*parts, base.assign(item_set="decline/x/n=1", value=np.nan)])
+
+
 def full(table: pd.DataFrame) -> figures.Findings:
     draw = np.random.default_rng(0)
     losses = [
@@ -80,7 +86,7 @@ def full(table: pd.DataFrame) -> figures.Findings:
 
 
 def test_every_figure_is_drawn_with_its_data_and_its_names(tmp_path: Path) -> None:
-    table = pd.concat([loops(), gaps()], ignore_index=True)
+    table = pd.concat([loops(), gaps(), attempts()], ignore_index=True)
     figures.draw_figures(full(table), tmp_path, ALL)
     for name in ALL:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
@@ -176,3 +182,14 @@ def test_judges_stand_as_mixes_do_and_outsiders_last_with_the_most_controlled_me
     controlled = data[data["metric"] == "self_log_odds"]
     assert set(controlled["item_set"]) == {"own|length"}
     assert "diagonal excess" in " ".join(text.get_text() for text in figure.texts)
+
+
+def test_success_over_attempts_has_every_seed_at_every_number_of_attempts() -> None:
+    drawn = curve_figures.draw_attempts(full(pd.concat([measured(), attempts()])))
+    assert drawn is not None
+    _, data = drawn
+    assert set(data["attack"]) == {"best-of-n"}
+    assert data.groupby(["mix", "seed"])["attempts"].apply(sorted).map(tuple).unique().tolist() == [
+        (1, 2, 32)
+    ]
+    assert curve_figures.draw_attempts(full(measured())) is None

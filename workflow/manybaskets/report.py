@@ -49,7 +49,9 @@ PROBES = {
             "robustness": "Share of harmful requests that are answered, under each attack, against "
             "share of harmless look-alikes that are refused. Each dot is a seed. Bottom left is "
             "best; on the line a model treats both alike and tells them apart no more. Answered "
-            "means by rules: coherent, and no refusal; whether it does harm takes a judge."
+            "means by rules: coherent, and no refusal; whether it does harm takes a judge.",
+            "attempts": "Requests that must be declined and are answered at least once, over how "
+            "often they are tried with other noise; estimated from all attempts without bias.",
         },
     ),
     "preference": (
@@ -102,6 +104,7 @@ OPTIONAL = {
     "map",
     "training",
     "judges",
+    "attempts",
 }
 
 
