@@ -63,6 +63,8 @@ class Dataset(Section):
     """Configuration (subset) of the hub dataset."""
     split: str = "train"
     """Split of the hub dataset."""
+    files: list[str] = ["*.parquet", "*.jsonl", "*.json", "*.csv", "*.jsonl.gz", "*.jsonl.zst"]
+    """Which files of the hub dataset are fetched, as patterns; all of its data by default."""
     fields: RowFields = RowFields()
     task: Literal["instruct", "summarize"] = "instruct"
     train: Count = 1200
@@ -120,6 +122,11 @@ class Model(Section):
     """A model on the Hugging Face hub."""
     revision: str | None = None
     """Commit of the hub model; needed with `hub`."""
+    adapter: str | None = None
+    """A LoRA adapter on the hub that belongs to the hub model: it is merged into its weights once,
+    and the result is the model of this name for sources and targets alike."""
+    adapter_revision: str | None = None
+    """Commit of the adapter; needed with `adapter`."""
     trust_remote_code: bool = False
     """Whether code that comes with the model may be run. Read it first."""
 
@@ -132,6 +139,10 @@ class Model(Section):
             )
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the model, so that it is pinned")
+        if self.adapter and not self.hub:
+            raise ValueError("adapter is for models with hub: it is merged into what is fetched")
+        if bool(self.adapter) != bool(self.adapter_revision):
+            raise ValueError("adapter and adapter_revision (its commit) need each other")
         return self
 
 

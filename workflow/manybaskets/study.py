@@ -77,11 +77,8 @@ class Study(Layout):
         }
 
     def _fetch(self, model: str) -> dict[str, Any]:
-        return {
-            "hub": self.config.models[model].hub,
-            "revision": self.config.models[model].revision,
-            "trust_remote_code": self.config.models[model].trust_remote_code,
-        }
+        keys = ("hub", "revision", "adapter", "adapter_revision", "trust_remote_code")
+        return {key: getattr(self.config.models[model], key) for key in keys}
 
     def _yardstick(self) -> dict[str, Any]:
         packages = {

@@ -2,10 +2,11 @@
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from manybaskets import dataset
+from manybaskets import dataset, hub
 from manybaskets.files import BadFile, read_jsonl, write_jsonl
 from manybaskets.layout import RESOURCES
 
@@ -52,18 +53,29 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _hub_rows(spec: dict[str, Any]) -> list[dataset.Row]:
-    """Rows of a hub dataset at its pinned revision."""
+    """Rows of a hub dataset at its pinned revision, from files that were verified."""
     from datasets import load_dataset
 
-    fields = spec["fields"]
-    found = load_dataset(
-        spec["hub"], name=spec["config"], split=spec["split"], revision=spec["revision"]
-    )
-    for name in (fields["prompt"], fields["response"], fields["stratum"]):
-        if name and name not in found.column_names:
+    fields, repo = spec["fields"], spec["hub"]
+    patterns = [*spec["files"], "README.md"]  # the card says which files are which split
+    folder = hub.fetch(repo, spec["revision"], "dataset", patterns, kind="dataset")
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            found = load_dataset(
+                str(folder), name=spec["config"], split=spec["split"], cache_dir=cache
+            )
+        except (ValueError, FileNotFoundError) as error:
+            reason = " ".join(str(error).split()).replace(str(folder), repo)
             raise BadFile(
-                f"{spec['hub']}: there is no field '{name}'; the dataset has "
-                f"{', '.join(found.column_names)}. Set dataset.fields."
+                f"dataset.hub: {repo} cannot be read with config '{spec['config']}' and split "
+                f"'{spec['split']}': {reason}. Set dataset.config, dataset.split or dataset.files."
+            ) from None
+        columns, rows = found.column_names, list(found)
+    for name in (fields["prompt"], fields["response"], fields["stratum"]):
+        if name and name not in columns:
+            raise BadFile(
+                f"dataset.fields: {repo} has no field '{name}'; it has {', '.join(columns)}. Name "
+                "the right one."
             )
     return [
         {
@@ -71,5 +83,5 @@ def _hub_rows(spec: dict[str, Any]) -> list[dataset.Row]:
             "response": str(row[fields["response"]]).strip(),
             "stratum": str(row[fields["stratum"]]) if fields["stratum"] else "",
         }
-        for row in found
+        for row in rows
     ]
