@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from manybaskets import dataset, mixes, recorded, request_sets, validation
+from manybaskets import chat_templates, dataset, mixes, recorded, request_sets, validation
 from manybaskets.attacks import FAMILIES
 from manybaskets.config import HUMAN, Asked, ConfigError, Robustness, Source, StudyConfig
 from manybaskets.files import BadFile, read_jsonl
@@ -116,6 +116,16 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 f"{model.path} has no weights as safetensors; other formats can run code when "
                 "they are read and are not used. Convert it: AutoModelForCausalLM."
                 "from_pretrained(…).save_pretrained(…).",
+            )
+        elif model.path and not model.chat_template and name != study.embedder:
+            try:
+                chat_templates.check(Path(model.path), f"models.{name}", model.path)
+            except BadFile as error:
+                yield f"models.{name}.chat_template", str(error).partition(": ")[2]
+        if model.chat_template and not Path(model.chat_template).is_file():
+            yield (
+                f"models.{name}.chat_template",
+                f"there is no file {model.chat_template}. Mend the path.",
             )
     if len(study.vocabularies) > 1:
         yield (

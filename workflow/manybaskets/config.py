@@ -127,6 +127,9 @@ class Model(Section):
     and the result is the model of this name for sources and targets alike."""
     adapter_revision: str | None = None
     """Commit of the adapter; needed with `adapter`."""
+    chat_template: str | None = None
+    """File with a Jinja chat template, for a model that has none or is to be asked otherwise:
+    `resources/chat/plain.jinja` suits models that were only pretrained."""
     trust_remote_code: bool = False
     """Whether code that comes with the model may be run. Read it first."""
 
@@ -139,6 +142,8 @@ class Model(Section):
             )
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the model, so that it is pinned")
+        if self.scratch and self.chat_template:
+            raise ValueError("scratch models have a chat template of their own; remove the key")
         if self.adapter and not self.hub:
             raise ValueError("adapter is for models with hub: it is merged into what is fetched")
         if bool(self.adapter) != bool(self.adapter_revision):

@@ -212,7 +212,7 @@ class Graph:
 
     @cached_property
     def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
-        models = {"pretrain": self.study.scratch_models, "fetch": self.study.hub_models}
+        models = {"pretrain": self.study.scratch_models, "fetch": self.study.fetched_models}
         patterns = []
         for stage, outputs in OUTPUTS.items():
             known = {"seed": SEED}
@@ -252,7 +252,8 @@ class Graph:
         }
 
     def _fetch(self, model: str) -> Inputs:
-        return {}
+        path = self.study.config.models[model].path
+        return {"model": [path] if path else []}
 
     def _yardstick(self) -> Inputs:
         return {

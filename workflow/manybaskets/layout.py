@@ -55,9 +55,10 @@ class Layout:
         return [name for name, model in self.config.models.items() if model.scratch]
 
     @cached_property
-    def hub_models(self) -> list[str]:
-        """Models that are fetched from the hub."""
-        return [name for name, model in self.config.models.items() if model.hub]
+    def fetched_models(self) -> list[str]:
+        """Models that are fetched from the hub, or given a chat template."""
+        models = self.config.models.items()
+        return [name for name, model in models if model.hub or model.chat_template]
 
     @property
     def vocabularies(self) -> set[int]:
@@ -102,7 +103,8 @@ class Layout:
     def model(self, name: str) -> str:
         """The folder of a model: the user's own, or the one the workflow makes or fetches."""
         model = self.config.models[name]
-        return model.path if model.path else self.path("models", name)
+        own = model.path if not model.chat_template else None
+        return own or self.path("models", name)
 
     def responses(self, source: str, seed: int | str) -> str:
         """The responses of a source to the training prompts."""

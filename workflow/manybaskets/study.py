@@ -77,8 +77,13 @@ class Study(Layout):
         }
 
     def _fetch(self, model: str) -> dict[str, Any]:
-        keys = ("hub", "revision", "adapter", "adapter_revision", "trust_remote_code")
-        return {key: getattr(self.config.models[model], key) for key in keys}
+        found = self.config.models[model]
+        keys = ("path", "hub", "revision", "adapter", "adapter_revision", "trust_remote_code")
+        described: dict[str, Any] = {key: getattr(found, key) for key in keys}
+        if found.chat_template:
+            sha256 = fingerprint.file_hash(Path(found.chat_template))
+            described |= {"chat_template": found.chat_template, "chat_template_sha256": sha256}
+        return described | {"speaks": model != self.embedder}
 
     def _yardstick(self) -> dict[str, Any]:
         packages = {

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from manybaskets import hub
+from manybaskets import chat_templates, hub
 from manybaskets.files import BadFile, whole_directory
 from manybaskets.loading import merge_adapter
 
@@ -30,8 +30,11 @@ def run(options: argparse.Namespace) -> None:
     spec, key = options.spec, f"models.{options.output.name}"
     trusted = spec["trust_remote_code"]
     patterns = PATTERNS + CODE if trusted else PATTERNS
-    cached = hub.fetch(spec["hub"], spec["revision"], key, patterns, ignored=IGNORED)
-    _has_weights(cached, spec["hub"], key)
+    if spec.get("path"):
+        cached = Path(spec["path"])
+    else:
+        cached = hub.fetch(spec["hub"], spec["revision"], key, patterns, ignored=IGNORED)
+    _has_weights(cached, spec.get("path") or spec["hub"], key)
     adapter = None
     if spec["adapter"]:
         where = f"{key}.adapter"
@@ -46,6 +49,10 @@ def run(options: argparse.Namespace) -> None:
             link.symlink_to(path.resolve())
         if adapter:
             merge_adapter(cached, adapter, folder, trusted)
+        if spec.get("chat_template"):
+            chat_templates.give(folder, Path(spec["chat_template"]))
+        if spec.get("speaks"):
+            chat_templates.check(folder, key, spec.get("path") or spec["hub"])
 
 
 def _has_weights(folder: Path, repo: str, key: str) -> None:
