@@ -103,31 +103,6 @@ def test_empty_answers_are_asked_again_and_failed_ones_recorded(
             assert times[row["prompt"]] == 2
 
 
-def test_a_hub_dataset_is_loaded_at_its_revision_with_its_own_fields(
-    study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "a-dataset"
-    folder.mkdir()
-    rows = [{"question": f"q {i}", "answer": f"a {i}", "kind": "xy"[i % 2]} for i in range(60)]
-    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    study_config["dataset"] = {
-        "hub": str(folder),
-        "revision": "0123abc",
-        "fields": {"prompt": "question", "response": "answer", "stratum": "kind"},
-        "train": 40,
-        "test": 10,
-    }
-    spec = study.Study(load(study_config, "my.yaml")).spec("dataset")
-    out = {name: tmp_path / f"{name}.jsonl" for name in ("train", "test", "prompts", "items")}
-    options = [part for name, path in out.items() for part in (f"--{name}", path)]
-    assert run(monkeypatch, "dataset", "--spec", spec, "--documentation", *options) == 0
-    train = read_jsonl(out["train"])
-    assert len(train) == 40
-    assert train[0]["response"] == "a" + train[0]["prompt"][1:]
-    assert {row["stratum"] for row in train} == {"x", "y"}
-
-
 def test_a_hub_model_comes_from_the_cache_without_a_network(
     study_config: dict[str, Any], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
