@@ -13,7 +13,7 @@ import yaml
 
 from manybaskets import dataset, mixes, recorded, request_sets, validation
 from manybaskets.attacks import FAMILIES
-from manybaskets.config import HUMAN, ConfigError, Robustness, StudyConfig
+from manybaskets.config import HUMAN, VANILLA, ConfigError, Robustness, StudyConfig
 from manybaskets.files import BadFile, read_jsonl
 from manybaskets.layout import REPOSITORY
 from manybaskets.requesting import read_requests
@@ -79,7 +79,7 @@ def expected_bytes(study: Study) -> int:
         model = config.models[name]
         weights = _weights(Path(model.path)) if model.path else 8 * MIB
         # A LoRA adapter has about 1/200 of the weights at rank 16, proportionally otherwise.
-        adapters = len(config.mixes) * len(config.seeds)
+        adapters = sum(c.target == name and c.mix != VANILLA for c in study.cells)
         total += int(adapters * max(weights / 200 * config.training.rank / 16, MIB))
     return total
 

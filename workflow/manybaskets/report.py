@@ -112,7 +112,7 @@ def render(
     study = Study(config)
     colours = mix_colours(found.mixes)
     words = methods.conditions(config)
-    parts = [*study.probes(), *([SELECTION] if study.selected else [])]
+    parts = [*study.probes(), *([SELECTION] if study.selections else [])]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

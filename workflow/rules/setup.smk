@@ -81,7 +81,7 @@ wildcard_constraints:
     mix="[A-Za-z0-9._-]+",
     model="[A-Za-z0-9._-]+",
     source="[A-Za-z0-9._-]+",
-    seed=r"\d+",
+    seed=r"\d+(?:/generation=\d+)?",  # in a loop, the generation goes with it
     set="[A-Za-z0-9._-]+",
     judge="[A-Za-z0-9._-]+",
 

@@ -41,12 +41,15 @@ def run(options: argparse.Namespace) -> None:
 def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
     """How much of the study would run."""
     study = graph.study
-    cells = {job.which for job in due if len(job.which) == 3}
+    cells = {job.which[:3] for job in due if len(job.which) >= 3}
     config = study.config
     grid = (
         f"{_count(config.targets, 'target')} × {_count(list(config.mixes), 'mix', 'mixes')} and"
         f" vanilla × {_count(config.seeds, 'seed')}"
     )
+    if study.loops:
+        chains = [f"{name} {loop.generations}" for name, loop in study.loops.items()]
+        grid += f"; generations: {', '.join(chains)}"
     lines = [f"{config.study}: {len(study.cells):,} cells ({grid}), {len(jobs):,} jobs"]
     if not due:
         return [*lines, "Nothing would run: every result is as its record says."]
