@@ -52,7 +52,7 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
     of_items = items.table(cells, table, _test_ids(root))
     outcomes = table[table["probe"] != "selection"]  # a training set's own: nothing to compare
     first = spec["seeds"][:RANK_SEEDS]
-    last = spec["generations"]
+    last = spec.get("generations", {})
     shown = [
         (cell, place)
         for cell, place in cells
@@ -77,7 +77,7 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
 
 def _cells(spec: dict[str, Any]) -> Iterator[Cell]:
     for target, mix, seed in itertools.product(spec["targets"], spec["mixes"], spec["seeds"]):
-        last = spec["generations"].get(mix)
+        last = spec.get("generations", {}).get(mix)
         for generation in range(1, last + 1) if last else (0,):
             yield Cell(target, mix, seed, generation)
 
@@ -87,8 +87,12 @@ def _selection(spec: dict[str, Any], cell: Cell) -> str | None:
     if cell.generation > 1:  # the rows that its own chain wrote for it
         before = replace(cell, generation=cell.generation - 1)
         path = f"selections/{LOOP}/{cell.target}/{cell.mix}/seed={before.run}.json"
-        return path if cell.mix in spec["selected_loops"] else None
-    return f"selections/{cell.mix}/seed={cell.seed}.json" if cell.mix in spec["selected"] else None
+        return path if cell.mix in spec.get("selected_loops", ()) else None
+    return (
+        f"selections/{cell.mix}/seed={cell.seed}.json"
+        if cell.mix in spec.get("selected", ())
+        else None
+    )
 
 
 def compared(

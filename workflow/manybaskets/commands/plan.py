@@ -4,7 +4,7 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence, Sized
 
-from manybaskets.checks import study_of
+from manybaskets.checks import notes, study_of
 from manybaskets.estimates import Estimates
 from manybaskets.graph import ON_DEVICES, OUTPUTS, Graph, Job
 from manybaskets.reruns import Reason, Reruns
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     running = holder(graph.study)
     if running:
         print(f"The study is being run now: {running}")
-    print("\n".join(summary(graph, jobs, due)))
+    print("\n".join([*summary(graph, jobs, due), *notes(graph.study)]))
     if due:
         print("\n".join(["", *costs(graph, reruns, due), "", *reasons(reruns, due, options.all)]))
 
