@@ -103,6 +103,21 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         ("mixes.human.loop", {"generations": 3, "regime": "replaces"}, ["loop.regime", "'replace"]),
         (
             "mixes.human.loop",
+            {"generations": 3, "after": "single"},
+            ["mixes.human.loop.after", "'single' has other origins"],
+        ),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "after": "humane"},
+            ["mixes.human.loop.after", "no mix named 'humane'"],
+        ),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "after": "human"},
+            ["mixes.human.loop.after", "'human' is a loop itself"],
+        ),
+        (
+            "mixes.human.loop",
             {"generations": 3, "sources": "targets"},
             ["mixes.human.loop.sources", "there is wren alone"],
         ),

@@ -157,6 +157,23 @@ def test_a_generation_is_made_from_what_the_one_before_wrote(
     assert graph.producers(Job("train", ("wren", "pooled", "2/generation=1")))[-1].stage == "mix"
 
 
+def test_loops_after_a_mix_share_its_cells_as_their_first_generation(
+    study_config: dict[str, Any],
+) -> None:
+    graph = with_loops(study_config, after="human")
+    jobs = list(graph.jobs())
+    for job in jobs:
+        assert {graph.producer(path) for path in graph.outputs(job)} == {job}
+    cells = [cell for cell in graph.study.cells if cell.mix == "replace" and cell.seed == 2]
+    assert [cell.generation for cell in cells] == [2, 3, 2, 3]
+    write = Job("write", ("wren", "replace", "2/generation=1"))
+    assert Job("train", ("wren", "human", "2")) in graph.producers(write)
+    assert not [job for job in jobs if job.stage == "mix" and job.which[0] == "replace"]
+    everything = with_loops(study_config, after="human", regime="accumulate")
+    pool = everything.producers(Job("round", ("wren", "replace", "2/generation=3")))
+    assert Job("mix", ("human", "2")) in pool
+
+
 def fingerprints(graph: Graph) -> dict[str, str]:
     reruns = Reruns(graph)
     return {job.path: reruns.fingerprint(job) for job in graph.jobs()}

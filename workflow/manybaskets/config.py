@@ -276,6 +276,9 @@ class Loop(Section):
 
     generations: int = Field(ge=2)
     """How many models the chain has, the first included. Raising it reruns none of them."""
+    after: str | None = None
+    """A mix with the same origins and no loop, whose cells are generation 1: chains that start from
+    the same text need not each train it."""
     regime: Regime = "replace"
     """What generation t is trained on, R being the rows of generation 1 and S(t) the rows that
     generation t - 1 wrote for generation t, as many as `rows`. `replace`: S(t) alone. `accumulate`:

@@ -243,7 +243,7 @@ class Estimates:
         return self.study.config.dataset.test + again
 
     def _asked(self, source: str) -> int:
-        mixes, total = self.study.config.mixes.values(), 0.0
+        mixes, total = self.study.own_mixes.values(), 0.0
         for sample in range(max((mix.samples for mix in mixes), default=0)):
             missed = 1.0
             for mix in mixes:  # mixes draw prompts for a source apart from each other

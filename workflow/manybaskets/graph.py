@@ -327,8 +327,9 @@ class Graph:
         return {**self._select(mix, seed), "train": self._data("train")}
 
     def _write(self, target: str, mix: str, seed: str) -> Inputs:
+        cell = self.study.home(Cell(target, mix, *parted(seed)))
         return {
-            **self._model(target, mix, seed),
+            **self._model(target, cell.mix, cell.run),
             "train": self._data("train"),
             "prompts": self._data("prompts"),
         }
@@ -336,7 +337,7 @@ class Graph:
     def _round(self, target: str, mix: str, seed: str) -> Inputs:
         number, generation = parted(seed)
         study = self.study
-        first = study.path("mixes", mix, f"seed={number}.jsonl")
+        first = study.path(f"{study.home(Cell(target, mix, number, 1)).training_set}.jsonl")
         return {
             "train": self._data("train"),
             "prompts": self._data("prompts"),

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from manybaskets import loops, request_sets
-from manybaskets.config import HUMAN, VANILLA, Loop, StudyConfig
+from manybaskets.config import HUMAN, VANILLA, Loop, Mix, StudyConfig
 
 REPOSITORY = Path(__file__).parents[2]
 RESOURCES = REPOSITORY / "resources"
@@ -78,9 +78,17 @@ class Layout:
         return {name: mix.loop for name, mix in self.config.mixes.items() if mix.loop}
 
     def generations(self, mix: str) -> range:
-        """The generations of a mix: 1, 2, … in a loop, otherwise 0 alone."""
+        """The generations of a mix that are cells of its own: in a loop those from 1, or from 2
+        after another mix; otherwise 0 alone."""
         loop = self.loops.get(mix)
-        return range(1, loop.generations + 1) if loop else range(1)
+        return range(2 if loop.after else 1, loop.generations + 1) if loop else range(1)
+
+    def home(self, cell: Cell) -> Cell:
+        """The cell that a cell is: itself, or of a loop after another mix the first generation."""
+        loop = self.loops.get(cell.mix)
+        if loop and loop.after and cell.generation == 1:
+            return Cell(cell.target, loop.after, cell.seed)
+        return cell
 
     @property
     def last_cells(self) -> list[Cell]:
@@ -198,8 +206,14 @@ class Layout:
     @property
     def selected(self) -> list[str]:
         """Mixes that keep some of their sources' responses and leave others."""
-        mixes = self.config.mixes.items()
+        mixes = self.own_mixes.items()
         return [name for name, mix in mixes if mix.select and self.mix_sources(name)]
+
+    @cached_property
+    def own_mixes(self) -> dict[str, Mix]:
+        """Mixes with a training set of their own: all but loops that start after another mix."""
+        mixes = self.config.mixes.items()
+        return {name: mix for name, mix in mixes if not (mix.loop and mix.loop.after)}
 
     @property
     def selections(self) -> list[str]:

@@ -102,9 +102,7 @@ class Study(Layout):
             "source": self._source(source),
             "generation": _plain(self.config.generation),
             "mixes": [
-                _recipe(mix)
-                for _, mix in sorted(self.config.mixes.items())
-                if source in mix.origins
+                _recipe(mix) for _, mix in sorted(self.own_mixes.items()) if source in mix.origins
             ],
             "rows": self.rows,
             "seed": int(seed),
@@ -376,7 +374,7 @@ class Study(Layout):
             "targets": self.config.targets,
             "mixes": [VANILLA, *self.config.mixes],
             "seeds": self.config.seeds,
-            "generations": {name: loop.generations for name, loop in self.loops.items()},
+            "loops": {name: [loop.generations, loop.after] for name, loop in self.loops.items()},
             "probes": self.probes(),
             "selected": self.selected,
             "selected_loops": self.selected_loops,

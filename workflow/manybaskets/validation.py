@@ -259,6 +259,8 @@ def _bad_selection(config: StudyConfig, name: str, mix: Mix) -> Iterator[tuple[s
 
 def _bad_loop(config: StudyConfig, name: str, loop: Loop) -> Iterator[tuple[str, str]]:
     key, rows = f"mixes.{name}.loop", config.rows or config.dataset.train
+    if loop.after is not None:
+        yield from _bad_start(config, name, loop.after)
     if config.match == "tokens":
         yield key, "a loop holds rows equal, not tokens. Set match: rows."
     if config.probes.preference and config.probes.preference.cells:
@@ -300,6 +302,20 @@ def _bad_loop(config: StudyConfig, name: str, loop: Loop) -> Iterator[tuple[str,
             f"sets apart {config.dataset.train}. Raise it, or lower rows, loop.human or "
             "loop.generations.",
         )
+
+
+def _bad_start(config: StudyConfig, name: str, after: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the mix that a loop starts from."""
+    key, start, mix = f"mixes.{name}.loop.after", config.mixes.get(after), config.mixes[name]
+    if start is None:
+        yield (
+            key,
+            _unknown(after, "mix", [n for n, other in config.mixes.items() if not other.loop]),
+        )
+    elif start.loop:
+        yield key, f"'{after}' is a loop itself. Name a mix without one."
+    elif (list(start.origins.items()), start.assign) != (list(mix.origins.items()), mix.assign):
+        yield key, f"'{after}' has other origins, and is to be generation 1. Make them the same."
 
 
 def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:

@@ -39,12 +39,12 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
     and trends of primary metrics that nothing was measured of.
     """
     found = list(_cells(spec))
-    identities = [{"study": spec["study"], **asdict(cell)} for cell in found]
-    cells = [(of, root / cell.path) for of, cell in zip(identities, found, strict=True)]
+    identities = [{"study": spec["study"], **asdict(cell)} for cell, _ in found]
+    cells = [(of, root / place) for of, (_, place) in zip(identities, found, strict=True)]
     probes = spec["probes"]
     measured = [(cell, place / f"{probe}.json") for cell, place in cells for probe in probes]
     # What a selection did to a training set stands with every target that was trained on it.
-    selections = [_selection(spec, cell) for cell in found]
+    selections = [_selection(spec, cell) for cell, _ in found]
     measured += [(of, root / path) for of, path in zip(identities, selections, strict=True) if path]
     if partly:
         measured = [(cell, path) for cell, path in measured if path.is_file()]
@@ -52,7 +52,7 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
     of_items = items.table(cells, table, _test_ids(root))
     outcomes = table[table["probe"] != "selection"]  # a training set's own: nothing to compare
     first = spec["seeds"][:RANK_SEEDS]
-    last = spec.get("generations", {})
+    last = {mix: generations for mix, (generations, _) in spec.get("loops", {}).items()}
     shown = [
         (cell, place)
         for cell, place in cells
@@ -75,11 +75,13 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
     }
 
 
-def _cells(spec: dict[str, Any]) -> Iterator[Cell]:
+def _cells(spec: dict[str, Any]) -> Iterator[tuple[Cell, str]]:
+    """Every cell and its folder; loops that start from another mix have that one's cell first."""
     for target, mix, seed in itertools.product(spec["targets"], spec["mixes"], spec["seeds"]):
-        last = spec.get("generations", {}).get(mix)
+        last, after = spec.get("loops", {}).get(mix, (0, None))
         for generation in range(1, last + 1) if last else (0,):
-            yield Cell(target, mix, seed, generation)
+            cell = Cell(target, mix, seed, generation)
+            yield cell, (Cell(target, after, seed) if after and generation == 1 else cell).path
 
 
 def _selection(spec: dict[str, Any], cell: Cell) -> str | None:
