@@ -37,7 +37,7 @@ class Study(Layout):
     def spec(self, stage: str, **which: Any) -> str:
         """The canonical description of a job of a stage; `which` are its wildcards."""
         if "seed" in which and stage not in OF_GENERATION:
-            which["seed"], _ = parted(str(which["seed"]))
+            which["seed"] = str(which["seed"]).partition("/")[0]
         slice_ = getattr(self, f"_{stage}")(**which)
         slice_["code"] = fingerprint.code(f"commands.{stage}")
         return canonical_json(slice_)

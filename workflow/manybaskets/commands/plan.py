@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> None:
 def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
     """How much of the study would run."""
     study = graph.study
-    cells = {job.which[:3] for job in due if len(job.which) >= 3}
+    known = {(cell.target, cell.mix, cell.run) for cell in study.cells}
+    cells = known & {job.which[:3] for job in due}
     config = study.config
     grid = (
         f"{_count(config.targets, 'target')} × {_count(list(config.mixes), 'mix', 'mixes')} and"
