@@ -1,10 +1,11 @@
-"""Self-consuming loops for real: models that learn from models, verifiers, and an end in nothing."""
+"""Loops for real: models that learn from models, a verifier between them, and an end in nothing."""
 
 import csv
 import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from manybaskets import divergence
 from tests.workflow.conftest import ROOT, snakemake
@@ -114,9 +115,10 @@ def test_nothing_is_left_to_do_and_another_generation_is_all_that_runs(
     directory = made.parents[1]
     again = snakemake(directory, *LOOP, "--dry-run")
     assert "Nothing to be done" in again.stdout
-    text = (ROOT / "tests/workflow/loop.yaml").read_text(encoding="utf-8")
+    config = yaml.safe_load((ROOT / "tests/workflow/loop.yaml").read_text(encoding="utf-8"))
+    config["mixes"]["accumulate"]["loop"]["generations"] = 3
     longer = tmp_path / "longer.yaml"
-    longer.write_text(text.replace("generations: 2, after: human, regime: acc", "generations: 3, after: human, regime: acc"))  # fmt: skip
+    longer.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     planned = snakemake(directory, "--configfile", str(longer), "--dry-run", "--quiet", "host")
     logs = {line.split("logs/")[1] for line in planned.stdout.splitlines() if " log: " in line}
     of_cells = {log for log in logs if "seed=" in log}
