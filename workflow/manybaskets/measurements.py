@@ -28,8 +28,8 @@ OPTIONAL = {"excluded", "note", "spread", "subsamples"}
 METRICS: dict[str, str] = {
     # loops
     "diverged": (
-        "1 where a generation of a loop has nothing to be measured, because it or one before it "
-        "could not be trained or wrote nothing (the note says which); no row otherwise."
+        "Marks, with 1, a generation of a loop that has nothing to be measured, because it or one "
+        "before it could not be trained or wrote nothing that is used (the note says which)."
     ),
     # collapse
     # likelihood; item sets: test, human responses under the model; own, its own under the target

@@ -171,7 +171,7 @@ class Study(Layout):
         assert select is not None
         return {
             "name": mix.rpartition("/")[2],
-            "in_loop": "/" in mix,
+            **({"in_loop": True} if "/" in mix else {}),
             "select": _plain(select),
             "accepts_from": select.verifier.accepts_from,
             "seed": int(seed),
@@ -179,7 +179,8 @@ class Study(Layout):
 
     def _verification(self, mix: str, seed: str) -> dict[str, Any]:
         described = self._select(mix, seed)
-        del described["select"]["short"], described["name"], described["in_loop"]
+        del described["select"]["short"], described["name"]
+        described.pop("in_loop", None)
         return described
 
     def _write(self, target: str, mix: str, seed: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
         taken = selection.take(rows, passed, settings["short"], seed, f"mixes.{spec['name']}")
     except selection.TooFewError as error:
         # in a loop, what no verifier accepts is an end that the chain came to
-        raise (Diverged if spec["in_loop"] else BadFile)(str(error)) from None
+        raise (Diverged if spec.get("in_loop") else BadFile)(str(error)) from None
     counts = {
         "pool": len(rows),
         "unscored": sum(row["score"] is None for row in rows),
