@@ -13,8 +13,8 @@ import yaml
 
 from manybaskets import chat_templates, dataset, mixes, recorded, request_sets, validation
 from manybaskets.attacks import FAMILIES
-from manybaskets.config import HUMAN, Asked, ConfigError, Robustness, Source, StudyConfig
-from manybaskets.files import BadFile, read_jsonl
+from manybaskets.config import HUMAN, VANILLA, Asked, ConfigError, Robustness, Source, StudyConfig
+from manybaskets.files import BadFile, read_json, read_jsonl
 from manybaskets.layout import REPOSITORY
 from manybaskets.requesting import read_requests
 from manybaskets.study import Study
@@ -68,6 +68,34 @@ def _merged(below: Any, above: Any) -> Any:
     return above
 
 
+def notes(study: Study) -> Iterator[str]:
+    """What is no mistake and should be known before a run."""
+    config = study.config
+    for name in study.loops:
+        sources = [config.sources[source].model for source in study.mix_sources(name)]
+        for target in config.targets:
+            others = {*study.writers(target, name), *filter(None, sources)} & config.models.keys()
+            strange = sorted(other for other in others if _cuts_otherwise(study, target, other))
+            if strange:
+                yield (
+                    f"mixes.{name}.loop: {', '.join(strange)} and {target} have different "
+                    "tokenizers. Their chains exchange text, so nothing stops; compare them in "
+                    "bits_per_byte, not in nats per token, and expect max_tokens to cut them at "
+                    "different lengths."
+                )
+
+
+def _cuts_otherwise(study: Study, target: str, other: str) -> bool:
+    """Whether two models are known to have different tokenizers; those not here are not known."""
+    if target == other or {target, other} <= set(study.scratch_models):
+        return False  # scratch models share theirs
+    files = [Path(study.model(name)) / "tokenizer.json" for name in (target, other)]
+    if not all(file.is_file() for file in files):
+        return False
+    vocabularies = [read_json(file).get("model", {}).get("vocab") for file in files]
+    return bool(vocabularies[0] != vocabularies[1])
+
+
 def expected_bytes(study: Study) -> int:
     """What a whole run will roughly write: models, adapters, and rows of about 2 kB."""
     config = study.config
@@ -79,7 +107,7 @@ def expected_bytes(study: Study) -> int:
         model = config.models[name]
         weights = _weights(Path(model.path)) if model.path else 8 * MIB
         # A LoRA adapter has about 1/200 of the weights at rank 16, proportionally otherwise.
-        adapters = len(config.mixes) * len(config.seeds)
+        adapters = sum(c.target == name and c.mix != VANILLA for c in study.cells)
         total += int(adapters * max(weights / 200 * config.training.rank / 16, MIB))
     return total
 

@@ -273,6 +273,55 @@ class Select(Section):
         return self.samples or needed
 
 
+Regime = Literal["replace", "accumulate", "accumulate-subsample", "fresh"]
+
+
+class Round(Section):
+    """What one generation of a loop does otherwise than the loop says."""
+
+    regime: Regime | None = None
+    temperature: float | None = Field(None, ge=0)
+    """Of the rows that the generation before wrote for this one."""
+    human: float | None = Field(None, ge=0, lt=1)
+
+
+class Loop(Section):
+    """A chain of models: generation 1 is trained on the mix as it stands, and what the model of a
+    generation writes is trained on by the next. All start from the target, none from another's
+    adapter."""
+
+    generations: int = Field(ge=2)
+    """How many models the chain has, the first included. Raising it reruns none of them."""
+    after: str | None = None
+    """A mix with the same origins and no loop, whose cells are generation 1: chains that start from
+    the same text need not each train it."""
+    regime: Regime = "replace"
+    """What generation t is trained on, R being the rows of generation 1 and S(t) the rows that
+    generation t - 1 wrote for generation t, as many as `rows`. `replace`: S(t) alone. `accumulate`:
+    R and all of S(2) … S(t), so that training sets grow. `accumulate-subsample`: as many as `rows`
+    of that pool, drawn without replacement. `fresh`: S(t) with human rows that no generation of
+    the chain was trained on before, as many as `human` says."""
+    temperature: float | None = Field(None, ge=0)
+    """At which the rows of the next generation are written; by default as in `generation`. Probes
+    always sample as `generation` says."""
+    human: float = Field(0.0, ge=0, lt=1)
+    """Share of human rows in every S(t): the human responses to prompts drawn anew for each
+    generation; with `fresh`, rows unseen so far."""
+    sources: Literal["own", "targets"] = "own"
+    """Who writes S(t). `own`: the cell's own chain. `targets`: the chains of all targets with the
+    same seed, each an equal share of the prompts, so that every chain is trained on the text of
+    all."""
+    overrides: dict[Annotated[int, Field(ge=2)], Round] = {}
+    """By generation: what it does otherwise. Earlier generations are not touched by it."""
+
+    def at(self, generation: int) -> Round:
+        """What holds for a generation: the loop's regime, human share and temperature (None for
+        the study's), unless it overrides them."""
+        found = Round(regime=self.regime, temperature=self.temperature, human=self.human)
+        there = self.overrides.get(generation, Round())
+        return found.model_copy(update=there.model_dump(exclude_none=True))
+
+
 class Mix(Section):
     """The recipe of a training set."""
 
@@ -283,7 +332,10 @@ class Mix(Section):
     Eggs study does, so that source and prompt are confounded. `random`: drawn with the cell's
     seed for every prompt."""
     select: Select | None = None
-    """Which responses are kept; by default, and with `all`, every usable one."""
+    """Which responses are kept; by default, and with `all`, every usable one. In a loop, of the
+    rows that every generation writes, too."""
+    loop: Loop | None = None
+    """Makes a chain of the mix, in which models are trained on each other's text."""
 
     @field_validator("select", mode="before")
     @classmethod

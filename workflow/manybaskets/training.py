@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from manybaskets.divergence import Diverged
 from manybaskets.loading import load_model, load_tokenizer
 
 
@@ -44,8 +45,8 @@ def fine_tune(
     When the GPU's memory does not suffice it starts again with fewer rows at once, `micro_batch`,
     and as many rows per step: the same batches, and but for dropout and rounding the same result.
 
-    Raises AdapterHasNoEffect if the adapter does not change the logits of the target, and
-    RuntimeError when the memory does not suffice for one row.
+    Raises AdapterHasNoEffect if the adapter does not change the logits of the target, Diverged if
+    its weights are no numbers, and RuntimeError when the memory does not suffice for one row.
     """
     import torch
 
@@ -61,6 +62,11 @@ def fine_tune(
             file=sys.stderr,
         )
         trainer = _trained(base, rows, recipe, folder)
+    if not _is_finite(trainer.model):
+        raise Diverged(
+            f"training on {len(rows)} rows ended in weights that are not finite. Lower "
+            "training.learning_rate."
+        )
     change = logit_change(trainer.model, trainer.processing_class, [row["prompt"] for row in rows])
     if not change > 0:
         raise AdapterHasNoEffect(
@@ -97,6 +103,14 @@ def logit_change(model: Any, tokenizer: Any, prompts: Sequence[str], count: int 
                 plain = model(**ids).logits
             largest = max(largest, float((tuned - plain).abs().max()))
     return largest
+
+
+def _is_finite(model: Any) -> bool:
+    """Whether all weights that were trained are numbers."""
+    import torch
+
+    trained = (weights for weights in model.parameters() if weights.requires_grad)
+    return all(bool(torch.isfinite(weights).all()) for weights in trained)
 
 
 def _trained(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> Any:

@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets import slurm
-from manybaskets.checks import after_failure, checked_study
+from manybaskets.checks import after_failure, checked_study, notes
 from manybaskets.config import ConfigError
 from manybaskets.devices import CPU, visible
 from manybaskets.graph import EXTENT, FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
@@ -65,6 +65,8 @@ onstart:
             job.resources for job in workflow.dag.needrun_jobs() if not job.is_local
         )
         slurm.remember(study, workflow.scheduler._executor.run_uuid)
+    for note in notes(study):
+        print(note, file=sys.stderr)
     watch(study)
 
 
@@ -81,7 +83,7 @@ wildcard_constraints:
     mix="[A-Za-z0-9._-]+",
     model="[A-Za-z0-9._-]+",
     source="[A-Za-z0-9._-]+",
-    seed=r"\d+",
+    seed=r"\d+(?:/generation=\d+)?",  # in a loop, the generation goes with it
     set="[A-Za-z0-9._-]+",
     judge="[A-Za-z0-9._-]+",
 
