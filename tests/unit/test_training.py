@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from manybaskets import trainer as trainers
 from manybaskets import training
 
 ROWS = [
@@ -82,7 +83,7 @@ def test_an_adapter_without_effect_fails_the_job(tiny_model: Path, tmp_path: Pat
 
 
 def test_only_the_response_carries_loss(tiny_model: Path, tmp_path: Path) -> None:
-    trainer = training._trainer(tiny_model, ROWS[:8], recipe(), tmp_path / "look")
+    trainer = trainers.build(tiny_model, ROWS[:8], recipe(), tmp_path / "look")
     batch = next(iter(trainer.get_train_dataloader()))
     tokenizer = trainer.processing_class
     learned = [
