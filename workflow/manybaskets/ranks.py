@@ -40,12 +40,14 @@ def together(work: Callable[..., None], arguments: tuple[Any, ...], ranks: int, 
     try:
         for process in processes:
             process.start()
-        running = {process.sentinel: process for process in processes}
+        running = list(processes)
         while running:
-            for ended in wait(list(running)):
-                process = running.pop(ended)  # type: ignore[call-overload]
-                process.join()
-                code = process.exitcode
+            wait([process.sentinel for process in running])
+            for process in running:
+                process.join(0)
+            ended = [process.exitcode for process in running if process.exitcode is not None]
+            running = [process for process in running if process.exitcode is None]
+            for code in ended:
                 if code == OUT_OF_MEMORY:
                     raise RankOutOfMemory("a process had too little memory on its device")
                 if code != 0:

@@ -108,7 +108,7 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Pa
 
         def get_train_dataloader(self) -> Any:
             return DataLoader(
-                range(len(encoded)),  # type: ignore[arg-type]
+                range(len(encoded)),
                 batch_sampler=batches,
                 collate_fn=collate,
                 pin_memory=self.args.dataloader_pin_memory,
@@ -206,6 +206,10 @@ def _model(base: Path, recipe: Recipe) -> Any:
     import torch
 
     gpu = _has_gpu()
+    flash = (recipe.attention or "").startswith("flash")
+    if not gpu and (flash or recipe.liger):
+        key = f"attention: {recipe.attention}" if flash else "liger: true"
+        raise BadFile(f"training.{key} is for GPUs, and this job has none. Remove it.")
     options: dict[str, Any] = {}
     if recipe.attention:
         options["attn_implementation"] = recipe.attention

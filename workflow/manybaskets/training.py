@@ -99,7 +99,7 @@ def _attempt(
 
 
 def _train(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> None:
-    """Trains, on every device alike, and writes adapter and summary on the first of them."""
+    """Trains, on every device alike; the first writes adapter and summary."""
     import torch
 
     if recipe.devices > 1:
@@ -122,6 +122,7 @@ def _train(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: P
             "steps": trainer.state.global_step,
             "micro_batch": recipe.batch_size,
             "trainable_parameters": sum(value.numel() for value in weights.values()),
+            "parameters_held": _held(trainer.model),
             "largest_logit_change": change,
             "curve": [{"step": e["step"], "loss": round(e["loss"], 4)} for e in history],
         },
@@ -139,6 +140,12 @@ def _whole_adapter(model: Any) -> dict[str, Any]:
             whole = value.full_tensor() if hasattr(value, "full_tensor") else value
             found[name] = whole.detach().cpu()
     return found
+
+
+def _held(model: Any) -> int:
+    """Parameters that lie on this device; of a model that is split, its part."""
+    parts = (p.to_local() if hasattr(p, "to_local") else p for p in model.parameters())
+    return sum(part.numel() for part in parts)
 
 
 def _in_smaller_parts(recipe: Recipe) -> Recipe:
