@@ -108,6 +108,7 @@ def _train(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: P
     torch.manual_seed(recipe.seed)
     trainer = build(base, rows, recipe, folder)
     trainer.train()
+    held = _held(trainer.model)  # before a forward pass brings some parts together
     change = logit_change(trainer.model, trainer.processing_class, [row["prompt"] for row in rows])
     weights = _whole_adapter(trainer.model)
     if ranks.rank()[0] > 0:
@@ -122,7 +123,7 @@ def _train(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: P
             "steps": trainer.state.global_step,
             "micro_batch": recipe.batch_size,
             "trainable_parameters": sum(value.numel() for value in weights.values()),
-            "parameters_held": _held(trainer.model),
+            "parameters_held": held,
             "largest_logit_change": change,
             "curve": [{"step": e["step"], "loss": round(e["loss"], 4)} for e in history],
         },
