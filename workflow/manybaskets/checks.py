@@ -6,6 +6,7 @@ Reads the config, the files it names and the environment; starts nothing, writes
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ import yaml
 
 from manybaskets import chat_templates, dataset, mixes, recorded, request_sets, validation
 from manybaskets.attacks import FAMILIES
-from manybaskets.config import HUMAN, VANILLA, Asked, ConfigError, Robustness, Source, StudyConfig
+from manybaskets.config import (
+    HUMAN,
+    VANILLA,
+    Asked,
+    ConfigError,
+    Robustness,
+    Source,
+    StudyConfig,
+    Training,
+)
 from manybaskets.files import BadFile, read_json, read_jsonl
 from manybaskets.layout import REPOSITORY
 from manybaskets.requesting import read_requests
@@ -155,6 +165,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 f"models.{name}.chat_template",
                 f"there is no file {model.chat_template}. Mend the path.",
             )
+    yield from _training(config.training)
     if len(study.vocabularies) > 1:
         yield (
             "models",
@@ -175,6 +186,26 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
             f"the study will write about {needed / MIB:,.0f} MiB to {study.root}, but the disk has "
             f"{free / MIB:,.0f} MiB free. Make room, or link results/ to another disk.",
         )
+
+
+def _training(training: Training) -> Iterator[tuple[str, str]]:
+    """Packages that training asks for and this environment has not."""
+    flash = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
+    needed: list[tuple[str, Any, list[str]]] = [
+        ("quantization", training.quantization, ["bitsandbytes"]),
+        ("liger", training.liger, ["liger_kernel"]),
+    ]
+    if training.attention in flash:
+        # transformers takes its own build of the kernels where `kernels` is installed
+        needed.append(("attention", training.attention, [flash[training.attention], "kernels"]))
+    for key, value, packages in needed:
+        if value and not any(find_spec(package) for package in packages):
+            names = " or ".join(package.replace("_", "-") for package in packages)
+            yield (
+                f"training.{key}",
+                f"{value} needs the package {names}, which this environment has not. Install it, "
+                "or remove the key.",
+            )
 
 
 def _data(study: Study) -> Iterator[tuple[str, str]]:

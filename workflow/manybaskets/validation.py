@@ -23,6 +23,7 @@ from manybaskets.config import (
     Loop,
     Mix,
     StudyConfig,
+    Training,
 )
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
@@ -330,6 +331,25 @@ def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:
         yield (
             "training.rank",
             f"vLLM serves ranks up to {VLLM_RANKS[-1]}; found {config.training.rank}.",
+        )
+    yield from _bad_division(config.training)
+
+
+def _bad_division(training: Training) -> Iterator[tuple[str, str]]:
+    """Devices, and what they do not go with."""
+    if training.batch_size % training.devices:
+        yield (
+            "training.batch_size",
+            f"{training.batch_size} rows at once cannot be divided over {training.devices} "
+            "devices. Make it a multiple of training.devices.",
+        )
+    if training.parallel == "fsdp" and training.devices == 1:
+        yield "training.parallel", "fsdp splits a model over devices; set training.devices to 2 up."
+    if training.parallel == "fsdp" and training.quantization:
+        yield (
+            "training.parallel",
+            f"fsdp does not split weights that are quantized ({training.quantization}). Remove "
+            "training.quantization, or use ddp: each device then holds the small weights whole.",
         )
 
 

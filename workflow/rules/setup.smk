@@ -49,14 +49,16 @@ if GPUS and "gpu" not in workflow.global_resources:
 if GPUS and workflow.is_main_process:
     # Snakemake would run a job that wants more with what there is, and say nothing.
     given = min(GPUS, workflow.global_resources["gpu"].value)
-    if study.config.engine.devices > given:
-        wanted = study.config.engine.devices
-        print(
-            f"engine.devices: a model is to be split over {wanted} GPUs, but this run has {given} "
-            f"(of {GPUS}). Lower engine.devices, or give the run more: --resources gpu={wanted}.",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+    for section in ("engine", "training"):
+        wanted = getattr(study.config, section).devices
+        if wanted > given:
+            print(
+                f"{section}.devices: a model is to be spread over {wanted} GPUs, but this run has "
+                f"{given} (of {GPUS}). Lower {section}.devices, or give the run more: --resources "
+                f"gpu={wanted}.",
+                file=sys.stderr,
+            )
+            sys.exit(2)
 
 
 onstart:

@@ -15,9 +15,9 @@ rule train:
     priority: priority("train")
     conda:
         "../../envs/cpu.yaml"
-    threads: study.config.training.threads
+    threads: study.config.training.threads * (1 if GPUS else study.config.training.devices)
     resources:
-        gpu=GPUS_PER_JOB,
+        gpu=min(GPUS, study.config.training.devices),
     params:
         job=job("train"),
     shell:
