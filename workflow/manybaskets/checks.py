@@ -15,7 +15,7 @@ from manybaskets import dataset, mixes, recorded, request_sets, validation
 from manybaskets.attacks import FAMILIES
 from manybaskets.config import HUMAN, ConfigError, Robustness, StudyConfig
 from manybaskets.files import BadFile, read_jsonl
-from manybaskets.layout import REPOSITORY
+from manybaskets.layout import REPOSITORY, RESOURCES
 from manybaskets.requesting import read_requests
 from manybaskets.study import Study
 
@@ -40,6 +40,10 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     except ConfigError as error:
         others = f"{error} Attacks that are no template: {', '.join(FAMILIES)}."
         problems.append(("probes.robustness.attacks", others))
+    try:
+        study.preference_texts()
+    except ConfigError as error:
+        problems.append(("probes.preference", str(error)))
     if problems:
         raise ConfigError("\n".join(f"{name}: {key}: {text}" for key, text in problems))
     return study
@@ -79,8 +83,9 @@ def expected_bytes(study: Study) -> int:
         model = config.models[name]
         weights = _weights(Path(model.path)) if model.path else 8 * MIB
         # A LoRA adapter has about 1/200 of the weights at rank 16, proportionally otherwise.
-        adapters = len(config.mixes) * len(config.seeds)
-        total += int(adapters * max(weights / 200 * config.training.rank / 16, MIB))
+        adapters = (len(study.mixes_of(name)) - 1) * len(config.seeds)
+        rank = config.training.of_target(name).rank
+        total += int(adapters * max(weights / 200 * rank / 16, MIB))
     return total
 
 
@@ -146,6 +151,18 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
     """Problems of the study's own files, each under the key that names the file."""
     config = study.config
     yield from _rubrics(config)
+    if table := study.reference_file():
+        known = sorted(path.stem for path in (RESOURCES / "reference").glob("*.csv"))
+        if not table.is_file():
+            text = f"there is no table '{table}'. Known: {', '.join(known)}; or give a path."
+            yield "reference.table", text
+    preference = config.probes.preference
+    if preference and preference.texts and preference.texts.file:
+        texts = preference.texts
+        try:
+            dataset.read_human_rows(Path(texts.file or ""), **texts.fields.model_dump())
+        except BadFile as error:
+            yield "probes.preference.texts.file", str(error)
     if config.probes.robustness:
         yield from _robustness(study, config.probes.robustness)
     prompts = None
@@ -169,7 +186,15 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
         try:
             fields = settings.fields
             human = dataset.read_human_rows(Path(settings.file or ""), **fields.model_dump())
-            splits = dataset.from_rows(human, prompts, settings.train, settings.test, settings.seed)
+            splits = dataset.from_rows(
+                human,
+                prompts,
+                settings.train,
+                settings.test,
+                settings.seed,
+                settings.splits,
+                settings.duplicates,
+            )
         except BadFile as error:
             yield "dataset.file", str(error)
             return

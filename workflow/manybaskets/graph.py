@@ -65,6 +65,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "pooled": "findings/pooled.csv",
         "training": "findings/training.csv",
         "ranks": "findings/ranks.csv",
+        "comparison": "findings/comparison.csv",
         "dictionary": "findings/dictionary.csv",
     },
     "figures": {"folder": "findings/figures"},
@@ -349,7 +350,8 @@ class Graph:
             "texts": self.study.judged_items(),
             "cells": self.study.judged_cells(target, seed),
             "candidates": [
-                self.study.path("candidates", f"{name}.jsonl") for name in self.study.config.sources
+                self.study.path("candidates", f"{name}.jsonl")
+                for name in self.study.judged_sources()
             ],
         }
 
@@ -430,6 +432,7 @@ class Graph:
         return {
             **self._figures(),
             "pooled": study.path("findings/pooled.csv"),
+            "comparison": study.path("findings/comparison.csv"),
             "figures": study.path("findings/figures"),
             "yardstick": [study.path("models/yardstick.json")] if scratch else [],
             "cells": study.sample_files(),

@@ -468,6 +468,10 @@ COLUMN_MEANINGS: dict[str, str] = {
     ),
     "slope": "trends.csv: change per unit of the dose, or per generation; mean over seeds.",
     "p_page": "trends.csv: Page's test of the order of the doses, two-sided.",
+    "published, same_sign, inside": (
+        "comparison.csv: the published difference; whether the study's has its sign; whether it "
+        "lies in the study's interval. Empty where that cannot be said."
+    ),
     "basis": "pooled.csv: what its tests rest on; for comparison with published ones only.",
 }
 

@@ -256,8 +256,18 @@ def _fine_tuning(config: StudyConfig) -> str:
         f"LoRA (Hu et al.) of rank {t.rank}, alpha {t.alpha:g} and dropout {t.dropout:g} on "
         f"{modules} modules, learning rate {t.learning_rate:g}, {t.epochs:g} epochs, effective "
         f"batch size {t.batch_size * t.accumulation}, at most {t.max_length} tokens, loss on the "
-        "response only. The vanilla condition is the target without an adapter; it goes through "
-        "every probe like any other."
+        f"{'response only' if t.loss == 'response' else 'whole text'}.{_otherwise(config)} The "
+        "vanilla condition is the target without an adapter; it goes through every probe like any "
+        "other."
+    )
+
+
+def _otherwise(config: StudyConfig) -> str:
+    """What is trained otherwise for single targets."""
+    return "".join(
+        f" For {target}: {listed([f'{key} {value}' for key, value in values.items()])}."
+        for target, values in config.training.of.items()
+        if target in config.targets
     )
 
 

@@ -1,4 +1,4 @@
-"""LoRA fine-tuning of a target on a mix: PEFT under TRL's SFTTrainer, loss on the response only.
+"""LoRA fine-tuning of a target on a mix: PEFT under TRL's SFTTrainer.
 
 Writes a PEFT adapter folder that vLLM serves: plain LoRA, no added tokens, nothing else saved.
 """
@@ -16,7 +16,10 @@ from manybaskets.loading import load_model, load_tokenizer
 
 @dataclass(frozen=True)
 class Recipe:
-    """LoRA and optimizer settings of a cell; `threads` matters on CPUs only."""
+    """LoRA and optimizer settings of a cell; `threads` matters on CPUs only.
+
+    `loss` is on the `response` alone, or on the whole `text`, prompt and template included.
+    """
 
     rank: int
     alpha: float
@@ -29,6 +32,7 @@ class Recipe:
     max_length: int
     threads: int
     seed: int
+    loss: str = "response"
     trust_remote_code: bool = False
 
 
@@ -152,7 +156,7 @@ def _trainer(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder:
         weight_decay=0.01,
         max_length=recipe.max_length,
         packing=False,
-        completion_only_loss=True,
+        completion_only_loss=recipe.loss == "response",
         seed=recipe.seed,
         data_seed=recipe.seed,
         bf16=gpu,

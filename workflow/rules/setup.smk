@@ -49,8 +49,8 @@ if GPUS and "gpu" not in workflow.global_resources:
 if GPUS and workflow.is_main_process:
     # Snakemake would run a job that wants more with what there is, and say nothing.
     given = min(GPUS, workflow.global_resources["gpu"].value)
-    if study.config.engine.devices > given:
-        wanted = study.config.engine.devices
+    if study.config.engine.most_devices > given:
+        wanted = study.config.engine.most_devices
         print(
             f"engine.devices: a model is to be split over {wanted} GPUs, but this run has {given} "
             f"(of {GPUS}). Lower engine.devices, or give the run more: --resources gpu={wanted}.",

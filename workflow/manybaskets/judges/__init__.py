@@ -31,6 +31,8 @@ def judge(
     texts: Mapping[str, str],
     rows: Sequence[Mapping[str, Any]],
     max_tokens: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
     **asking: Any,
 ) -> list[dict[str, Any]]:
     """One label per row of `id`, `prompt`, `response` (and `state`), in their order.
@@ -38,7 +40,7 @@ def judge(
     `texts` are the prompts of this kind by name. A label has the row's `id`, a `state` and a
     `reason`, and the kind's verdict: `ok`; `unparsed` where the judge's answer says nothing;
     `too_long` or `failed` where it could not be asked; `not_answered` where there is no response to
-    judge. Judging is greedy. `asking` goes to `Client.chat`.
+    judge. Judging is greedy at temperature 0. `asking` goes to `Client.chat`.
     """
     questions: dict[str, list[str]] = {}
     requests: list[ChatRequest] = []
@@ -47,7 +49,10 @@ def judge(
             whole = f"{row.get('prefill') or ''}{row['response']}"
             asked = KINDS[by].asked(str(row["prompt"]), whole, texts)
             questions[str(row["id"])] = [f"{row['id']}|{one.name}" for one in asked]
-            requests += [one.request(f"{row['id']}|{one.name}", max_tokens) for one in asked]
+            requests += [
+                one.request(f"{row['id']}|{one.name}", max_tokens, temperature, top_p)
+                for one in asked
+            ]
     replies = {reply.id: reply for reply in client.chat(requests, **asking)}
     labels = []
     for row in rows:
