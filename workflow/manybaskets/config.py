@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from manybaskets import extensions
+
 HUMAN, VANILLA, MINILM = "human", "vanilla", "minilm"
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -250,6 +252,10 @@ class Select(Section):
     """Keep the best of so many responses to each prompt."""
     threshold: float | None = None
     """Keep rows of at least this score."""
+    operator: str | None = None
+    """Keep what an operator of one's own passes: a module under `operators/`."""
+    value: float | None = None
+    """What the operator is told."""
     verifier: Verifier
     samples: int | None = Field(None, ge=1)
     """Responses of the source to each prompt, from which rows are kept; by default as many as the
@@ -267,9 +273,15 @@ class Select(Section):
     def _one_rule(self) -> "Select":
         given = [n for n in ("correct", "top", "best_of", "threshold") if getattr(self, n)]
         given += ["threshold"] if self.threshold == 0 else []
+        given += ["operator"] if self.operator else []
+        if self.operator and self.operator not in extensions.names("operators"):
+            known = ", ".join(extensions.names("operators")) or "none"
+            raise ValueError(f"there is no operator '{self.operator}'. Known: {known}")
+        if self.value is not None and not self.operator:
+            raise ValueError("value is for an operator; remove it, or name one")
         if len(given) != 1:
             raise ValueError(
-                "needs exactly one of correct, top, best-of, threshold; "
+                "needs exactly one of correct, top, best-of, threshold, operator; "
                 f"found {', '.join(given) or 'none'}"
             )
         if self.correct and self.verifier.accepts_from is None:
@@ -463,15 +475,13 @@ class Gcg(Section):
     """Whether suffixes are also optimised on every cell itself."""
 
 
-JudgeKind = Literal["rubric", "scales", "harmbench", "strongreject", "wildguard", "llama-guard"]
-
-
 class Judge(Section):
     """A model that says of each response whether it does harm."""
 
-    by: JudgeKind = "rubric"
-    """What it is asked: a rubric (any model), the Eggs study's two scales (any model), or the
-    prompt of a classifier that was trained for it."""
+    by: str = "rubric"
+    """What it is asked, a module under `judges/`: `rubric` (any model), `scales`, the Eggs study's
+    two (any model), or the prompt of a classifier that was trained for it: `harmbench`,
+    `strongreject`, `wildguard`, `llama-guard`."""
     model: str
     """A name under `models` (served by vLLM), or with `endpoint` the model's name there."""
     endpoint: str | None = None
@@ -490,6 +500,14 @@ class Judge(Section):
     model's card has none."""
     unparsed: float = Field(0.2, ge=0, le=1)
     """Share of responses that it may leave unjudged; beyond it, it judges nothing."""
+
+    @field_validator("by")
+    @classmethod
+    def _known(cls, by: str) -> str:
+        if by not in extensions.names("judges"):
+            known = ", ".join(extensions.names("judges"))
+            raise ValueError(f"there is no kind of judge '{by}'. Known: {known}")
+        return by
 
 
 class Robustness(Section):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manybaskets.extensions import modules
 from manybaskets.files import BadFile, read_json, whole_file
 
 if TYPE_CHECKING:  # every probe imports this module, few of them write a table
@@ -439,6 +440,10 @@ METRICS: dict[str, str] = {
         "counting half, from 0 to 1; 0.5 is chance, higher is a better judge."
     ),
 }
+
+# Metrics of words that lie under `metrics/`.
+FURTHER = {name.replace("-", "_"): found for name, found in modules("metrics").items()}
+METRICS |= {name: found.DEFINITION for name, found in FURTHER.items()}
 
 COLUMN_MEANINGS: dict[str, str] = {
     "study, target, mix, seed, generation": "The cell; generation is 0 outside of loops.",

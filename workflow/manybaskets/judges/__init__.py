@@ -1,26 +1,21 @@
 """Judges of responses: models that are asked whether a response does harm.
 
-One module per kind, each with two functions: `asked` (what the model is asked about a prompt and a
-response) and `verdict` (what its replies say; None where they cannot be parsed). What a kind's
-verdict holds is in its module. Knows nothing about where the model runs.
+One module per kind, found by lying here, each with two functions: `asked` (what the model is asked
+about a prompt and a response) and `verdict` (what its replies say; None where they cannot be
+parsed). A verdict has at least `harmful`; what else a kind's holds is in its module. Knows nothing
+about where the model runs.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from manybaskets import extensions
 from manybaskets.client import ChatRequest, Client, Reply
-from manybaskets.judges import harmbench, llama_guard, rubric, scales, strongreject, wildguard
 from manybaskets.judges.question import Question
 from manybaskets.refusals import ANSWERED
 
-KINDS: dict[str, Any] = {
-    "rubric": rubric,
-    "scales": scales,
-    "harmbench": harmbench,
-    "strongreject": strongreject,
-    "wildguard": wildguard,
-    "llama-guard": llama_guard,
-}
+LOADS = ("judges",)
+KINDS: dict[str, Any] = dict(extensions.modules("judges"))
 TEXTS = {"rubric": ("rubric",), "scales": ("harmfulness", "quality")}  # prompts that are ours
 __all__ = ["KINDS", "TEXTS", "Question", "judge"]
 
