@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets import theory, validation
+from manybaskets import doses, theory, validation
 from manybaskets.checks import study_of
 from manybaskets.config import VANILLA
 from manybaskets.graph import Graph
@@ -53,7 +53,7 @@ def test_a_preset_is_planned_to_its_last_job(path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("path", MICRO, ids=lambda p: p.stem)
-def test_a_preset_at_micro_scale_has_the_same_cells_and_downloads_nothing(
+def test_a_preset_at_micro_scale_is_a_part_of_it_and_downloads_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = planned(monkeypatch, STUDIES / path.name)
@@ -62,7 +62,8 @@ def test_a_preset_at_micro_scale_has_the_same_cells_and_downloads_nothing(
     assert not {"fetch", "bring"} & {job.stage for job in jobs}
     assert not any(source.endpoint for source in study.config.sources.values())
     conditions = [(cell.target, cell.mix) for cell in study.cells]
-    assert set(conditions) == {(cell.target, cell.mix) for cell in full.cells}
+    assert set(conditions) <= {(cell.target, cell.mix) for cell in full.cells}
+    assert set(study.judged_sources()) == set(full.judged_sources())
     assert study.probes() == full.probes()
     assert study.root != full.root
 
@@ -90,6 +91,24 @@ def test_the_eggs_study_has_twelve_conditions_and_ten_adapters(
     assert spec["batch_size"] * spec["accumulation"] == 128
     spec = study._train("llama-8b", "multi", "42")["training"]
     assert spec["batch_size"] * spec["accumulation"] == 64
+
+
+def test_the_eggs_study_has_all_of_its_conditions_at_micro_scale(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = planned(monkeypatch, STUDIES / "eggs.yaml")
+    study = planned(monkeypatch, STUDIES / "eggs.yaml", STUDIES / "micro/eggs.yaml")
+    assert [cell.path for cell in study.cells] == [cell.path for cell in full.cells]
+
+
+def test_the_better_study_finds_its_sweep_over_the_number_of_sources(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for files in (("eggs-better.yaml",), ("eggs-better.yaml", "micro/eggs-better.yaml")):
+        study = planned(monkeypatch, *(STUDIES / file for file in files))
+        sweep = {"single-llama": 1, "multi-2": 2, "multi-4": 4, "multi-8": 8}
+        assert sweep in [one["doses"] for one in doses.series(study.config)]
+        assert len(study.config.seeds) > 1
 
 
 def test_the_eggs_judges_are_asked_as_often_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
