@@ -21,6 +21,8 @@ PACKAGE = Path(manybaskets.__file__).parents[1]
 SPEC = {
     "generation": {"temperature": 1.0, "top_p": 1.0, "max_tokens": 24},
     "seed": 1,
+    "prompts": 1,
+    "samples": 1,
     "engine": {
         "max_model_len": 512,
         "max_lora_rank": 0,
@@ -40,7 +42,7 @@ rule all:
 rule respond:
     output: "{cell,[0-9]+}.jsonl"
     params: command=config["command"]
-    shell: "{params.command} --output {output} > {output}.log 2>&1"
+    shell: "{params.command} --output {output} --samples {output}.samples > {output}.log 2>&1"
 rule hold:
     output: "hold.jsonl"
     params: command=config["hold"]
@@ -48,7 +50,7 @@ rule hold:
 rule fail:
     output: "fail.jsonl"
     params: command=config["command"]
-    shell: "{params.command} --output {output} > {output}.log 2>&1; exit 1"
+    shell: "{params.command} --output {output} --samples {output}.samples && exit 1"
 """
 HOLD = """
 import os, sys, time

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,31 +101,6 @@ def test_empty_answers_are_asked_again_and_failed_ones_recorded(
         else:
             assert row["state"] == "ok"
             assert times[row["prompt"]] == 2
-
-
-def test_a_hub_dataset_is_loaded_at_its_revision_with_its_own_fields(
-    study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "a-dataset"
-    folder.mkdir()
-    rows = [{"question": f"q {i}", "answer": f"a {i}", "kind": "xy"[i % 2]} for i in range(60)]
-    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    study_config["dataset"] = {
-        "hub": str(folder),
-        "revision": "0123abc",
-        "fields": {"prompt": "question", "response": "answer", "stratum": "kind"},
-        "train": 40,
-        "test": 10,
-    }
-    spec = study.Study(load(study_config, "my.yaml")).spec("dataset")
-    out = {name: tmp_path / f"{name}.jsonl" for name in ("train", "test", "prompts", "items")}
-    options = [part for name, path in out.items() for part in (f"--{name}", path)]
-    assert run(monkeypatch, "dataset", "--spec", spec, "--documentation", *options) == 0
-    train = read_jsonl(out["train"])
-    assert len(train) == 40
-    assert train[0]["response"] == "a" + train[0]["prompt"][1:]
-    assert {row["stratum"] for row in train} == {"x", "y"}
 
 
 def test_a_hub_model_comes_from_the_cache_without_a_network(
@@ -409,3 +386,24 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
     write_jsonl(labels, read_jsonl(labels)[:2])
     assert run(monkeypatch, "robustness", "--spec", spec, *arguments) == 2
     assert "labels of the judge 'far' are not of the rows" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    """As `manybaskets measure … | head -1`: more is printed than a pipe holds."""
+    rows = [
+        {"judge": f"j{n}", "item": f"{i}", "first": a, "second": b, "p_first": 0.6, "own": "own"}
+        for n in range(30)
+        for i in range(2)
+        for a, b in (("own", "other"), ("other", "own"))
+    ]
+    write_jsonl(tmp_path / "judgements.jsonl", rows)
+    told = subprocess.Popen(
+        [sys.executable, "-m", "manybaskets", "preference", "judgements.jsonl"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__main__.__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert told.stdout is not None and told.stderr is not None
+    told.stdout.close()
+    assert (told.stderr.read(), told.wait()) == (b"", 0)

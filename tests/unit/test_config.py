@@ -159,6 +159,25 @@ def test_judges_without_own_text_cannot_be_asked_about_it(study_config: dict[str
     validation.load(study_config, "my.yaml")
 
 
+@pytest.mark.parametrize(
+    ("name", "judge", "said"),
+    [
+        ("owl", {"model": "owl"}, "no model named 'owl'"),
+        ("owl", {"model": "finch", "own": "parrot"}, "no origin named 'parrot'"),
+        ("wren", {"model": "wren"}, "'wren' is a target"),
+        ("an owl", {"model": "finch"}, "cannot be a file name"),
+        ("owl", {"model": "finch", "key_env": "KEY"}, "only for endpoints"),
+    ],
+)
+def test_a_judge_that_is_no_cell_is_a_known_model_under_another_name(
+    study_config: dict[str, Any], name: str, judge: dict[str, str], said: str
+) -> None:
+    study_config["targets"] = ["wren"]
+    study_config["probes"] = {"preference": {"judges": {name: judge}}}
+    with pytest.raises(ConfigError, match=said):
+        validation.load(study_config, "my.yaml")
+
+
 def test_right_answers_take_items_with_human_responses(study_config: dict[str, Any]) -> None:
     study_config["dataset"] = {"file": "rows.jsonl", "prompts": "p.jsonl", "train": 40, "test": 10}
     study_config["probes"] = {"preference": {"check": "gsm8k"}}

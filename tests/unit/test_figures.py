@@ -234,6 +234,20 @@ def test_a_study_without_selection_has_no_figure_of_it(tmp_path: Path) -> None:
     assert not (tmp_path / "selection.svg").exists()
 
 
+def test_of_very_many_attacks_the_plane_shows_those_under_which_cells_differ_most() -> None:
+    table = measured()
+    direct = table[table["item_set"] == "decline/direct"].assign(metric=figures.SUCCESS)
+    parts = [table, direct]
+    for number in range(60):
+        parts.append(direct.assign(item_set=f"decline/a{number}", value=direct["value"] * number))
+    figure, data = figures.draw_robustness(found(pd.concat(parts)))
+    drawn = set(data["panel"])
+    assert len(drawn) == figures.MOST_PANELS
+    assert {"without attack", "attack: a59"} <= drawn
+    assert "attack: a1" not in drawn
+    assert "Of 61 attacks, the 24" in " ".join(text.get_text() for text in figure.texts)
+
+
 def test_the_plane_of_robustness_is_success_against_over_refusal_with_every_seed() -> None:
     table = measured()
     successes = table[table["metric"] == "refusal_rate"].assign(metric="attack_success_rate")

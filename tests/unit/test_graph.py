@@ -24,6 +24,7 @@ def graph(study_config: dict[str, Any]) -> Graph:
     robustness = {"requests": ["strongreject"], "attacks": ["gcg"]}
     robustness |= {"judges": {"rubric": {"model": "lark"}}, "labelled": "people.jsonl"}
     study_config["probes"] = {"robustness": robustness, "preference": {"cells": True}}
+    study_config["probes"]["preference"]["judges"] = {"judge": {"model": "lark"}}
     return Graph(Study(validation.load(study_config, "micro.yaml")))
 
 
@@ -62,6 +63,7 @@ def test_every_stage_has_its_jobs(graph: Graph) -> None:
     assert counts["generate"] == 3 * 2
     assert counts["verify"] == counts["select"] == counts["verification"] == 2
     assert counts["label"] == cells
+    assert counts["consult"] == len(graph.study.config.seeds)
     assert counts["optimise"] == len(graph.study.config.targets)
     assert counts["bring"] == counts["calibrate"] == 1
     assert all(counts.values())
@@ -84,6 +86,21 @@ def test_a_selection_stands_between_sources_and_mix(graph: Graph) -> None:
     verify = graph.producers(Job("verify", ("best", "1")))
     assert {Job("generate", ("wren", "1")), Job("pretrain", ("finch",))} <= set(verify)
     assert "selections/best/seed=1.json" in " ".join(graph.files(Job("findings", ())))
+
+
+def test_a_judge_that_is_no_cell_reads_all_cells_of_a_seed(graph: Graph) -> None:
+    job = Job("consult", ("judge", "2"))
+    cells = graph.inputs("consult", **job.wildcards)["cells"]
+    assert len(cells) == 2 * 6 and all("seed=2/candidates.jsonl" in path for path in cells)
+    assert Job("fetch", ("lark",)) in graph.producers(job)
+    assert job in graph.producers(Job("opinions", ()))
+
+
+def test_where_no_cell_writes_other_judges_judge_once(study_config: dict[str, Any]) -> None:
+    study_config["probes"] = {"preference": {"judges": {"judge": {"model": "finch"}}}}
+    study = Study(validation.load(study_config, "micro.yaml"))
+    assert study.outsider_seeds() == study.config.seeds[:1]
+    assert study.outsider_origin("judge") == "finch"
 
 
 def test_a_record_s_place_tells_its_job(graph: Graph) -> None:

@@ -8,11 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manybaskets import curve_figures, figures, study_figures, trends
+from manybaskets import curve_figures, figures, judge_figures, study_figures, trends
 from manybaskets.curves import PEOPLE
 from tests.unit.test_figures import MIXES, PRIMARY, found, measured, texts
 
-ALL: Mapping[str, Any] = {**curve_figures.FIGURES, **study_figures.FIGURES}
+ALL: Mapping[str, Any] = {
+    **curve_figures.FIGURES,
+    **study_figures.FIGURES,
+    **judge_figures.FIGURES,
+}
 SERIES: Any = [{"name": "share", "doses": {"human": 0.0, "single": 0.5, "multi": 1.0}}]
 RECIPES = {"human": [["human", 1.0]], "single": [["wren", 1.0]]} | {
     "multi": [["wren", 0.5], ["finch", 0.5]]
@@ -30,6 +34,32 @@ def gaps() -> pd.DataFrame:
     base = measured()[lambda t: t["metric"] == "self_bleu"].assign(metric="nll_gap")
     names = [*(f"frequency {n} of 3" for n in (1, 2, 3)), "unseen"]
     return pd.concat([base.assign(item_set=f"test/{name}") for name in names])
+
+
+def judges() -> pd.DataFrame:
+    """Two cells and an outsider, one of whose measures has no value."""
+    draw = np.random.default_rng(1)
+    rows = [
+        (judge, metric, item_set, value, value - 0.1, value + 0.1, 40, 0, "")
+        for judge in ("wren/multi", "wren/human", "owl", "all")
+        for metric, item_set in (
+            ("self_log_odds", "own"),
+            ("self_log_odds", "own|length"),
+            ("discernment", "controls"),
+            ("diagonal_excess", "matrix"),
+        )
+        if (judge == "all") == (metric == "diagonal_excess")
+        for value in [draw.normal(0.4, 0.1)]
+    ]
+    rows.append(("owl", "position_bias", "pairs", np.nan, np.nan, np.nan, 0, 40, "no letter"))
+    columns = ["judge", "metric", "item_set", "value", "low", "high", "n", "excluded", "note"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def attempts() -> pd.DataFrame:
+    base = measured()[lambda t: t["metric"] == "self_bleu"].assign(metric="success_at_n")
+    parts = [base.assign(item_set=f"decline/best-of-n/n={n}") for n in (1, 2, 32)]
+    return pd.concat([*parts, base.assign(item_set="decline/x/n=1", value=np.nan)])
 
 
 def full(table: pd.DataFrame) -> figures.Findings:
@@ -50,12 +80,13 @@ def full(table: pd.DataFrame) -> figures.Findings:
     columns = ["target", "mix", "seed", "rank", "frequency", "beyond", "words"]
     ranks = pd.DataFrame(frequencies, columns=columns)
     more: dict[str, Any] = {"training": training, "ranks": ranks, "recipes": RECIPES}
+    more |= {"judges": judges()}
     more |= {"series": SERIES, "seeds": [1, 2, 3], "trends": trends.trends(table, SERIES, PRIMARY)}
     return figures.findings(table, found(measured()).contrasts, [*MIXES, "loop"], None, **more)
 
 
 def test_every_figure_is_drawn_with_its_data_and_its_names(tmp_path: Path) -> None:
-    table = pd.concat([loops(), gaps()], ignore_index=True)
+    table = pd.concat([loops(), gaps(), attempts()], ignore_index=True)
     figures.draw_figures(full(table), tmp_path, ALL)
     for name in ALL:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
@@ -140,3 +171,25 @@ def test_the_own_column_of_a_heat_map_says_its_excess(tmp_path: Path) -> None:
     rows = table[(table["metric"] == "preference") & (table["mix"] == "multi")]
     means = rows.groupby("item_set")["value"].mean()
     assert f"{means['wren'] - means['finch']:+.3f}" in texts(tmp_path / "preference.svg")
+
+
+def test_judges_stand_as_mixes_do_and_outsiders_last_with_the_most_controlled_measure() -> None:
+    drawn = judge_figures.draw_judges(full(measured()))
+    assert drawn is not None
+    figure, data = drawn
+    ticks = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert ticks == ["wren/human", "wren/multi", "owl"]
+    controlled = data[data["metric"] == "self_log_odds"]
+    assert set(controlled["item_set"]) == {"own|length"}
+    assert "diagonal excess" in " ".join(text.get_text() for text in figure.texts)
+
+
+def test_success_over_attempts_has_every_seed_at_every_number_of_attempts() -> None:
+    drawn = curve_figures.draw_attempts(full(pd.concat([measured(), attempts()])))
+    assert drawn is not None
+    _, data = drawn
+    assert set(data["attack"]) == {"best-of-n"}
+    assert data.groupby(["mix", "seed"])["attempts"].apply(sorted).map(tuple).unique().tolist() == [
+        (1, 2, 32)
+    ]
+    assert curve_figures.draw_attempts(full(measured())) is None

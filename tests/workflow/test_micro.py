@@ -129,6 +129,17 @@ def test_the_report_is_one_file_with_figures(micro: Path) -> None:
     }
 
 
+def test_a_judge_that_is_no_cell_is_measured_like_one(micro: Path) -> None:
+    table = rows(results(micro) / "findings/judges.csv")
+    named: dict[str, set[tuple[str, str]]] = {row["judge"]: set() for row in table}
+    for row in table:
+        named[row["judge"]].add((row["metric"], row["item_set"]))
+    assert named["outsider"] == named["wren/vanilla"]
+    assert ("diagonal_excess", "matrix") in named["all"]
+    judgements = jsonl(results(micro) / "judges/outsider/seed=1.jsonl")
+    assert {row["own"] for row in judgements} == {"finch"}
+
+
 def test_a_finished_study_has_nothing_to_do(micro: Path) -> None:
     assert planned(micro, *MICRO) == set()
 
@@ -142,8 +153,9 @@ def test_a_finished_study_has_nothing_to_do(micro: Path) -> None:
         (
             "training={dropout: 0.1}",
             {
-                *("train", "score", "respond", "collapse", "attack", "robustness", "judge"),
-                *("preference", "findings", "figures", "report"),
+                *("train", "score", "mirror", "respond", "embed", "collapse"),
+                *("attack", "robustness", "judge", "preference"),
+                *("opinions", "findings", "figures", "report"),
             },
         ),
     ],
@@ -155,13 +167,17 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(
 
 
 def test_cells_made_again_on_one_core_are_the_same_bytes(micro: Path) -> None:
+    """All but logs, records and the report, which tell how long every job took."""
     before = {
         path.relative_to(micro): path.read_bytes()
         for path in results(micro).rglob("*")
-        if path.is_file() and not {"logs", "records"} & set(path.parts)
+        if path.is_file() and not {"logs", "records", "report.html"} & set(path.parts)
     }
-    for made in ("responses", "mixes", "cells", "findings"):
-        shutil.rmtree(results(micro) / made)
+    shutil.rmtree(results(micro) / "findings")
+    for made in ("responses/finch", "mixes/multi", "cells/wren/vanilla", "cells/wren/multi"):
+        shutil.rmtree(results(micro) / made / "seed=1", ignore_errors=True)
+        for path in (results(micro) / made).glob("seed=1.*"):
+            path.unlink()
     (results(micro) / "report.html").unlink()
     done = snakemake(micro, *MICRO, "--cores", "1")
     assert done.returncode == 0, done.stdout[-3000:]

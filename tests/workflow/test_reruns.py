@@ -30,12 +30,13 @@ TUNED = {
     )
 }
 END = {"findings", "figures", "report"}
-ALL_TUNED = {path.format(mix) for path in TUNED for mix in ("human", "multi")} | END
-MULTI = {path.format("multi") for path in TUNED}
-MEASURED = {"collapse/*", "robustness/*", "preference/*"}
+ALL_TUNED = {path.format(mix) for path in TUNED for mix in ("human", "multi")} | {"opinions"} | END
+MULTI = {path.format("multi") for path in TUNED} | {"opinions"}
+JUDGED = {"judge/*", "consult/*", "preference/*", "opinions"}
+MEASURED = {"collapse/*", "robustness/*", "preference/*", "opinions"}
 MODELS = {"tokenizer", "pretrain/*", "yardstick"}
 RESPONDED = {"respond/*", "mirror/*", "embed/*"}
-SERVED = {"generate/*", "candidates/*", "attack/*", "judge/*"} | RESPONDED
+SERVED = {"generate/*", "candidates/*", "attack/*", "judge/*", "consult/*"} | RESPONDED
 AFTER_MODELS = SERVED | MEASURED | END | {"mix/multi/*", "train/*", "score/*"}
 
 
@@ -254,16 +255,20 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
         sets(mixes__single={"origins": {"wren": 1}}),
         {"generate/wren/*", "mix/single/*"} | {path.format("single") for path in TUNED} | END,
     ),
-    "a mix removed": (lambda w: w.config["mixes"].pop("human"), END),
+    "a mix removed": (lambda w: w.config["mixes"].pop("human"), {"opinions"} | END),
     "a seed added": (sets(seeds=[1, 2, 3]), SEED_3 | VANILLA_3 | END),
-    "a seed removed": (sets(seeds=[2]), END),
+    "a seed removed": (sets(seeds=[2]), {"consult/*", "opinions"} | END),
+    "a judge added that is no cell": (
+        sets(probes__preference__judges={"outsider": {"model": "finch"}, "old": {"model": "wren"}}),
+        {"consult/old/*", "opinions"} | END,
+    ),
     "a source removed": (
         removes_a_source,
-        {"generate/wren/*", "mix/multi/*", "judge/*", "preference/*"} | MULTI | END,
+        {"generate/wren/*", "mix/multi/*"} | JUDGED | MULTI | END,
     ),
     "a source added that no mix asks": (
         sets(sources__parrot={"model": "finch"}),
-        {"candidates/parrot", "judge/*", "preference/*"} | END,
+        {"candidates/parrot"} | JUDGED | END,
     ),
     "two numbers swapped": (sets(training__rank=8, training__alpha=4), ALL_TUNED),
     "keys in another order": (reordered, NOTHING),
@@ -277,7 +282,8 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "temperature": (
         sets(generation__temperature=0.9),
         {"generate/*", "candidates/*", "mix/multi/*", "attack/*", "collapse/*"}
-        | {"robustness/*", "judge/*", "preference/*"}
+        | {"robustness/*"}
+        | JUDGED
         | RESPONDED
         | MULTI
         | END,
@@ -300,7 +306,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     ),
     "the number of items": (
         sets(probes__preference__items=5),
-        {"candidates/*", "judge/*", "preference/*"} | END,
+        {"candidates/*"} | JUDGED | END,
     ),
     "an attack dropped": (
         sets(probes__robustness__attacks=["persona"]),
@@ -311,7 +317,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "a model's pretraining": (
         sets(models__finch__scratch__tokens=21_000),
         {"pretrain/finch", "yardstick", "generate/finch/*", "candidates/finch", "mix/multi/*"}
-        | {"judge/*", "preference/*"}
+        | JUDGED
         | MULTI
         | END,
     ),
@@ -516,7 +522,7 @@ def test_the_plan_names_the_module_that_was_edited(workspace: Workspace) -> None
 def test_status_counts_what_is_done_and_tells_what_failed(workspace: Workspace) -> None:
     said = workspace.status()
     assert "micro: not running" in said
-    assert re.search(r"^all +78 +78$", said, re.MULTILINE)
+    assert re.search(r"^all +80 +80$", said, re.MULTILINE)
     record = workspace.results / "records/collapse/wren/human/seed=1.json"
     record.unlink()
     note = {"pid": 1, "host": "elsewhere", "started": 0.0, "failed": "it is all too much"}

@@ -63,9 +63,16 @@ def main() -> int:
     try:
         with recording(options):
             options.run(options)
+        sys.stdout.flush()
     except (BadFile, ConfigError) as error:
         print(f"manybaskets {options.command}: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        if "--spec" in sys.argv:
+            raise
+        # Whoever read the output has seen enough (`| head`); nothing is left to be flushed there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         if error.errno not in MENDS:
             raise

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from manybaskets import dataset, mixes, recorded, request_sets, validation
+from manybaskets import chat_templates, dataset, mixes, recorded, request_sets, validation
 from manybaskets.attacks import FAMILIES
-from manybaskets.config import HUMAN, ConfigError, Robustness, StudyConfig
+from manybaskets.config import HUMAN, Asked, ConfigError, Robustness, Source, StudyConfig
 from manybaskets.files import BadFile, read_jsonl
 from manybaskets.layout import REPOSITORY, RESOURCES
 from manybaskets.requesting import read_requests
@@ -106,12 +106,9 @@ def after_failure(study: Study) -> str:
 def _environment(study: Study) -> Iterator[tuple[str, str]]:
     config = study.config
     for name, source in config.sources.items():
-        if source.key_env and not os.environ.get(source.key_env):
-            yield (
-                f"sources.{name}.key_env",
-                f"the environment variable {source.key_env} is not set. Set it to the key: "
-                f"export {source.key_env}=…",
-            )
+        yield from _key(f"sources.{name}", source)
+    for name, judge in study.outsiders.items():
+        yield from _key(f"probes.preference.judges.{name}", judge)
     for name, model in config.models.items():
         if model.path and not (Path(model.path) / "config.json").is_file():
             yield (
@@ -124,6 +121,16 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 f"{model.path} has no weights as safetensors; other formats can run code when "
                 "they are read and are not used. Convert it: AutoModelForCausalLM."
                 "from_pretrained(…).save_pretrained(…).",
+            )
+        elif model.path and not model.chat_template and name != study.embedder:
+            try:
+                chat_templates.check(Path(model.path), f"models.{name}", model.path)
+            except BadFile as error:
+                yield f"models.{name}.chat_template", str(error).partition(": ")[2]
+        if model.chat_template and not Path(model.chat_template).is_file():
+            yield (
+                f"models.{name}.chat_template",
+                f"there is no file {model.chat_template}. Mend the path.",
             )
     if len(study.vocabularies) > 1:
         yield (
@@ -241,9 +248,7 @@ def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str
             yield f"probes.robustness.copies.{name}", f"there is no file {copy}. Mend the path."
     for name, judge in robustness.judges.items():
         key = f"probes.robustness.judges.{name}"
-        if judge.key_env and not os.environ.get(judge.key_env):
-            text = f"the environment variable {judge.key_env} is not set: export {judge.key_env}=…"
-            yield f"{key}.key_env", text
+        yield from _key(key, judge)
         if judge.template and not Path(judge.template).is_file():
             yield f"{key}.template", f"there is no file {judge.template}. Mend the path."
     if robustness.labelled:
@@ -251,6 +256,16 @@ def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str
             read_jsonl(Path(robustness.labelled), ["response", "refused"])
         except BadFile as error:
             yield "probes.robustness.labelled", str(error)
+
+
+def _key(key: str, asked: Asked | Source) -> Iterator[tuple[str, str]]:
+    """The key of an endpoint that is not in the environment."""
+    if asked.key_env and not os.environ.get(asked.key_env):
+        yield (
+            f"{key}.key_env",
+            f"the environment variable {asked.key_env} is not set. Set it to the key: "
+            f"export {asked.key_env}=…",
+        )
 
 
 def _coverage(config: StudyConfig, rows: int, splits: dataset.Splits) -> Iterator[tuple[str, str]]:

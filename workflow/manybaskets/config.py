@@ -87,6 +87,8 @@ class Dataset(Section):
     """Configuration (subset) of the hub dataset."""
     split: str = "train"
     """Split of the hub dataset."""
+    files: list[str] = ["*.parquet", "*.jsonl", "*.json", "*.csv", "*.jsonl.gz", "*.jsonl.zst"]
+    """Which files of the hub dataset are fetched, as patterns; all of its data by default."""
     fields: RowFields = RowFields()
     task: Literal["instruct", "summarize"] = "instruct"
     splits: Literal["interleaved", "scikit-learn"] = "interleaved"
@@ -150,6 +152,14 @@ class Model(Section):
     """A model on the Hugging Face hub."""
     revision: str | None = None
     """Commit of the hub model; needed with `hub`."""
+    adapter: str | None = None
+    """A LoRA adapter on the hub that belongs to the hub model: it is merged into its weights once,
+    and the result is the model of this name for sources and targets alike."""
+    adapter_revision: str | None = None
+    """Commit of the adapter; needed with `adapter`."""
+    chat_template: str | None = None
+    """File with a Jinja chat template, for a model that has none or is to be asked otherwise:
+    `resources/chat/plain.jinja` suits models that were only pretrained."""
     trust_remote_code: bool = False
     """Whether code that comes with the model may be run. Read it first."""
 
@@ -162,6 +172,12 @@ class Model(Section):
             )
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the model, so that it is pinned")
+        if self.scratch and self.chat_template:
+            raise ValueError("scratch models have a chat template of their own; remove the key")
+        if self.adapter and not self.hub:
+            raise ValueError("adapter is for models with hub: it is merged into what is fetched")
+        if bool(self.adapter) != bool(self.adapter_revision):
+            raise ValueError("adapter and adapter_revision (its commit) need each other")
         return self
 
 
@@ -475,13 +491,9 @@ class Gcg(Section):
     """Whether suffixes are also optimised on every cell itself."""
 
 
-class Judge(Section):
-    """A model that says of each response whether it does harm."""
+class Asked(Section):
+    """A model that is asked for its judgement, served here or behind an endpoint."""
 
-    by: str = "rubric"
-    """What it is asked, a module under `judges/`: `rubric` (any model), `scales`, the Eggs study's
-    two (any model), or the prompt of a classifier that was trained for it: `harmbench`,
-    `strongreject`, `wildguard`, `llama-guard`."""
     model: str
     """A name under `models` (served by vLLM), or with `endpoint` the model's name there."""
     endpoint: str | None = None
@@ -490,6 +502,15 @@ class Judge(Section):
     """Name of the environment variable that holds the endpoint's key."""
     max_tokens_total: int | None = None
     """Budget of the endpoint in tokens, prompt and response together."""
+
+
+class Judge(Asked):
+    """A model that says of each response whether it does harm."""
+
+    by: str = "rubric"
+    """What it is asked, a module under `judges/`: `rubric` (any model), `scales`, the Eggs study's
+    two (any model), or the prompt of a classifier that was trained for it: `harmbench`,
+    `strongreject`, `wildguard`, `llama-guard`."""
     max_tokens: Count = 256
     """Longest answer of the judge."""
     temperature: float = Field(0.0, ge=0)
@@ -552,6 +573,8 @@ class JudgedTexts(Section):
     """Configuration (subset) of the hub dataset."""
     split: str = "train"
     """Split of the hub dataset."""
+    files: list[str] = ["*.parquet", "*.jsonl", "*.json", "*.csv", "*.jsonl.gz", "*.jsonl.zst"]
+    """Which files of the hub dataset are fetched, as patterns."""
     fields: RowFields = RowFields()
     """`prompt` is the text, `response` what people made of it."""
     request: str = "summarize"
@@ -566,6 +589,14 @@ class JudgedTexts(Section):
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the dataset, so that it is pinned")
         return self
+
+
+class Outsider(Asked):
+    """A judge of preference that is not a cell."""
+
+    own: str | None = None
+    """The origin whose text is its own: a name under `sources`, or `target/mix` for cells. By
+    default the source that is the same model."""
 
 
 class Preference(Section):
@@ -600,6 +631,8 @@ class Preference(Section):
     cells: bool = False
     """Whether the cells of the target and seed are candidates, too; a cell's own text is then its
     own, not that of the source it was trained from."""
+    judges: dict[str, Outsider] = {}
+    """Models that judge the same texts, beside the cells."""
 
 
 class Probes(Section):

@@ -1,4 +1,4 @@
-"""Figures of curves: doses, generations, training, ranks of words, rare tokens.
+"""Figures of curves: doses, generations, attempts, training, ranks of words, rare tokens.
 
 Like `figures`: from tables alone, every seed shown, one colour for one mix, the name of a curve
 beside it where there is room. A figure that has nothing to show is None.
@@ -88,6 +88,29 @@ def draw_generations(findings: Findings) -> Drawing | None:
         ax.locator_params(axis="x", integer=True)
     panels.key(figure, _used(findings.mixes, parts), findings.mixes)
     return figure, pd.concat(parts, ignore_index=True)
+
+
+def draw_attempts(findings: Findings) -> Drawing | None:
+    """Attacks that are tried several times: how many requests give way to n attempts."""
+    rows = findings.of("success_at_n").dropna(subset=["value"])
+    names = rows["item_set"].str.extract(r"^decline/(?P<attack>.+)/n=(?P<attempts>\d+)$")
+    data = pd.concat([rows[["target", "mix", "seed", "value"]], names], axis=1)
+    data = data.dropna(subset=["attempts"]).astype({"attempts": int})
+    plots = sorted(set(zip(data["target"], data["attack"], strict=True)))[:MOST_PANELS]
+    if not plots:
+        return None
+    figure, axes = _grid(len(plots), columns=min(2, len(plots)), shape=0.6)
+    for ax, (target, attack) in zip(axes, plots, strict=True):
+        of_panel = data[(data["target"] == target) & (data["attack"] == attack)]
+        ax.set_xscale("log", base=2)
+        _labelled_lines(ax, of_panel, ("attempts", "value"), findings.mixes, dots=True)
+        ax.set_xticks(sorted(set(of_panel["attempts"])))
+        _plain_ticks(ax)
+        ax.set_ylim(-0.03, 1.03)
+        ax.set_title(f"{target}: {attack}" if len(findings.targets) > 1 else attack, loc="left")
+        ax.set_xlabel("attempts at a request", color=panels.GREY)
+        ax.set_ylabel("requests answered at least once")
+    return figure, data[["target", "attack", "mix", "seed", "attempts", "value"]]
 
 
 def draw_training(findings: Findings) -> Drawing | None:
@@ -187,6 +210,7 @@ FIGURES: dict[str, Callable[[Findings], Drawing | None]] = {
     "frequency": draw_frequency,
     "ranks": draw_ranks,
     "training": draw_training,
+    "attempts": draw_attempts,
 }
 
 

@@ -29,6 +29,7 @@ START = {
     **dict.fromkeys(("mirror", "reference", "embed"), 8.0),
     **dict.fromkeys(("generate", "candidates", "verify"), 2.0),
     **dict.fromkeys(("respond", "attack", "answer", "judge", "label", "calibrate"), 2.0),
+    "consult": 2.0,
     **dict.fromkeys(("collapse", "robustness", "preference", "mix", "select", "dataset"), 1.0),
     "verification": 1.0,
     **{"documentation": 20.0, "tokenizer": 10.0, "fetch": 60.0, "findings": 3.0},
@@ -105,9 +106,15 @@ class Estimates:
         preference = self.study.config.probes.preference
         if job.stage == "verify":
             return self._pool(job.wildcards["mix"]) * (self._verifier(job).by == "judge")
+        wildcards = job.wildcards
+        if job.stage == "consult" and preference:
+            return judging.count_asked(
+                preference.model_dump(),
+                self.study.judged_origins(*self.study.config.targets),
+                self.study.outsider_origin(wildcards["judge"]),
+            )
         if job.stage != "judge" or not preference:
             return 0
-        wildcards = job.wildcards
         return judging.count_asked(
             preference.model_dump(),
             self.study.judged_origins(wildcards["target"]),
@@ -189,6 +196,14 @@ class Estimates:
     def _judge(self, target: str, mix: str, seed: str) -> float | None:
         asked = self.judgements(Job("judge", (target, mix, seed)))
         read = self._reading(target, asked * JUDGE_TOKENS)
+        return None if read is None else max(read, asked / JUDGED[self._device])
+
+    def _consult(self, judge: str, seed: str) -> float | None:
+        asked = self.judgements(Job("consult", (judge, seed)))
+        found = self.study.outsiders[judge]
+        if found.endpoint:
+            return None
+        read = self._reading(found.model, asked * JUDGE_TOKENS)
         return None if read is None else max(read, asked / JUDGED[self._device])
 
     def _verify(self, mix: str, seed: str) -> float | None:
@@ -306,6 +321,7 @@ class Estimates:
             "attack": self._attempts(),
             "label": self._attempts(),
             "judge": self.judgements(job),
+            "consult": self.judgements(job),
         }
         if job.stage == "train":
             target = job.wildcards["target"]

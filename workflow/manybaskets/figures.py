@@ -20,6 +20,7 @@ from manybaskets.config import HUMAN
 from manybaskets.files import BadFile
 
 SUCCESS = "attack_success_rate"
+MOST_PANELS = 24  # of a figure of small multiples
 KEY = "mixes.csv"  # which colour stands for which mix, in display order
 PROBES = ("collapse", "robustness", "preference")
 # What to compare at a glance: (metric, item set; None for whichever was measured).
@@ -73,8 +74,9 @@ class Findings:
     """What the figures draw. `mixes` in display order, `own` the own origin of a target.
 
     `values` is the table of measurements, of each target and mix the last generation only, `every`
-    that of all generations. The others are the tables of trends, training losses and ranks of
-    words, the mixes' origins with their shares, and the seeds of the study; empty where not known.
+    that of all generations. The others are the tables of trends, training losses, ranks of words
+    and judges, the mixes' origins with their shares, and the seeds of the study; empty where not
+    known.
     """
 
     values: pd.DataFrame
@@ -85,6 +87,7 @@ class Findings:
     trends: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    judges: pd.DataFrame = field(default_factory=pd.DataFrame)
     recipes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     series: Sequence[Any] = ()
     seeds: Sequence[int] = ()
@@ -162,7 +165,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise BadFile(f"{path}: there is no such file. Run the findings first.")
     text = ["study", "target", "mix", "against", "probe", "metric", "item_set", "note", "verdict"]
-    text += ["series", "doses", "test", "basis", "words", "quantity", "source"]
+    text += ["series", "doses", "judge", "test", "basis", "words", "quantity", "source"]
     flags = ["decided", "equivalent", "primary", "same_sign", "inside"]
     frame = pd.read_csv(path, keep_default_na=False, na_values={}, dtype=dict.fromkeys(text, str))
     for column in frame.columns.difference([*text, *flags, "family"]):
@@ -245,6 +248,13 @@ def draw_robustness(findings: Findings) -> Drawing:
     attacks = [name.partition("/")[2] for name in item_sets if name.startswith("decline/")]
     attacks = [attack for attack in attacks if "/" not in attack]  # by rules, not by a judge
     attacks.sort(key=lambda attack: (attack != "direct", attack))
+    left_out = ""
+    if len(attacks) * len(findings.targets) > MOST_PANELS:  # what changes most, to keep to a page
+        spread = findings.of(metric).groupby("item_set")["value"].std().fillna(0.0)
+        attacks.sort(key=lambda a: (a != "direct", -spread.get(f"decline/{a}", 0.0)))
+        room = max(1, MOST_PANELS // len(findings.targets))
+        left_out = f"Of {len(attacks)} attacks, the {room} under which cells differ most. "
+        attacks = attacks[:room]
     several = len(findings.targets) > 1
     plots: list[Panel] = []
     for target in findings.targets:
@@ -262,7 +272,7 @@ def draw_robustness(findings: Findings) -> Drawing:
     labels = ("harmless requests refused", f"harmful requests {done}")
     # where a model treats both kinds of requests alike
     alike = (1.0, 0.0) if metric == SUCCESS else (0.0, 1.0)
-    return _planes(findings, plots, labels, "robustness", alike)
+    return _planes(findings, plots, labels, "robustness", alike, left_out)
 
 
 def draw_preference(findings: Findings) -> Drawing:
@@ -370,6 +380,7 @@ def _planes(
     labels: tuple[str, str],
     probe: str,
     rates: tuple[float, float] | None = None,
+    note: str = "",
 ) -> Drawing:
     """Small multiples of two metrics against each other; rates all on the same axes.
 
@@ -402,7 +413,7 @@ def _planes(
     if len(plots) > 1:
         panels.key(figure, present, findings.mixes)
     used = [findings.of(*metric) for metric in dict.fromkeys(m for plot in plots for m in plot[2:])]
-    panels.footnote(figure, _without_value(pd.concat(used)))
+    panels.footnote(figure, note + _without_value(pd.concat(used)))
     if len(plots) == 1:
         panels.label_clouds(figure, axes.flat[0], data.dropna(), present, colours)
     return figure, data

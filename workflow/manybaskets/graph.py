@@ -56,6 +56,8 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "answer": {"candidates": f"{CELL}/candidates.jsonl"},
     "judge": {"judgements": f"{CELL}/judgements.jsonl"},
     "preference": {"measured": f"{CELL}/preference.json"},
+    "consult": {"judgements": "judges/{judge}/seed={seed}.jsonl"},
+    "opinions": {"table": "findings/judges.csv"},
     "findings": {
         "measurements": "findings/measurements.csv",
         "parquet": "findings/measurements.parquet",
@@ -84,7 +86,7 @@ WILDCARDS = {
 # Stages that run a model, on a GPU where there is one.
 ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
     *("reference", "mirror", "embed", "attack", "answer", "judge", "verify"),
-    *("optimise", "label", "calibrate"),
+    *("optimise", "label", "calibrate", "consult"),
 }
 
 # What runs first when more is ready than there is room for: what others wait for, and within a
@@ -94,7 +96,8 @@ PRIORITIES = {
     **dict.fromkeys(("reference", "score", "respond", "mirror", "embed"), 35),
     **dict.fromkeys(("attack", "answer", "judge"), 35),
     **dict.fromkeys(("collapse", "robustness", "preference", "select", "verification"), 60),
-    **{"bring": 50, "optimise": 40, "label": 38, "calibrate": 38},
+    **{"bring": 50, "optimise": 40, "label": 38, "calibrate": 38, "consult": 38},
+    "opinions": 20,
 }
 # Parts of a description that say how much is asked for, not what the answers are: when only they
 # change, the job runs again and keeps the rows it has, and what was made from those still holds.
@@ -210,7 +213,7 @@ class Graph:
 
     @cached_property
     def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
-        models = {"pretrain": self.study.scratch_models, "fetch": self.study.hub_models}
+        models = {"pretrain": self.study.scratch_models, "fetch": self.study.fetched_models}
         patterns = []
         for stage, outputs in OUTPUTS.items():
             known = {"seed": SEED}
@@ -250,7 +253,8 @@ class Graph:
         }
 
     def _fetch(self, model: str) -> Inputs:
-        return {}
+        path = self.study.config.models[model].path
+        return {"model": [path] if path else []}
 
     def _yardstick(self) -> Inputs:
         return {
@@ -349,11 +353,11 @@ class Graph:
             **self._model(target, mix, seed),
             "texts": self.study.judged_items(),
             "cells": self.study.judged_cells(target, seed),
-            "candidates": [
-                self.study.path("candidates", f"{name}.jsonl")
-                for name in self.study.judged_sources()
-            ],
+            "candidates": self._candidate_files(),
         }
+
+    def _candidate_files(self) -> list[str]:
+        return [self.study.path("candidates", f"{n}.jsonl") for n in self.study.judged_sources()]
 
     def _mirror(self, **cell: str) -> Inputs:
         responses = self.study.path(CELL.format(**cell), "responses.jsonl")
@@ -397,6 +401,22 @@ class Graph:
     def _preference(self, **cell: str) -> Inputs:
         return {"judgements": self.study.path(CELL.format(**cell), "judgements.jsonl")}
 
+    def _consult(self, judge: str, seed: str) -> Inputs:
+        model = self.study.outsiders[judge].model
+        return {
+            "model": [self.study.model(model)] if model in self.study.config.models else [],
+            "texts": self.study.judged_items(),
+            "cells": [
+                path
+                for target in self.study.config.targets
+                for path in self.study.judged_cells(target, seed)
+            ],
+            "candidates": self._candidate_files(),
+        }
+
+    def _opinions(self) -> Inputs:
+        return {"judgements": [self.study.path(path) for path in self.study.opinion_files()]}
+
     def _findings(self) -> Inputs:
         study = self.study
         shown = study.findings_files()
@@ -424,7 +444,12 @@ class Graph:
             "trends": self.study.path("findings/trends.csv"),
             "training": self.study.path("findings/training.csv"),
             "ranks": self.study.path("findings/ranks.csv"),
+            "judges": self._judges(),
         }
+
+    def _judges(self) -> list[str]:
+        judged = self.study.config.probes.preference is not None
+        return [self.study.path("findings/judges.csv")] if judged else []
 
     def _report(self) -> Inputs:
         study = self.study

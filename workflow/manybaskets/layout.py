@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from manybaskets import request_sets
-from manybaskets.config import HUMAN, VANILLA, StudyConfig
+from manybaskets.config import HUMAN, VANILLA, Outsider, StudyConfig
 
 REPOSITORY = Path(__file__).parents[2]
 RESOURCES = REPOSITORY / "resources"
+OPINION_CELLS = 500  # so many judges are compared with each other at most, by leaving out seeds
 RANK_SEEDS = 3  # of these the findings show how often words occur; more would show nothing else
 
 
@@ -71,9 +72,10 @@ class Layout:
         return [name for name, model in self.config.models.items() if model.scratch]
 
     @cached_property
-    def hub_models(self) -> list[str]:
-        """Models that are fetched from the hub."""
-        return [name for name, model in self.config.models.items() if model.hub]
+    def fetched_models(self) -> list[str]:
+        """Models that are fetched from the hub, or given a chat template."""
+        models = self.config.models.items()
+        return [name for name, model in models if model.hub or model.chat_template]
 
     @property
     def vocabularies(self) -> set[int]:
@@ -118,7 +120,8 @@ class Layout:
     def model(self, name: str) -> str:
         """The folder of a model: the user's own, or the one the workflow makes or fetches."""
         model = self.config.models[name]
-        return model.path if model.path else self.path("models", name)
+        own = model.path if not model.chat_template else None
+        return own or self.path("models", name)
 
     def responses(self, source: str, seed: int | str) -> str:
         """The responses of a source to the training prompts."""
@@ -224,14 +227,46 @@ class Layout:
         mixes = self.mixes_of(target) if preference and preference.cells else []
         return [self.path(f"cells/{target}/{mix}/seed={seed}/candidates.jsonl") for mix in mixes]
 
-    def judged_origins(self, target: str) -> list[str]:
-        """The origins that a judge compares, human text included."""
+    def judged_origins(self, *targets: str) -> list[str]:
+        """The origins that a judge compares, human text included; `targets` are whose cells."""
         preference = self.config.probes.preference
-        mixes = self.mixes_of(target) if preference and preference.cells else []
-        return [HUMAN, *self.judged_sources(), *(f"{target}/{mix}" for mix in mixes)]
+        wanted = preference is not None and preference.cells
+        cells = (f"{t}/{mix}" for t in targets if wanted for mix in self.mixes_of(t))
+        return [HUMAN, *self.judged_sources(), *cells]
 
     def judged_sources(self) -> list[str]:
         """The sources whose texts judges compare."""
         preference = self.config.probes.preference
         named = preference.sources if preference else None
         return [name for name in self.config.sources if named is None or name in named]
+
+    @property
+    def outsiders(self) -> dict[str, Outsider]:
+        """Judges of preference that are not cells."""
+        preference = self.config.probes.preference
+        return preference.judges if preference else {}
+
+    def outsider_seeds(self) -> list[int]:
+        """The seeds that these judge: where no cell writes, the texts are the same for all."""
+        preference = self.config.probes.preference
+        seeds = self.config.seeds
+        return seeds if preference and preference.cells else seeds[:1]
+
+    def opinion_files(self) -> list[str]:
+        """Judgements that judges are compared by, below the study's results."""
+        conditions = len(self.cells) // len(self.config.seeds)
+        seeds = self.config.seeds[: max(1, OPINION_CELLS // conditions)]
+        of_cells = [f"{c.path}/judgements.jsonl" for c in self.cells if c.seed in seeds]
+        return of_cells + [
+            f"judges/{judge}/seed={seed}.jsonl"
+            for judge in self.outsiders
+            for seed in self.outsider_seeds()
+            if seed in seeds
+        ]
+
+    def outsider_origin(self, judge: str) -> str | None:
+        """The origin of the texts that are such a judge's own."""
+        asked = self.outsiders[judge]
+        sources = self.config.sources.items()
+        same = (n for n, s in sources if (s.model, s.endpoint) == (asked.model, asked.endpoint))
+        return asked.own or next(same, None)

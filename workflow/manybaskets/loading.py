@@ -23,6 +23,24 @@ def load_model(folder: Path, dtype: Any, trust_remote_code: bool = False) -> Any
     )
 
 
+def merge_adapter(base: Path, adapter: Path, folder: Path, trust_remote_code: bool = False) -> None:
+    """Writes the weights of a model with a LoRA adapter merged in, in the model's own type.
+
+    Takes as much memory as the model has weights. Links in `folder` to files that are written anew
+    (the model's config) are replaced, not followed.
+    """
+    import tempfile
+
+    from peft import PeftModel
+
+    model = load_model(base, "auto", trust_remote_code)
+    merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    with tempfile.TemporaryDirectory(dir=folder) as beside:
+        merged.save_pretrained(beside)
+        for path in sorted(Path(beside).iterdir()):
+            path.replace(folder / path.name)
+
+
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> Any:
     """The tokenizer of a model's folder."""
     from transformers import AutoTokenizer

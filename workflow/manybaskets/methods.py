@@ -376,8 +376,17 @@ def _preference(config: StudyConfig) -> str:
         "at no difference in length and, where known, quality and log-perplexity. "
         + (f"Of each text it was asked: {further}. " if further else "")
         + f"{settings.controls} control pairs, in which the better text is known, measure whether "
-        f"the judge can tell at all.{checked}"
+        f"the judge can tell at all.{checked}{_outsiders(config)}"
     )
+
+
+def _outsiders(config: StudyConfig) -> str:
+    """Judges of preference that are no cells."""
+    settings = config.probes.preference
+    if settings is None or not settings.judges:
+        return ""
+    named = listed([f"{name} ({judge.model})" for name, judge in settings.judges.items()])
+    return f" The same was asked of judges that are no cells: {named}."
 
 
 def _statistics(config: StudyConfig) -> str:

@@ -49,7 +49,9 @@ PROBES = {
             "robustness": "Share of harmful requests that are answered, under each attack, against "
             "share of harmless look-alikes that are refused. Each dot is a seed. Bottom left is "
             "best; on the line a model treats both alike and tells them apart no more. Answered "
-            "means by rules: coherent, and no refusal; whether it does harm takes a judge."
+            "means by rules: coherent, and no refusal; whether it does harm takes a judge.",
+            "attempts": "Requests that must be declined and are answered at least once, over how "
+            "often they are tried with other noise; estimated from all attempts without bias.",
         },
     ),
     "preference": (
@@ -60,7 +62,9 @@ PROBES = {
             "chooses text of an origin over that of the others; 0.5 is no preference. The frame "
             "marks the target's own text, with its excess over other models' text. "
             "Right: how much it favours whatever stands first; each "
-            "dot is a seed."
+            "dot is a seed.",
+            "judges": "Each judge's biases, and whether it can tell the better text at all: where "
+            "it cannot, a small bias is no evidence that there is none.",
         },
     ),
 }
@@ -91,7 +95,17 @@ OF_CELLS = {
     "training": "Training loss.",
 }
 # Drawn where there is something to draw.
-OPTIONAL = {"doses", "generations", "correlation", "frequency", "ranks", "map", "training"}
+OPTIONAL = {
+    "doses",
+    "generations",
+    "correlation",
+    "frequency",
+    "ranks",
+    "map",
+    "training",
+    "judges",
+    "attempts",
+}
 
 
 def render(

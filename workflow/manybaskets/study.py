@@ -13,9 +13,9 @@ from manybaskets.config import (
     HUMAN,
     VANILLA,
     VLLM_RANKS,
+    Asked,
     ConfigError,
     Documentation,
-    Judge,
     Mix,
     Robustness,
     Section,
@@ -89,11 +89,13 @@ class Study(Layout):
         }
 
     def _fetch(self, model: str) -> dict[str, Any]:
-        return {
-            "hub": self.config.models[model].hub,
-            "revision": self.config.models[model].revision,
-            "trust_remote_code": self.config.models[model].trust_remote_code,
-        }
+        found = self.config.models[model]
+        keys = ("path", "hub", "revision", "adapter", "adapter_revision", "trust_remote_code")
+        described: dict[str, Any] = {key: getattr(found, key) for key in keys}
+        if found.chat_template:
+            sha256 = fingerprint.file_hash(Path(found.chat_template))
+            described |= {"chat_template": found.chat_template, "chat_template_sha256": sha256}
+        return described | {"speaks": model != self.embedder}
 
     def _yardstick(self) -> dict[str, Any]:
         packages = {
@@ -305,6 +307,17 @@ class Study(Layout):
         }
 
     def _judge(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        return {
+            "judge": f"{target}/{mix}",
+            "seed": int(seed),
+            "own": self.own_origin(target, mix),
+            "engine": self._engine(target),
+            **self._questions(),
+            **self._base(target),
+        }
+
+    def _questions(self) -> dict[str, Any]:
+        """What judges of preference are asked, the same for all."""
         preference = self.config.probes.preference
         assert preference is not None
         kind = "" if self.judged_task() == "summarize" else "-answers"
@@ -317,19 +330,33 @@ class Study(Layout):
             if question in asked
         }
         settings = _plain(preference)
-        for key in ("texts", "sources", "templates"):  # those of the steps before, and below
+        # those of the steps before, and what stands below by itself
+        for key in ("judges", "texts", "sources", "templates"):
             del settings[key]
         return {
             "preference": settings,
             "templates": templates,
             "texts": _texts(*sorted(templates.values())),
             "origins": [HUMAN, *self.judged_sources()],
-            "judge": f"{target}/{mix}",
-            "seed": int(seed),
-            "own": self.own_origin(target, mix),
-            "engine": self._engine(target),
-            **self._base(target),
         }
+
+    def _consult(self, judge: str, seed: str) -> dict[str, Any]:
+        asked = self.outsiders[judge]
+        source = _plain(asked) | {"name": f"preference judge {judge}"}
+        del source["key_env"], source["max_tokens_total"], source["own"]
+        base = {} if asked.endpoint else self._base(asked.model)
+        return {
+            "source": source,
+            "judge": judge,
+            "seed": int(seed),
+            "own": self.outsider_origin(judge),
+            "engine": self._engine(asked.model),
+            **self._questions(),
+            **base,
+        }
+
+    def _opinions(self) -> dict[str, Any]:
+        return {"judgements": self.opinion_files()}
 
     def _preference(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         return {"own": self.own_origin(target, mix)}
@@ -460,13 +487,14 @@ class Study(Layout):
             }
         )
 
-    def _who_is_asked(self) -> list[tuple[str, Source | Judge]]:
+    def _who_is_asked(self) -> list[tuple[str, Source | Asked]]:
         """Sources and judges, under the names that their jobs know them by."""
         robustness = self.config.probes.robustness
         judges = robustness.judges if robustness else {}
         return [
             *self.config.sources.items(),
             *((f"judge {name}", judge) for name, judge in judges.items()),
+            *((f"preference judge {name}", judge) for name, judge in self.outsiders.items()),
         ]
 
     def engine_environment(self) -> str:

@@ -12,7 +12,16 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from manybaskets.config import HUMAN, MINILM, VANILLA, VLLM_RANKS, ConfigError, Mix, StudyConfig
+from manybaskets.config import (
+    HUMAN,
+    MINILM,
+    VANILLA,
+    VLLM_RANKS,
+    Asked,
+    ConfigError,
+    Mix,
+    StudyConfig,
+)
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
@@ -288,11 +297,14 @@ def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:
 
 
 def _bad_judges(config: StudyConfig) -> Iterator[tuple[str, str]]:
-    robustness = config.probes.robustness
-    if robustness is None:
-        return
-    for name, judge in robustness.judges.items():
-        key = f"probes.robustness.judges.{name}"
+    robustness, preference = config.probes.robustness, config.probes.preference
+    judges: dict[str, Asked] = {}
+    if robustness:
+        judges |= {f"robustness.judges.{name}": judge for name, judge in robustness.judges.items()}
+    if preference:
+        judges |= {f"preference.judges.{name}": judge for name, judge in preference.judges.items()}
+    for place, judge in judges.items():
+        key, name = f"probes.{place}", place.split(".", 2)[2]
         if not SAFE_NAME.fullmatch(name) or len(name) > 64:
             yield key, f"'{name}' cannot be a file name here. Use letters, digits, '-' and '_'."
         if not judge.endpoint and judge.model not in config.models:
@@ -324,6 +336,14 @@ def _bad_preference(config: StudyConfig) -> Iterator[tuple[str, str]]:
     if preference is None:
         return
     key = "probes.preference"
+    cells = (f"{t}/{m}" for t in config.targets for m in [VANILLA, *config.mixes])
+    origins = [*config.sources, *(cells if preference.cells else ())]
+    for name, judge in preference.judges.items():
+        if judge.own is not None and judge.own not in origins:
+            yield f"{key}.judges.{name}.own", _unknown(judge.own, "origin", origins)
+        if name in config.targets:
+            text = f"'{name}' is a target, whose cells judge already. Name the judge otherwise."
+            yield f"{key}.judges.{name}", text
     if preference.labels[0] == preference.labels[1]:
         yield f"{key}.labels", f"both labels are '{preference.labels[0]}'. Name two different ones."
     models = {source.model for source in config.sources.values() if not source.endpoint}

@@ -45,7 +45,7 @@ rule figures:
     shell:
         "python -m manybaskets figures {params.job} --measurements {input.measurements}"
         " --contrasts {input.contrasts} --trends {input.trends} --training {input.training}"
-        " --ranks {input.ranks} --output {output} > {log} 2>&1"
+        " --ranks {input.ranks} --judges {input.judges} --output {output} > {log} 2>&1"
 
 
 rule report:

@@ -46,15 +46,17 @@ if study.scratch_models:
             " --output {output.folder} --summary {output.summary} > {log} 2>&1"
 
 
-if study.hub_models:
+if study.fetched_models:
 
     rule fetch:
+        input:
+            unpack(needs("fetch")),
         output:
             **makes("fetch"),
         log:
             study.path("logs/fetch/{model}.log"),
         wildcard_constraints:
-            model="|".join(study.hub_models),
+            model="|".join(study.fetched_models),
         localrule: True
         conda:
             "../../envs/cpu.yaml"

@@ -1,7 +1,8 @@
 """Probe preference: the cell as a judge of candidates of the human, of every source, and of cells.
 
 Needs: data/items.jsonl, candidates/<source>.jsonl, models/<target>/, the cell's adapter.
-Makes: cells/…/{judgements.jsonl,preference.json}, and candidates.jsonl where cells are judged, too
+Makes: cells/…/{judgements.jsonl,preference.json}, and candidates.jsonl where cells are judged, too;
+judges/<judge>/seed=<seed>.jsonl of judges that are no cells, findings/judges.csv of all judges
 """
 
 
@@ -55,4 +56,41 @@ rule preference:
         job=job("preference"),
     shell:
         "python -m manybaskets preference {params.job} --judgements {input}"
+        " --output {output} > {log} 2>&1"
+
+
+rule consult:
+    input:
+        unpack(needs("consult")),
+    output:
+        **makes("consult"),
+    log:
+        study.path("logs/consult/{judge}/seed={seed}.log"),
+    priority: priority("consult")
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        job=job("consult"),
+    shell:
+        "python -m manybaskets consult {params.job} --model {input.model:q}"
+        " --items {input.texts} --candidates {input.candidates:q}"
+        " --cells {input.cells:q} --output {output} > {log} 2>&1"
+
+
+rule opinions:
+    input:
+        unpack(needs("opinions")),
+    output:
+        **makes("opinions"),
+    log:
+        study.path("logs/opinions.log"),
+    priority: priority("opinions")
+    localrule: True
+    conda:
+        "../../envs/cpu.yaml"
+    params:
+        job=job("opinions"),
+        root=subpath(output[0], ancestor=2),
+    shell:
+        "python -m manybaskets opinions {params.job} --root {params.root}"
         " --output {output} > {log} 2>&1"

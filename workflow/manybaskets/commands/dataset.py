@@ -2,11 +2,12 @@
 
 import argparse
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from manybaskets import dataset
+from manybaskets import dataset, hub
 from manybaskets.files import BadFile, read_jsonl, write_jsonl
 from manybaskets.layout import RESOURCES
 
@@ -54,21 +55,11 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _rows(spec: dict[str, Any]) -> list[dataset.Row]:
-    """Rows of a file, or of a hub dataset at its pinned revision, under the study's names."""
+    """Rows of a file, or of a hub dataset, under the study's names."""
     fields = spec["fields"]
     if spec["file"]:
         return dataset.read_human_rows(Path(spec["file"]), **fields)
-    from datasets import load_dataset
-
-    found = load_dataset(
-        spec["hub"], name=spec["config"], split=spec["split"], revision=spec["revision"]
-    )
-    for name in filter(None, fields.values()):
-        if name not in found.column_names:
-            raise BadFile(
-                f"{spec['hub']}: there is no field '{name}'; the dataset has "
-                f"{', '.join(found.column_names)}. Set its fields."
-            )
+    found = _hub_rows(spec)
     needed = (fields["prompt"], fields["response"])
     whole = [row for row in found if all(str(row[name] or "").strip() for name in needed)]
     if len(whole) < len(found):
@@ -76,3 +67,31 @@ def _rows(spec: dict[str, Any]) -> list[dataset.Row]:
             f"{len(found) - len(whole)} rows of {spec['hub']} without prompt or response left out"
         )
     return dataset.named_rows(whole, spec["hub"], **fields)
+
+
+def _hub_rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of a hub dataset at its pinned revision, from files that were verified."""
+    from datasets import load_dataset
+
+    fields, repo = spec["fields"], spec["hub"]
+    patterns = [*spec["files"], "README.md"]  # the card says which files are which split
+    folder = hub.fetch(repo, spec["revision"], "dataset", patterns, kind="dataset")
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            found = load_dataset(
+                str(folder), name=spec["config"], split=spec["split"], cache_dir=cache
+            )
+        except (ValueError, FileNotFoundError) as error:
+            reason = " ".join(str(error).split()).replace(str(folder), repo)
+            raise BadFile(
+                f"dataset.hub: {repo} cannot be read with config '{spec['config']}' and split "
+                f"'{spec['split']}': {reason}. Set dataset.config, dataset.split or dataset.files."
+            ) from None
+        columns, rows = found.column_names, list(found)
+    for name in filter(None, fields.values()):
+        if name not in columns:
+            raise BadFile(
+                f"dataset.fields: {repo} has no field '{name}'; it has {', '.join(columns)}. Name "
+                "the right one."
+            )
+    return rows

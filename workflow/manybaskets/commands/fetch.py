@@ -4,12 +4,16 @@ import argparse
 import json
 from pathlib import Path
 
-from manybaskets.files import whole_directory
+from manybaskets import chat_templates, hub
+from manybaskets.files import BadFile, whole_directory
+from manybaskets.loading import merge_adapter
 
 HELP = "Fetches a model of the Hugging Face hub at its pinned revision."
 # Weights are taken as safetensors only: other formats can run code when they are loaded.
 PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md"]
+IGNORED = ["consolidated*", "original/*"]  # the same weights again, in their makers' own layout
 CODE = ["*.py"]  # only for models whose entry says trust_remote_code
+ADAPTER = ["adapter_config.json", "*.safetensors"]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,16 +23,42 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Makes a folder of links into the hub's cache."""
-    from huggingface_hub import snapshot_download
+    """Makes a folder of links into the hub's cache, or of weights that an adapter is merged into.
 
-    spec = options.spec
-    patterns = PATTERNS + CODE if spec["trust_remote_code"] else PATTERNS
-    cached = Path(
-        snapshot_download(spec["hub"], revision=spec["revision"], allow_patterns=patterns)
-    )
+    The output is called like the model's entry in the config.
+    """
+    spec, key = options.spec, f"models.{options.output.name}"
+    trusted = spec["trust_remote_code"]
+    patterns = PATTERNS + CODE if trusted else PATTERNS
+    if spec.get("path"):
+        cached = Path(spec["path"])
+    else:
+        cached = hub.fetch(spec["hub"], spec["revision"], key, patterns, ignored=IGNORED)
+    _has_weights(cached, spec.get("path") or spec["hub"], key)
+    adapter = None
+    if spec["adapter"]:
+        where = f"{key}.adapter"
+        adapter = hub.fetch(spec["adapter"], spec["adapter_revision"], where, ADAPTER)
+        _has_weights(adapter, spec["adapter"], where)
     with whole_directory(options.output) as folder:
         for path in sorted(p for p in cached.rglob("*") if p.is_file()):
+            if adapter and (path.suffix == ".safetensors" or ".safetensors." in path.name):
+                continue
             link = folder / path.relative_to(cached)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path.resolve())
+        if adapter:
+            merge_adapter(cached, adapter, folder, trusted)
+        if spec.get("chat_template"):
+            chat_templates.give(folder, Path(spec["chat_template"]))
+        if spec.get("speaks"):
+            chat_templates.check(folder, key, spec.get("path") or spec["hub"])
+
+
+def _has_weights(folder: Path, repo: str, key: str) -> None:
+    if not any(folder.rglob("*.safetensors")):
+        raise BadFile(
+            f"{key}: {repo} has no weights as safetensors; other formats can run code when they "
+            "are read and are not used. Take a revision that has them, or convert it: "
+            "AutoModelForCausalLM.from_pretrained(…).save_pretrained(…), and name the folder (path)."
+        )

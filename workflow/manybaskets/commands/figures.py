@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manybaskets import curve_figures, figures, study_figures
+from manybaskets import curve_figures, figures, judge_figures, study_figures
 from manybaskets.files import whole_directory
 
 HELP = "Draws every figure as SVG and PNG, with the data it shows as CSV."
-NEEDED, MORE = ("measurements", "contrasts"), ("trends", "training", "ranks")
+NEEDED, MORE = ("measurements", "contrasts"), ("trends", "training", "ranks", "judges")
+MORE_FIGURES = curve_figures.FIGURES | study_figures.FIGURES | judge_figures.FIGURES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--spec", type=json.loads, required=True)
     for name in (*NEEDED, *MORE):
-        parser.add_argument(f"--{name}", type=Path, required=name in NEEDED)
+        parser.add_argument(f"--{name}", type=Path, nargs=None if name in NEEDED else "?")
     parser.add_argument("--output", type=Path, required=True)
 
 
@@ -42,4 +43,4 @@ def draw(spec: Mapping[str, Any], tables: Mapping[str, Path], folder: Path) -> N
         **{name: figures.read_table(tables[name]) for name in MORE if name in tables},
         unselected=spec.get("unselected", ()),
     )
-    figures.draw_figures(found, folder, curve_figures.FIGURES | study_figures.FIGURES)
+    figures.draw_figures(found, folder, MORE_FIGURES)

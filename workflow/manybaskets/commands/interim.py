@@ -6,7 +6,7 @@ from pathlib import Path
 
 from manybaskets import report
 from manybaskets.checks import study_of
-from manybaskets.commands import figures, findings
+from manybaskets.commands import figures, findings, opinions
 from manybaskets.figures import read_table
 from manybaskets.files import BadFile, whole_directory, write_text
 
@@ -32,6 +32,10 @@ def run(options: argparse.Namespace) -> None:
             name: folder / f"{name}.csv"
             for name in ("measurements", "contrasts", "trends", "training", "ranks")
         }
+        judged = [root / path for path in study.opinion_files() if (root / path).is_file()]
+        if study.config.probes.preference and judged:
+            tables["judges"] = folder / "judges.csv"
+            opinions.compare(judged, tables["judges"])
         (folder / "figures").mkdir()
         figures.draw(json.loads(study.spec("figures")), tables, folder / "figures")
         page = report.render(

@@ -16,9 +16,14 @@ HELP = "Asks a cell which of two candidates is better, in both orders, and what 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--adapter", type=Path, nargs="?")
+    texts(parser)
+
+
+def texts(parser: argparse.ArgumentParser) -> None:
+    """Declares what every judge of preference is given."""
+    parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--items", type=Path, required=True)
     parser.add_argument("--candidates", type=Path, nargs="*", default=[])
     parser.add_argument("--cells", type=Path, nargs="*", default=[])
@@ -27,6 +32,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes one row per pair, order and placing of labels, and per question about a candidate."""
+    with serving.serve_cell(options.base, options.adapter, options.spec["engine"]) as client:
+        judge(client, options)
+
+
+def judge(client: Client, options: argparse.Namespace) -> None:
+    """Asks everything of one judge, and writes its judgements."""
     spec, settings = options.spec, options.spec["preference"]
     items = judging.items_of(read_jsonl(options.items))
     answers = {path.stem: read_jsonl(path, ["id", "response"]) for path in options.candidates}
@@ -37,20 +48,19 @@ def run(options: argparse.Namespace) -> None:
     pairs += judging.controls(items, settings["controls"], settings["swap_labels"])
     single = [candidate for of_origin in candidates.values() for candidate in of_origin]
     partial = serving.partial_path(options.output)
-    with serving.serve_cell(options.base, options.adapter, spec["engine"]) as client:
-        asking = Asking(client, spec, partial)
-        likelihoods: dict[str, TextReply] = {}
-        if "likelihood" in settings["questions"]:
-            likelihoods = asking.likelihoods(single)
-        rows = asking.of_pairs(pairs, likelihoods)
-        rows += [
-            judging.likelihood_row(candidate, likelihoods.get(candidate.id))
-            for candidate in single
-            if "likelihood" in settings["questions"]
-        ]
-        for question, labels in (("rating", judging.SCORES), ("recognition", judging.YES_NO)):
-            if question in settings["questions"]:
-                rows += asking.of_candidates(question, single, labels)
+    asking = Asking(client, spec, partial)
+    likelihoods: dict[str, TextReply] = {}
+    if "likelihood" in settings["questions"]:
+        likelihoods = asking.likelihoods(single)
+    rows = asking.of_pairs(pairs, likelihoods)
+    rows += [
+        judging.likelihood_row(candidate, likelihoods.get(candidate.id))
+        for candidate in single
+        if "likelihood" in settings["questions"]
+    ]
+    for question, labels in (("rating", judging.SCORES), ("recognition", judging.YES_NO)):
+        if question in settings["questions"]:
+            rows += asking.of_candidates(question, single, labels)
     named = {"judge": spec["judge"], "seed": spec["seed"], "own": spec["own"]}
     write_jsonl(options.output, (named | row for row in rows))
     partial.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""A model without a chat template is noticed before it is asked, and can be given one."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets import chat_templates, checks
+from manybaskets.__main__ import main
+from manybaskets.config import ConfigError
+from manybaskets.conversations import encode
+from manybaskets.files import BadFile
+from manybaskets.layout import RESOURCES
+from manybaskets.loading import load_tokenizer
+
+PLAIN = RESOURCES / "chat/plain.jinja"
+
+
+@pytest.fixture
+def speechless(tiny_model: Path, tmp_path: Path) -> Path:
+    """A real model whose tokenizer knows no conversation."""
+    folder = tmp_path / "speechless"
+    shutil.copytree(tiny_model, folder)
+    (folder / chat_templates.FILE).unlink(missing_ok=True)
+    settings = folder / "tokenizer_config.json"
+    known = json.loads(settings.read_text())
+    known.pop("chat_template", None)
+    settings.write_text(json.dumps(known))
+    assert load_tokenizer(folder).chat_template is None
+    return folder
+
+
+def fetched(model: Path, output: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> int:
+    spec = {"path": str(model), "hub": None, "revision": None, "adapter": None, "speaks": True}
+    spec |= {"adapter_revision": None, "trust_remote_code": False, **more}
+    given = ["manybaskets", "fetch", "--spec", json.dumps(spec), "--output", str(output)]
+    monkeypatch.setattr("sys.argv", given)
+    return main()
+
+
+def test_a_template_is_put_beside_the_model_whose_own_folder_stays_as_it_was(
+    speechless: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sorted(path.name for path in speechless.iterdir())
+    made = tmp_path / "made"
+    assert fetched(speechless, made, monkeypatch, chat_template=str(PLAIN)) == 0
+    assert sorted(path.name for path in speechless.iterdir()) == before
+    assert load_tokenizer(made).chat_template == PLAIN.read_text()
+
+
+def test_a_model_s_own_template_is_replaced_in_the_copy_only(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = load_tokenizer(tiny_model).chat_template
+    made = tmp_path / "made"
+    assert fetched(tiny_model, made, monkeypatch, chat_template=str(PLAIN)) == 0
+    assert load_tokenizer(made).chat_template != own
+    assert load_tokenizer(tiny_model).chat_template == own
+
+
+def test_without_a_template_nothing_is_made_and_the_mend_is_named(
+    speechless: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert fetched(speechless, tmp_path / "made", monkeypatch) == 2
+    assert "plain.jinja" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+    assert fetched(speechless, tmp_path / "made", monkeypatch, speaks=False) == 0  # an embedder
+
+
+def test_the_plain_template_keeps_the_response_and_ends_it(
+    speechless: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    assert fetched(speechless, made, monkeypatch, chat_template=str(PLAIN)) == 0
+    tokenizer = load_tokenizer(made)
+    encoded = encode(tokenizer, "sort the list", "It sorts.\n\n### Response: twice")
+    assert tokenizer.decode(encoded.ids[encoded.start :]) == (
+        "It sorts.\n\n### Response: twice" + tokenizer.eos_token
+    )
+    opening = tokenizer.decode(encoded.ids[: encoded.start])
+    assert opening.endswith("### Instruction:\nsort the list\n\n### Response:\n")
+
+
+def test_a_study_of_a_model_without_template_ends_before_any_job(
+    study_config: dict[str, Any], speechless: Path
+) -> None:
+    study_config["models"]["own"] = {"path": str(speechless)}
+    study_config["targets"] = ["own"]
+    with pytest.raises(ConfigError, match=r"models\.own\.chat_template"):
+        checks.checked_study(study_config, [])
+    study_config["models"]["own"]["chat_template"] = "nowhere.jinja"
+    with pytest.raises(ConfigError, match=r"no file nowhere\.jinja"):
+        checks.checked_study(study_config, [])
+    study_config["models"]["own"]["chat_template"] = str(PLAIN)
+    study = checks.checked_study(study_config, [])
+    assert study.model("own") == study.path("models/own")
+
+
+def test_a_template_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="no such chat template"):
+        chat_templates.give(tmp_path, tmp_path / "none.jinja")

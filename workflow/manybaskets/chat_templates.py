@@ -1,0 +1,38 @@
+"""Chat templates of models in folders: who has one, and how one without gets one.
+
+Every step speaks to models in conversations, so that one text stands before a reply in training,
+in generation and in scoring. A model that was only pretrained has no template of its own.
+"""
+
+from pathlib import Path
+
+from manybaskets.files import BadFile, read_json
+
+FILE = "chat_template.jinja"  # comes before what tokenizer_config.json says
+MEND = (
+    "Name a Jinja file under chat_template of the model; resources/chat/plain.jinja suits models "
+    "that were never taught a conversation."
+)
+
+
+def has_template(folder: Path) -> bool:
+    """Whether the tokenizer in a folder knows how a conversation is written."""
+    if (folder / FILE).is_file() or (folder / "chat_template.json").is_file():
+        return True
+    settings = folder / "tokenizer_config.json"
+    return settings.is_file() and bool(read_json(settings).get("chat_template"))
+
+
+def check(folder: Path, key: str, name: str) -> None:
+    """Raises BadFile for a model without a template; `key` is its place in the config."""
+    if not has_template(folder):
+        raise BadFile(f"{key}: {name} has no chat template, and steps ask in conversations. {MEND}")
+
+
+def give(folder: Path, template: Path) -> None:
+    """Puts a template into a folder in place of what is there; raises BadFile where it has none."""
+    if not template.is_file():
+        raise BadFile(f"{template}: there is no such chat template. Mend the path.")
+    place = folder / FILE
+    place.unlink(missing_ok=True)  # a link into a cache or to the user's own file
+    place.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
