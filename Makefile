@@ -5,13 +5,15 @@
 # make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
 # make bench-scale    planning and gathering of a study of 10,000 cells
 # make bench-collapse what the collapse probe costs
+# make test-presets   every preset for real at micro scale (6 minutes each on two cores)
+# make docs    the guide as a site: docs/_build/index.html
 # make lint    formatting, linting, types
 # make audit   known vulnerabilities of what the locks name
 # make locks   regenerates envs/*.txt from envs/*.in
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-unit test-cluster test-faults bench-engine bench-scale bench-collapse lint audit locks schema
+.PHONY: setup study test test-unit test-cluster test-faults test-presets bench-engine bench-scale bench-collapse docs lint audit locks schema
 
 setup: .venv/.ready
 
@@ -23,7 +25,7 @@ study: setup
 	@python -m manybaskets summary --contrasts results/docs/findings/contrasts.csv --report results/docs/report.html
 
 test: setup
-	python -m pytest tests --ignore tests/cluster --ignore tests/faults --durations=10
+	python -m pytest tests --ignore tests/cluster --ignore tests/faults --ignore tests/presets --durations=10
 
 test-cluster: setup
 	bash tests/cluster/install.sh
@@ -31,6 +33,12 @@ test-cluster: setup
 
 test-faults: setup
 	python -m pytest tests/faults --durations=5
+
+test-presets: setup
+	python -m pytest tests/presets --durations=5
+
+docs: setup
+	uv tool run --with-requirements envs/docs.txt --from sphinx sphinx-build -q -W -b html docs docs/_build
 
 test-unit: setup
 	python -m pytest tests/unit

@@ -14,7 +14,7 @@ from manybaskets.files import BadFile
 from manybaskets.layout import RESOURCES
 
 EGGS = RESOURCES / "reference" / "eggs.csv"
-PRIMARY = {"collapse": ("nll", "test")}
+PRIMARY = {"collapse": ("eggs_perplexity", "test")}
 
 
 def study(folder: Path, target: str = "wren", noise: float = 0.01, **means: float) -> Path:
@@ -24,7 +24,7 @@ def study(folder: Path, target: str = "wren", noise: float = 0.01, **means: floa
         {"study": "s", "target": target, "mix": mix, "seed": seed, "generation": 0}
         | {
             "probe": "collapse",
-            "metric": "nll",
+            "metric": "eggs_perplexity",
             "item_set": "test",
             "value": mean + draw.normal(0, noise),
         }
@@ -93,7 +93,7 @@ def test_published_numbers_say_a_direction(tmp_path: Path) -> None:
     of_8b = found[found["target_b"] == "8B"].set_index(["mix", "against"])
     assert (of_8b["conclusion"] == "agree").all()  # their order: human, multi, vanilla, single
     assert of_8b["between"].isna().all() and not of_8b["differ"].any()
-    assert of_8b.loc[("multi", "single"), "difference_b"] == pytest.approx(5.58483 - 8.53644)
+    assert of_8b.loc[("multi", "single"), "difference_b"] == pytest.approx(6.87563 - 11.0393)
 
 
 def test_more_harm_stands_for_fewer_refusals() -> None:
@@ -103,19 +103,90 @@ def test_more_harm_stands_for_fewer_refusals() -> None:
 
 def test_the_published_numbers_are_those_recorded(shared_data: Path) -> None:
     ours = pd.read_csv(EGGS).set_index(["target", "metric", "item_set", "mix"])["value"]
-    theirs = pd.read_csv(shared_data / "eggs" / "exp1_perplexity_on_human_text.csv")
+    folder = shared_data / "eggs"
+
+    def mix_of(condition: str, tier: Any) -> str:
+        return condition if tier in ("", "small") or pd.isna(tier) else f"{condition}-{tier}"
+
+    checked = []
+    theirs = pd.read_csv(folder / "exp1_perplexity_on_human_text.csv")
     for row in theirs.to_dict("records"):
-        mix = row["condition"].partition("_")[0]
-        found = ours[row["target"], "nll", "test", mix]
-        assert found == pytest.approx(row["clean_median"], abs=6e-4)
-    preference = pd.read_csv(shared_data / "eggs" / "exp3_pairwise_preference_8b.csv")
-    for row in preference.to_dict("records"):
-        for metric, column in (
-            ("self_preference_bias", "SPB_derived"),
-            ("synthetic_preference", "PSB_derived"),
-        ):
-            found = ours["8B", metric, "pairs", row["judge_condition"]]
-            assert found == pytest.approx(row[column], abs=5e-4)
+        condition, _, tier = row["condition"].partition("_")
+        which = (row["target"], "eggs_perplexity", "test", mix_of(condition, tier))
+        checked.append((which, row["clean_mean"]))
+    theirs = pd.read_csv(folder / "authors_perplexity_stats_no_outliers.csv")
+    names = {"Vanilla (None)": "vanilla", "Multi-Source": "multi", "Single-Source": "single"}
+    for row in theirs.to_dict("records"):
+        condition = names.get(row["Finetuning Data"], "human")
+        tier = str(row["Finetuning Data Size"]).lower().replace("nan", "")
+        checked.append(
+            ((row["Model Size"], "eggs_perplexity", "own", mix_of(condition, tier)), row["Mean"])
+        )
+    for row in pd.read_csv(folder / "exp2_quality.csv").to_dict("records"):
+        attack = {"RB": "direct", "RBJ": "persona"}[row["prompt_set"]]
+        item_set = f"decline/{attack}/llama-70b"
+        mix = mix_of(row["condition"], row["data_tier"])
+        checked.append(((row["target"], "quality", item_set, mix), row["mean"]))
+    for row in pd.read_csv(folder / "exp3_pairwise_preference_8b.csv").to_dict("records"):
+        mix = row["judge_condition"]
+        columns = {"self_preference_bias": "SPB_derived", "synthetic_preference": "PSB_derived"}
+        for metric, column in columns.items():
+            checked.append((("8B", metric, "pairs", mix), row[column]))
+        checked.append((("8B", "preference", "llama-8b", mix), row["llama"]))
+    assert len(checked) == 8 + 12 + 24 + 12
+    for which, value in checked:
+        assert ours[which] == pytest.approx(value, rel=1e-4), which
+
+
+def effects(folder: Path, **names: Any) -> dict[tuple[str, str, str], dict[str, Any]]:
+    found = comparison.effects(comparison.read(folder), comparison.read(EGGS), **names)
+    assert list(found.columns) == list(comparison.EFFECTS)
+    return {(r["target"], r["mix"], r["against"]): r for r in found.to_dict("records")}
+
+
+def test_an_effect_is_inside_the_interval_or_not(tmp_path: Path) -> None:
+    # published for 8B: human 4.338, multi 6.876, vanilla 8.326, single 11.039
+    one = study(tmp_path / "one", "8B", human=4.3, multi=6.84, single=9.0)
+    found = effects(one)
+    assert found["8B", "multi", "human"]["words"] == "same sign, inside the interval"
+    assert found["8B", "multi", "human"]["published"] == pytest.approx(6.87563 - 4.33803)
+    assert found["8B", "single", "human"]["words"] == "same sign, outside the interval"
+    assert found["8B", "single", "human"]["inside"] is False
+    other = study(tmp_path / "two", "8B", human=4.0, single=3.0)
+    assert effects(other)["8B", "single", "human"]["words"].startswith("opposite sign, outside")
+
+
+def test_effects_are_found_under_the_study_s_own_names(tmp_path: Path) -> None:
+    one = study(tmp_path / "one", "big", people=3.6, vanilla=5.9)
+    assert effects(one) == {}
+    found = effects(one, targets={"big": "70B"}, mixes={"people": "human"})
+    assert list(found) == [("big", "vanilla", "people")]
+    assert found["big", "vanilla", "people"]["published"] == pytest.approx(5.93779 - 3.67558)
+
+
+def test_what_stands_in_for_a_number_gives_way_to_the_number_s_own() -> None:
+    published = comparison.read(EGGS)
+    harm = {"metric": "harmfulness", "item_set": "decline/direct/llama-70b", "difference": 1.5}
+    refusals = {"metric": "refusal_rate", "item_set": "decline/direct", "difference": -0.4}
+    base = {"target": "8B", "probe": "robustness", "mix": "human", "against": "vanilla"}
+    base |= {"ci_low": 1.0, "ci_high": 2.5, "decided": True, "family": "primary"}
+    both = comparison.own(pd.DataFrame([{**base, **harm}, {**base, **refusals}]))
+    found = comparison.effects(both, published)
+    assert list(found["metric"]) == ["harmfulness"]
+    assert list(found["words"]) == ["same sign, inside the interval"]
+    alone = comparison.effects(both[both["metric"] == "refusal_rate"], published)
+    assert list(alone["words"]) == ["same sign, another unit"]
+
+
+def test_one_seed_has_no_interval_and_no_value_no_sign() -> None:
+    base = {"target": "8B", "probe": "preference", "metric": "self_preference_bias"}
+    base |= {"item_set": "pairs", "against": "vanilla", "family": "primary", "decided": False}
+    base |= {"ci_low": np.nan, "ci_high": np.nan}
+    rows = [{**base, "mix": "human", "difference": -0.1}, {**base, "mix": "multi"}]
+    found = comparison.effects(comparison.own(pd.DataFrame(rows)), comparison.read(EGGS))
+    assert list(found["words"]) == ["same sign, no interval", "no value here"]
+    assert list(found["same_sign"]) == [True, None]
+    assert found["inside"].isna().all()
 
 
 @pytest.mark.parametrize(

@@ -328,3 +328,60 @@ def test_a_selection_reads_back_as_it_was_written(study_config: dict[str, Any]) 
     loaded = validation.load(study_config, "my.yaml")
     again = validation.load(json.loads(loaded.model_dump_json()), "study.json")
     assert again == loaded
+
+
+def test_null_takes_a_name_away(study_config: dict[str, Any]) -> None:
+    study_config["sources"]["gone"] = None
+    study_config["mixes"]["gone"] = None
+    study_config["mixes"]["multi"]["origins"] |= {"wren": None, "finch": 1.0}
+    loaded = validation.load(study_config, "my.yaml")
+    assert set(loaded.sources) == {"wren", "finch"}
+    assert "gone" not in loaded.mixes
+    assert loaded.mixes["multi"].origins == {"finch": 1.0}
+
+
+def test_null_where_it_has_a_meaning_keeps_it(study_config: dict[str, Any]) -> None:
+    study_config["probes"] = {"robustness": None, "collapse": {"embedder": None}}
+    loaded = validation.load(study_config, "my.yaml")
+    assert loaded.probes.robustness is None
+    assert loaded.probes.collapse and loaded.probes.collapse.embedder is None
+
+
+def test_a_target_and_a_model_may_have_settings_of_their_own(study_config: dict[str, Any]) -> None:
+    study_config["training"] = {"rank": 8, "of": {"wren": {"rank": 4, "batch_size": 2}}}
+    study_config["engine"] = {"of": {"finch": {"devices": 4}}}
+    loaded = validation.load(study_config, "my.yaml")
+    assert loaded.training.of_target("wren").rank == 4
+    assert loaded.training.of_target("other").rank == 8
+    assert loaded.training.of_target("wren").of == {}
+    assert loaded.engine.of_model("finch").devices == 4
+    assert loaded.engine.of_model("wren").devices == loaded.engine.devices == 1
+    assert loaded.engine.most_devices == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("training.of", {"wren": {"rnak": 4}}, "of.wren.rnak"),
+        ("training.of", {"wren": {"rank": "high"}}, "of.wren.rank"),
+        ("training.of", {"lark": {"rank": 4}}, "no target named 'lark'"),
+        ("engine.of", {"wren": {"keep_alive": 4}}, "only devices, dtype"),
+        ("engine.of", {"lark": {"devices": 4}}, "no model named 'lark'"),
+        ("mixes.multi.targets", ["finch"], "no target named 'finch'"),
+        ("probes.preference.sources", ["lark"], "no source named 'lark'"),
+        ("reference", {"table": "eggs", "mixes": {"lark": "single"}}, "no mix named 'lark'"),
+        ("reference", {"table": "eggs", "targets": {"lark": "8B"}}, "no target named 'lark'"),
+        ("dataset.splits", "scikit-learn", "docs has splits of its own"),
+        ("probes.preference.texts", {"hub": "org/name"}, "hub needs revision"),
+    ],
+)
+def test_what_is_wrong_with_a_part_of_its_own_is_said(
+    study_config: dict[str, Any], key: str, value: Any, said: str
+) -> None:
+    assert said in message(changed(study_config, key, value))
+
+
+def test_a_name_stands_for_a_table_of_published_numbers(study_config: dict[str, Any]) -> None:
+    study_config["reference"] = "eggs"
+    reference = validation.load(study_config, "my.yaml").reference
+    assert reference is not None and reference.table == "eggs"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.model_selection import train_test_split
 
 from manybaskets import dataset
 from manybaskets.files import BadFile
@@ -85,3 +86,64 @@ def test_an_empty_field_is_named_with_its_row(tmp_path: Path) -> None:
     path.write_text('{"q": "a", "a": "b"}\n{"q": "c", "a": " "}\n')
     with pytest.raises(BadFile, match="row 2: the field 'a' is empty"):
         dataset.read_human_rows(path, "q", "a", None)
+
+
+def test_a_context_stands_before_the_prompt_where_there_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        '{"q": "Who?", "a": "He.", "c": "A text. "}\n{"q": "Why?", "a": "So.", "c": ""}\n'
+    )
+    rows = dataset.read_human_rows(path, "q", "a", None, "c")
+    assert [row["prompt"] for row in rows] == ["A text.\n\nWho?", "Why?"]
+
+
+def test_duplicates_stay_where_they_are_to() -> None:
+    rows = [*ROWS, *ROWS]
+    splits = dataset.from_rows(rows, None, 160, 40, 0, duplicates="keep")
+    assert splits.duplicates == 0
+    assert len({row["id"] for row in splits.train + splits.test}) == 200
+
+
+def test_splits_are_those_of_scikit_learn_row_for_row() -> None:
+    splits = dataset.from_rows(ROWS, None, 81, 19, 42, splits="scikit-learn")
+    strata = [row["stratum"] for row in ROWS]
+    numbers = list(range(len(ROWS)))
+    train, test = train_test_split(numbers, test_size=19, random_state=42, stratify=strata)
+    half, _ = train_test_split(
+        train, test_size=0.5, random_state=42, stratify=[strata[n] for n in train]
+    )
+    first, second = train_test_split(
+        half, test_size=0.5, random_state=42, stratify=[strata[n] for n in half]
+    )
+    assert [row["prompt"] for row in splits.test] == [ROWS[n]["prompt"] for n in test]
+    for quarter, expected in ((1, first), (2, second)):
+        found = [row["prompt"] for row in splits.train if row["quarter"] == quarter]
+        assert found == [ROWS[n]["prompt"] for n in expected]
+    sizes = Counter(row["quarter"] for row in splits.train)
+    assert sum(sizes.values()) == 81 and max(sizes.values()) - min(sizes.values()) <= 1
+
+
+def test_the_rows_of_the_eggs_study_fall_into_quarters_of_their_sizes() -> None:
+    shares = (2493, 1460, 1423, 1181, 1176, 1003, 791, 473)
+    rows = [
+        {"prompt": "p", "response": "r", "stratum": f"c{category}"}
+        for category, share in enumerate(shares)
+        for _ in range(round(share * 1.5011))
+    ]
+    rows = (rows + rows[:20])[:15_011]
+    splits = dataset.from_rows(rows, None, 13_509, 1_502, 42, "scikit-learn", "keep")
+    sizes = Counter(row["quarter"] for row in splits.train)
+    assert [sizes[quarter] for quarter in (1, 2, 3, 4)] == [3377, 3377, 3377, 3378]
+    assert len(splits.test) == 1_502
+
+
+def test_judged_texts_are_drawn_with_a_seed() -> None:
+    rows = [{"id": str(i), **row} for i, row in enumerate(ROWS)]
+    items = dataset.judged_texts(rows, "Sum it up.\n{text}", 10, seed=1)
+    assert items == dataset.judged_texts(rows, "Sum it up.\n{text}", 10, seed=1)
+    others = dataset.judged_texts(rows, "Sum it up.\n{text}", 10, seed=2)
+    assert [item["text"] for item in items] != [item["text"] for item in others]
+    assert items[0]["request"] == f"Sum it up.\n{items[0]['text']}"
+    assert items[0]["human"].startswith("answer")
+    with pytest.raises(BadFile, match="101 texts are asked for, but only 100"):
+        dataset.judged_texts(rows, "{text}", 101, seed=1)

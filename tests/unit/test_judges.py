@@ -34,6 +34,15 @@ def shares(text: str, places: list[int], *values: dict[str, float]) -> Reply:
     return reply(text, scores)
 
 
+def test_a_judge_is_greedy_unless_it_is_to_sample() -> None:
+    (question,) = KINDS["rubric"].asked("p", "r", {"rubric": "{prompt} {response}"})
+    greedy, sampled = question.request("a", 8), question.request("a", 8, 0.7, 0.9)
+    assert (greedy.temperature, greedy.seed) == (0, 0)
+    assert (sampled.temperature, sampled.top_p) == (0.7, 0.9)
+    assert sampled.seed == question.request("a", 8, 0.7).seed
+    assert sampled.seed != question.request("b", 8, 0.7).seed
+
+
 def test_the_rubric_s_score_is_strongreject_s() -> None:
     found = verdict("rubric", "1.a fine\n1.b 0\n2.a good\n2.b 5\n3.a so\n3.b 4")
     assert (found["refused"], found["convincing"], found["specific"]) == (0, 5, 4)

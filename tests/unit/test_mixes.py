@@ -48,6 +48,12 @@ def test_each_quarter_gives_equally_many_prompts() -> None:
     assert sorted(counts.values()) == [10, 10, 11, 11]
 
 
+def test_a_larger_quarter_gives_the_row_that_is_left_over() -> None:
+    rows = [{"id": str(n), "quarter": 1 + n % 4} for n in range(16)] + [{"id": "16", "quarter": 4}]
+    counts = Counter(row["quarter"] for row in mixes.draw(rows, 17, seed=1))
+    assert counts == {1: 4, 2: 4, 3: 4, 4: 5}
+
+
 def test_a_seed_decides_and_another_seed_decides_otherwise() -> None:
     assert assigned(FOUR, "random") == assigned(FOUR, "random")
     assert assigned(FOUR, "random") != assigned(FOUR, "random", seed=2)

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from manybaskets import figures, methods, report, statistics
+from manybaskets import comparison, figures, methods, report, statistics
 from manybaskets.commands import summary
 from manybaskets.config import Mix, StudyConfig
+from manybaskets.layout import reference_table
 from manybaskets.measurements import COLUMNS
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\u2028'\"&amp;"
@@ -381,3 +382,39 @@ def test_every_generation_has_a_card_and_what_diverged_says_so(tmp_path: Path, d
     assert of_chain[0]["composition"]["rows"] == 5
     assert of_chain[1]["composition"]["rows"] == 9
     assert of_chain[1]["training"]["diverged"] == reason
+
+
+def read_back(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """A table as the report gets it."""
+    frame.to_csv(path, index=False)
+    return figures.read_table(path)
+
+
+def test_published_effects_stand_beside_the_study_s(tmp_path: Path, drawn: Path) -> None:
+    base = {"target": "8B", "probe": "collapse", "metric": "eggs_perplexity", "item_set": "test"}
+    base |= {"family": "exploratory", "decided": True, "against": "vanilla"}
+    ours = [
+        {**base, "mix": "human", "difference": -4.1, "ci_low": -4.5, "ci_high": -3.7},
+        {**base, "mix": "single", "difference": -1.0, "ci_low": -2.0, "ci_high": -0.5},
+        {**base, "mix": "multi", "difference": None, "ci_low": None, "ci_high": None},
+    ]
+    contrasted = comparison.own(pd.DataFrame(ours))
+    published = comparison.read(reference_table("eggs"))
+    effects = read_back(comparison.effects(contrasted, published), tmp_path / "comparison.csv")
+    study(tmp_path)
+    text = page(tmp_path, drawn, comparison=effects)
+    assert "Of 3 published effects 1 of 2 that have a value here have the same sign" in text
+    assert "1 of 2 with an interval and the same unit lie inside it" in text
+    for words in ("same sign, inside", "opposite sign, outside", "no value here", "no value</td>"):
+        assert words in text
+    assert "perplexity of human test responses, mean without outliers" in text
+    assert ">nan<" not in text
+    assert 'id="published"' not in page(tmp_path, drawn)
+
+
+def test_pooled_tests_are_named(tmp_path: Path, drawn: Path) -> None:
+    row = {"target": "wren", "probe": "collapse", "metric": "bits_per_byte", "item_set": "test"}
+    row |= {"test": "Levene", "mix": "", "against": "", "statistic": 1.5, "p": 0.2, "basis": "b"}
+    pooled = read_back(pd.DataFrame([row | {"p_bonferroni": None}]), tmp_path / "pooled.csv")
+    study(tmp_path)
+    assert "<td>Levene</td><td>all</td>" in page(tmp_path, drawn, pooled=pooled)

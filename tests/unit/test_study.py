@@ -58,6 +58,33 @@ def test_every_target_has_vanilla_and_every_mix_for_every_seed(
     assert cells[0].path == "cells/wren/vanilla/seed=1"
 
 
+def test_a_mix_may_be_for_some_targets_alone(study_config: dict[str, Any]) -> None:
+    found = study(study_config, targets=["wren", "finch"], mixes__multi__targets=["finch"])
+    assert found.mixes_of("wren") == ["vanilla", "human", "single"]
+    assert found.mixes_of("finch") == ["vanilla", "human", "single", "multi"]
+    assert ("wren", "multi") not in {(cell.target, cell.mix) for cell in found.cells}
+    assert json.loads(found.spec("findings"))["only"] == {"multi": ["finch"]}
+
+
+def test_texts_of_the_judges_own_are_the_dataset_s_job(study_config: dict[str, Any]) -> None:
+    texts = {"hub": "org/news", "revision": "abc", "request": "eggs-summary"}
+    found = study(study_config, probes__preference__texts=texts)
+    described = json.loads(found.spec("dataset"))["texts"]
+    assert (described["hub"], described["items"]) == ("org/news", 25)  # 24 controls and one
+    assert list(described["template"]) == ["prompts/eggs-summary.txt"]
+    assert found.judged_task() == "summarize"
+    assert found.judged_items().endswith("items.jsonl")
+    assert json.loads(study(study_config).spec("dataset"))["texts"] is None
+
+
+def test_a_model_is_served_with_settings_of_its_own(study_config: dict[str, Any]) -> None:
+    found = study(study_config, engine__of={"wren": {"devices": 4, "max_model_len": 64}})
+    engine = json.loads(found.spec("respond", **CELL))["engine"]
+    assert (engine["devices"], engine["max_model_len"]) == (4, 64)
+    other = json.loads(found.spec("candidates", source="finch"))["engine"]
+    assert other["devices"] == 1
+
+
 def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
     spec = study(study_config).spec("train", **CELL)
     assert spec == json.dumps(json.loads(spec), sort_keys=True, separators=(",", ":"))
@@ -96,6 +123,13 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"mixes__best__select__samples": 4}, {"generate", "verify", "select"}),
         ({"mixes__best__select__top": 0.2}, {"generate", "verify", "select"}),
         ({"training__threads": 2}, {"train", "score", "optimise"}),
+        ({"training__loss": "text"}, {"train"}),
+        ({"training__of": {"wren": {"epochs": 1}}}, {"train"}),
+        ({"mixes__single__targets": ["wren"]}, set()),
+        ({"reference": "eggs"}, set()),
+        ({"probes__preference__sources": ["wren"]}, {"judge"}),
+        ({"probes__preference__templates": {"pair": "eggs-pair"}}, {"judge"}),
+        ({"probes__preference__templates": {"rating": "eggs-rating"}}, set()),
     ],
 )
 def test_a_change_touches_exactly_the_jobs_that_depend_on_it(

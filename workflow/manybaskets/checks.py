@@ -25,7 +25,7 @@ from manybaskets.config import (
     Training,
 )
 from manybaskets.files import BadFile, read_json, read_jsonl
-from manybaskets.layout import REPOSITORY
+from manybaskets.layout import REPOSITORY, RESOURCES
 from manybaskets.requesting import read_requests
 from manybaskets.study import Study
 
@@ -50,6 +50,10 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     except ConfigError as error:
         others = f"{error} Attacks that are no template: {', '.join(FAMILIES)}."
         problems.append(("probes.robustness.attacks", others))
+    try:
+        study.preference_texts()
+    except ConfigError as error:
+        problems.append(("probes.preference", str(error)))
     if problems:
         raise ConfigError("\n".join(f"{name}: {key}: {text}" for key, text in problems))
     return study
@@ -118,7 +122,8 @@ def expected_bytes(study: Study) -> int:
         weights = _weights(Path(model.path)) if model.path else 8 * MIB
         # A LoRA adapter has about 1/200 of the weights at rank 16, proportionally otherwise.
         adapters = sum(c.target == name and c.mix != VANILLA for c in study.cells)
-        total += int(adapters * max(weights / 200 * config.training.rank / 16, MIB))
+        rank = config.training.of_target(name).rank
+        total += int(adapters * max(weights / 200 * rank / 16, MIB))
     return total
 
 
@@ -165,7 +170,8 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 f"models.{name}.chat_template",
                 f"there is no file {model.chat_template}. Mend the path.",
             )
-    yield from _training(config.training)
+    for training in (config.training, *map(config.training.of_target, config.training.of)):
+        yield from _training(training)
     if len(study.vocabularies) > 1:
         yield (
             "models",
@@ -212,6 +218,18 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
     """Problems of the study's own files, each under the key that names the file."""
     config = study.config
     yield from _rubrics(config)
+    if table := study.reference_file():
+        known = sorted(path.stem for path in (RESOURCES / "reference").glob("*.csv"))
+        if not table.is_file():
+            text = f"there is no table '{table}'. Known: {', '.join(known)}; or give a path."
+            yield "reference.table", text
+    preference = config.probes.preference
+    if preference and preference.texts and preference.texts.file:
+        texts = preference.texts
+        try:
+            dataset.read_human_rows(Path(texts.file or ""), **texts.fields.model_dump())
+        except BadFile as error:
+            yield "probes.preference.texts.file", str(error)
     if config.probes.robustness:
         yield from _robustness(study, config.probes.robustness)
     prompts = None
@@ -235,7 +253,15 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
         try:
             fields = settings.fields
             human = dataset.read_human_rows(Path(settings.file or ""), **fields.model_dump())
-            splits = dataset.from_rows(human, prompts, settings.train, settings.test, settings.seed)
+            splits = dataset.from_rows(
+                human,
+                prompts,
+                settings.train,
+                settings.test,
+                settings.seed,
+                settings.splits,
+                settings.duplicates,
+            )
         except BadFile as error:
             yield "dataset.file", str(error)
             return

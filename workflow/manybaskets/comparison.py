@@ -1,10 +1,11 @@
 """Two studies side by side, or a study and published numbers: which conclusions agree.
 
 A conclusion is a contrast: which of two mixes has more of a metric. Published numbers are one value
-per condition; they say a direction and no more.
+per condition: they say a direction, and where their unit is ours a size, not how sure it is.
 """
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,15 @@ from manybaskets.files import BadFile
 CONTRASTS = Path("findings/contrasts.csv")
 KEY = ("probe", "metric", "item_set", "mix", "against")
 TEXT = ("target", *KEY, "family", "verdict")
-PUBLISHED = ("target", "mix", "probe", "metric", "item_set", "sign", "value", "quantity", "source")
+PUBLISHED = (
+    *("target", "mix", "probe", "metric", "item_set", "sign", "unit", "value"),
+    *("quantity", "source"),
+)
+SAME_UNIT = "same"  # a published value in the unit of our metric; else it stands for it by its sign
+EFFECTS = (
+    *("target", *KEY, "published", "difference", "ci_low", "ci_high", "same_sign", "inside"),
+    *("primary", "words", "quantity", "source"),
+)
 AGREE, CONTRADICT, OPEN = "agree", "contradict", "open"
 
 
@@ -43,8 +52,15 @@ def read(place: Path) -> pd.DataFrame:
     for name in ("difference", "ci_low", "ci_high"):
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
     frame["decided"] = frame["decided"] == "True"
-    frame["primary"] = frame["family"] == "primary"
-    return frame.assign(published=False)
+    return own(frame)
+
+
+def own(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """Contrasts of a study in the form that is compared."""
+    primary = contrasts["family"] == "primary"
+    return contrasts.assign(
+        primary=primary, published=False, unit=SAME_UNIT, quantity="", source=""
+    )
 
 
 def compare(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -72,6 +88,79 @@ def compare(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(
         ["primary", *columns[:7]], ascending=[False] + [True] * 7, kind="stable", ignore_index=True
     )
+
+
+def effects(
+    contrasts: pd.DataFrame,
+    published: pd.DataFrame,
+    targets: Mapping[str, str] | None = None,
+    mixes: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Every published effect that a study has a contrast of, in the study's direction.
+
+    `contrasts` and `published` as `read` gives them; `targets` and `mixes` say what the table of
+    published numbers calls the study's, where that is otherwise. Columns EFFECTS. `same_sign`:
+    whether both differences have one sign; `inside`: whether the published one lies in the
+    study's interval, where it has one and the unit is the same. Either is missing where it cannot
+    be said. A published number that stands for another metric is left out where the study has the
+    number's own.
+    """
+    theirs = _renamed(_renamed(published, ["target"], targets), ["mix", "against"], mixes)
+    known = _both_ways(theirs).drop(columns=["primary", "published", "decided", "mirrored"])
+    found = contrasts.merge(known, on=["target", *KEY], suffixes=("", "_published"))
+    same = found["unit_published"] == SAME_UNIT
+    number = ["target", "mix", "against", "quantity_published"]
+    valued = found.loc[same & found["difference"].notna(), number].itertuples(index=False)
+    own = {tuple(row) for row in valued}
+    stands_in = [tuple(row) in own for row in found[number].itertuples(index=False)]
+    found = found[same | ~np.array(stands_in, dtype=bool)]
+    rows = [_effect(row) for row in found.to_dict("records")]
+    frame = pd.DataFrame(rows, columns=list(EFFECTS))
+    order = ["primary", "target", *KEY]
+    ascending = [name != "primary" for name in order]
+    return frame.sort_values(order, ascending=ascending, kind="stable", ignore_index=True)
+
+
+def _effect(row: dict[Any, Any]) -> dict[str, Any]:
+    ours, theirs = row["difference"], row["difference_published"]
+    low, high = row["ci_low"], row["ci_high"]
+    same_sign: bool | None = None
+    inside: bool | None = None
+    if math.isnan(ours):
+        words = "no value here"
+    else:
+        same_sign = bool(np.sign(ours) == np.sign(theirs))
+        words = "same sign" if same_sign else "opposite sign"
+        if row["unit_published"] != SAME_UNIT:
+            words += ", another unit"
+        elif math.isnan(low) or math.isnan(high):
+            words += ", no interval"
+        else:
+            inside = bool(low <= theirs <= high)
+            words += f", {'inside' if inside else 'outside'} the interval"
+    named = {name: row[name] for name in ("target", *KEY, "difference", "ci_low", "ci_high")}
+    return named | {
+        "published": theirs,
+        "same_sign": same_sign,
+        "inside": inside,
+        "primary": bool(row["primary"]),
+        "words": words,
+        "quantity": row["quantity_published"],
+        "source": row["source_published"],
+    }
+
+
+def _renamed(
+    published: pd.DataFrame, columns: list[str], ours: Mapping[str, str] | None
+) -> pd.DataFrame:
+    """Published contrasts under the study's names; those of several of ours stand several times."""
+    names: dict[str, list[str]] = {}
+    for name, theirs in (ours or {}).items():
+        names.setdefault(theirs, []).append(name)
+    for column in columns:
+        called = published[column].map(lambda name: names.get(name, [name]))
+        published = published.assign(**{column: called}).explode(column, ignore_index=True)
+    return published
 
 
 def _row(row: dict[Any, Any]) -> dict[str, Any]:
@@ -124,7 +213,7 @@ def _published(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
         frame["value"] = frame["value"].astype(float) * frame["sign"].astype(float)
     except ValueError as error:
         raise BadFile(f"{path}: value and sign must be numbers ({error}).") from None
-    names = ["target", "probe", "metric", "item_set"]
+    names = ["target", "probe", "metric", "item_set", "unit", "quantity", "source"]
     rows = []
     for which, of_metric in frame.groupby(names, sort=False):
         values = dict(zip(of_metric["mix"], of_metric["value"], strict=True))
@@ -140,6 +229,7 @@ def _published(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
 def _both_ways(frame: pd.DataFrame) -> pd.DataFrame:
     """Each contrast and its mirror image, so that the order of a pair makes no difference."""
     names = ["target", *KEY, "difference", "ci_low", "ci_high", "decided", "primary", "published"]
+    names += ["unit", "quantity", "source"]
     straight = frame[names].assign(mirrored=False)
     mirror = straight.rename(columns={"mix": "against", "against": "mix"})
     mirror = mirror.assign(

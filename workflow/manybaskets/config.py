@@ -7,12 +7,33 @@ The JSON schema in `workflow/schemas/` is generated from these models. What one 
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from manybaskets import extensions
 
 HUMAN, VANILLA, MINILM = "human", "vanilla", "minilm"
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _without_nulls(value: Any) -> Any:
+    """Entries of null are none: a config on top of another takes an entry away with null."""
+    if not isinstance(value, dict):
+        return value
+    return {name: entry for name, entry in value.items() if entry is not None}
+
+
+# Sections by the names that a study gives them.
+NoNulls = BeforeValidator(_without_nulls)
 
 
 class ConfigError(ValueError):
@@ -47,6 +68,9 @@ class RowFields(Section):
     response: str = "response"
     stratum: str | None = None
     """Field by which splits are stratified, for example a category."""
+    context: str | None = None
+    """Field of a text that the prompt is about; where it is not empty it stands before the prompt,
+    with an empty line between, as in the Eggs study."""
 
 
 class Dataset(Section):
@@ -67,6 +91,12 @@ class Dataset(Section):
     """Which files of the hub dataset are fetched, as patterns; all of its data by default."""
     fields: RowFields = RowFields()
     task: Literal["instruct", "summarize"] = "instruct"
+    splits: Literal["interleaved", "scikit-learn"] = "interleaved"
+    """How rows of a file or the hub are split, stratified either way. `scikit-learn`: by its
+    `train_test_split`, into train and test, and twice into halves, row for row as the Eggs study
+    does."""
+    duplicates: Literal["drop", "keep"] = "drop"
+    """Whether a prompt that stands twice counts once, or stays, as in the Eggs study."""
     train: Count = 1200
     """Rows set apart for fine-tuning, in four equal quarters."""
     test: Count = 240
@@ -86,7 +116,7 @@ class Dataset(Section):
             )
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the dataset, so that it is pinned")
-        if self.train % 4:
+        if self.train % 4 and self.splits == "interleaved":
             raise ValueError(f"train must be a multiple of 4 (quarters); found {self.train}")
         return self
 
@@ -238,6 +268,10 @@ class Select(Section):
     """Keep the best of so many responses to each prompt."""
     threshold: float | None = None
     """Keep rows of at least this score."""
+    operator: str | None = None
+    """Keep what an operator of one's own passes: a module under `operators/`."""
+    value: float | None = None
+    """What the operator is told."""
     verifier: Verifier
     samples: int | None = Field(None, ge=1)
     """Responses of the source to each prompt, from which rows are kept; by default as many as the
@@ -255,9 +289,15 @@ class Select(Section):
     def _one_rule(self) -> "Select":
         given = [n for n in ("correct", "top", "best_of", "threshold") if getattr(self, n)]
         given += ["threshold"] if self.threshold == 0 else []
+        given += ["operator"] if self.operator else []
+        if self.operator and self.operator not in extensions.names("operators"):
+            known = ", ".join(extensions.names("operators")) or "none"
+            raise ValueError(f"there is no operator '{self.operator}'. Known: {known}")
+        if self.value is not None and not self.operator:
+            raise ValueError("value is for an operator; remove it, or name one")
         if len(given) != 1:
             raise ValueError(
-                "needs exactly one of correct, top, best-of, threshold; "
+                "needs exactly one of correct, top, best-of, threshold, operator; "
                 f"found {', '.join(given) or 'none'}"
             )
         if self.correct and self.verifier.accepts_from is None:
@@ -325,7 +365,7 @@ class Loop(Section):
 class Mix(Section):
     """The recipe of a training set."""
 
-    origins: dict[str, Share] = Field(min_length=1)
+    origins: Annotated[dict[str, Share], NoNulls] = Field(min_length=1)
     """Share of each origin: a source's name, or `human`. Shares sum to 1."""
     assign: Literal["quarters", "random"] = "random"
     """Which prompts an origin answers. `quarters`: the quarters of the prompts in order, as the
@@ -336,6 +376,9 @@ class Mix(Section):
     rows that every generation writes, too."""
     loop: Loop | None = None
     """Makes a chain of the mix, in which models are trained on each other's text."""
+    """Which responses are kept; by default, and with `all`, every usable one."""
+    targets: list[str] | None = Field(None, min_length=1)
+    """The targets that are fine-tuned on it; by default all."""
 
     @field_validator("select", mode="before")
     @classmethod
@@ -346,6 +389,21 @@ class Mix(Section):
     def samples(self) -> int:
         """Responses of a source to each of its prompts."""
         return self.select.responses if self.select else 1
+
+
+def _one(section: "Training | Engine", name: str) -> dict[str, Any]:
+    """The values of a section with `of`, for one name."""
+    return {**section.model_dump(exclude={"of"}), **section.of.get(name, {})}
+
+
+def _overridden(section: "Training | Engine", name: str) -> None:
+    """Raises ValueError where the values of a name under `of` are none of the section's."""
+    try:
+        type(section).model_validate(_one(section, name))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise ValueError(f"of.{name}.{key}: {problem['msg']}") from None
 
 
 class Generation(Section):
@@ -385,6 +443,8 @@ class Training(Section):
     """Times that rows are taken before a step: a step has batch_size × accumulation rows."""
     max_length: Count = 256
     """Tokens of prompt and response together; what is longer is cut, and loses its end."""
+    loss: Literal["response", "text"] = "response"
+    """What is learned: the response, or the whole text with the prompt, as in the Eggs study."""
     threads: Count = 1
     """CPU threads of a training process: part of the result, so fixed by the study."""
     quantization: Literal["nf4", "int8"] | None = None
@@ -411,6 +471,23 @@ class Training(Section):
     before the first step."""
     liger: bool = False
     """Whether Liger's fused kernels are used (package liger-kernel, GPUs): less memory and time."""
+    of: Annotated[dict[str, dict[str, Any]], NoNulls] = {}
+    """By target: keys of this section that are otherwise for it."""
+
+    def of_target(self, target: str) -> "Training":
+        """The settings of one target."""
+        return Training.model_validate(_one(self, target))
+
+    @property
+    def most_devices(self) -> int:
+        """GPUs of the training that takes most of them."""
+        return max([self.devices, *(self.of_target(target).devices for target in self.of)])
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Training":
+        for target in self.of:
+            _overridden(self, target)
+        return self
 
 
 class Engine(Section):
@@ -427,6 +504,30 @@ class Engine(Section):
     kv_cache_gib: float = Field(0.5, gt=0)
     keep_alive: float = Field(90, ge=0)
     """Seconds without a client after which an engine ends."""
+    of: Annotated[dict[str, dict[str, Any]], NoNulls] = {}
+    """By model: `devices`, `dtype`, `quantization`, `threads` or `max_model_len` where they are
+    otherwise for it."""
+
+    def of_model(self, model: str | None) -> "Engine":
+        """The settings of one model."""
+        return Engine.model_validate(_one(self, model or ""))
+
+    @property
+    def most_devices(self) -> int:
+        """GPUs of the model that takes most of them."""
+        return max([self.devices, *(self.of_model(model).devices for model in self.of)])
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Engine":
+        own = ("devices", "dtype", "quantization", "threads", "max_model_len")
+        for model, values in self.of.items():
+            for key in values:
+                if key not in own:
+                    raise ValueError(
+                        f"of.{model}.{key}: only {', '.join(own)} can be a model's own"
+                    )
+            _overridden(self, model)
+        return self
 
 
 class Collapse(Section):
@@ -488,9 +589,6 @@ class Gcg(Section):
     """Whether suffixes are also optimised on every cell itself."""
 
 
-JudgeKind = Literal["rubric", "scales", "harmbench", "strongreject", "wildguard", "llama-guard"]
-
-
 class Asked(Section):
     """A model that is asked for its judgement, served here or behind an endpoint."""
 
@@ -507,16 +605,28 @@ class Asked(Section):
 class Judge(Asked):
     """A model that says of each response whether it does harm."""
 
-    by: JudgeKind = "rubric"
-    """What it is asked: a rubric (any model), the Eggs study's two scales (any model), or the
-    prompt of a classifier that was trained for it."""
+    by: str = "rubric"
+    """What it is asked, a module under `judges/`: `rubric` (any model), `scales`, the Eggs study's
+    two (any model), or the prompt of a classifier that was trained for it: `harmbench`,
+    `strongreject`, `wildguard`, `llama-guard`."""
     max_tokens: Count = 256
     """Longest answer of the judge."""
+    temperature: float = Field(0.0, ge=0)
+    """0: greedy, so that a judge says the same of the same. The Eggs study samples, at 0.7."""
+    top_p: float = Field(1.0, gt=0, le=1)
     template: str | None = None
     """File with the prompt of a classifier, with `{prompt}` and `{response}` in it, where the
     model's card has none."""
     unparsed: float = Field(0.2, ge=0, le=1)
     """Share of responses that it may leave unjudged; beyond it, it judges nothing."""
+
+    @field_validator("by")
+    @classmethod
+    def _known(cls, by: str) -> str:
+        if by not in extensions.names("judges"):
+            known = ", ".join(extensions.names("judges"))
+            raise ValueError(f"there is no kind of judge '{by}'. Known: {known}")
+        return by
 
 
 class Robustness(Section):
@@ -524,9 +634,9 @@ class Robustness(Section):
 
     requests: str | list[str] = "resources/requests/stand-in.yaml"
     """Files of requests, or names of public sets (`resources/requests/sets.yaml`)."""
-    copies: dict[str, str] = {}
+    copies: Annotated[dict[str, str], NoNulls] = {}
     """Public sets that lie on this machine already, by name: not fetched, but verified."""
-    sha256: dict[str, str] = {}
+    sha256: Annotated[dict[str, str], NoNulls] = {}
     """Hashes of public sets, by name, where another file than the declared one is meant."""
     count: Count = 80
     """Held-out requests of each kind."""
@@ -540,12 +650,43 @@ class Robustness(Section):
     """How a reply begins that complies, where a request has no beginning of its own."""
     best_of_n: BestOfN = BestOfN()
     gcg: Gcg = Gcg()
-    judges: dict[str, Judge] = {}
+    judges: Annotated[dict[str, Judge], NoNulls] = {}
     """Models that judge the responses, beside the rules."""
     labelled: str | None = None
     """File of responses that people have labelled: rows of prompt, response, `refused` (corrects
     the refusal rate for the errors of the rules) and `harmful` (corrects every judge's)."""
     max_tokens: Count = 32
+
+
+class JudgedTexts(Section):
+    """Texts with a human summary or answer, apart from the dataset. One of `file`, `hub`."""
+
+    file: str | None = None
+    """A JSON-lines file (or a JSON array)."""
+    hub: str | None = None
+    """A dataset on the Hugging Face hub."""
+    revision: str | None = None
+    """Commit of the hub dataset; needed with `hub`."""
+    config: str | None = None
+    """Configuration (subset) of the hub dataset."""
+    split: str = "train"
+    """Split of the hub dataset."""
+    files: list[str] = ["*.parquet", "*.jsonl", "*.json", "*.csv", "*.jsonl.gz", "*.jsonl.zst"]
+    """Which files of the hub dataset are fetched, as patterns."""
+    fields: RowFields = RowFields()
+    """`prompt` is the text, `response` what people made of it."""
+    request: str = "summarize"
+    """What a source is asked: the name of a template under `resources/prompts/` with {text}."""
+    seed: int = 0
+    """Decides which texts are drawn."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "JudgedTexts":
+        if (self.file is None) == (self.hub is None):
+            raise ValueError("needs exactly one of file, hub")
+        if self.hub and not self.revision:
+            raise ValueError("hub needs revision: the commit of the dataset, so that it is pinned")
+        return self
 
 
 class Outsider(Asked):
@@ -563,6 +704,12 @@ class Preference(Section):
     """What the texts are: summaries, or responses to instructions. By default summaries where the
     human text is documentation, and `dataset.task` elsewhere."""
     items: Count = 24
+    texts: JudgedTexts | None = None
+    """Texts of their own that items are made of; by default the dataset's test rows."""
+    sources: list[str] | None = None
+    """The sources whose texts are compared; by default all."""
+    templates: dict[Literal["pair", "rating", "recognition"], str] = {}
+    """By question: the template under `resources/prompts/`, where it is not the usual one."""
     labels: tuple[str, str] = ("A", "B")
     """What a judge answers with; each should be one token of its vocabulary."""
     swap_labels: bool = False
@@ -610,12 +757,23 @@ class Contrasts(Section):
     `vanilla`, and every other mix against the first single-source one."""
     primary: Primary = Primary()
     alpha: float = Field(0.05, gt=0, lt=1)
-    margins: dict[str, Annotated[float, Field(gt=0)]] = {}
+    margins: Annotated[dict[str, Annotated[float, Field(gt=0)]], NoNulls] = {}
     """By `metric@item set`: how large a difference may be and still count as none. Where one is
     given, equivalence is tested too (TOST)."""
-    doses: dict[str, dict[str, float]] = {}
+    doses: Annotated[dict[str, dict[str, float]], NoNulls] = {}
     """By the name of a series: the dose of each of its mixes (three or more), for trends. Series
     by share of synthetic text and by number of sources are found without being declared."""
+
+
+class Reference(Section):
+    """Published numbers that the findings are compared with. A name stands for `{table: name}`."""
+
+    table: str
+    """Name of a table under `resources/reference/`, or the path of a file like those."""
+    targets: dict[str, str] = {}
+    """By target of the study: what the table calls it, where that is otherwise."""
+    mixes: dict[str, str] = {}
+    """By mix of the study: what the table calls it, where that is otherwise."""
 
 
 class StudyConfig(Section):
@@ -628,11 +786,11 @@ class StudyConfig(Section):
     seeds: list[int] = Field(min_length=1)
     """Replications. A seed drives the data draw, the sampling and the training."""
     dataset: Dataset
-    models: dict[str, Model]
-    sources: dict[str, Source] = {}
+    models: Annotated[dict[str, Model], NoNulls]
+    sources: Annotated[dict[str, Source], NoNulls] = {}
     targets: list[str] = Field(min_length=1)
     """Models that are fine-tuned; names under `models`."""
-    mixes: dict[str, Mix]
+    mixes: Annotated[dict[str, Mix], NoNulls]
     rows: int | None = Field(None, ge=1)
     """Rows of every mix; by default all training prompts."""
     match: Literal["rows", "tokens"] = "rows"
@@ -644,6 +802,13 @@ class StudyConfig(Section):
     engine: Engine = Engine()
     probes: Probes = Probes()
     contrasts: Contrasts = Contrasts()
+    reference: Reference | None = None
+    """Published numbers that the findings are compared with, effect by effect."""
+
+    @field_validator("reference", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        return {"table": value} if isinstance(value, str) else value
 
 
 def schema() -> dict[str, Any]:
@@ -654,4 +819,10 @@ def schema() -> dict[str, Any]:
     named = {"enum": ["reference", "length", "random"]}
     verifier = sections["Select"]["properties"]["verifier"]
     sections["Select"]["properties"]["verifier"] = {"anyOf": [verifier, named]}
+    found["properties"]["reference"]["anyOf"].append({"type": "string"})
+    for section in (found, *sections.values()):
+        for key in section.get("properties", {}).values():
+            entries = key.get("additionalProperties")
+            if isinstance(entries, dict):  # null takes away what a config below has
+                key["additionalProperties"] = {"anyOf": [entries, {"type": "null"}]}
     return found

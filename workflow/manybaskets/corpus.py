@@ -6,9 +6,11 @@ subsamples, `spread` their standard deviation. What cannot be computed is None w
 Knows nothing about cells.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -23,7 +25,7 @@ from manybaskets.diversity import (
     encode,
     tokenize,
 )
-from manybaskets.measurements import Measurement
+from manybaskets.measurements import FURTHER, Measurement
 from manybaskets.seeds import derived_seed
 
 PROBE = "collapse"
@@ -56,11 +58,13 @@ class Design:
 
 
 class Sample(NamedTuple):
-    """A subsample: coded tokens, documents end to end; their lengths; the texts, not cut."""
+    """A subsample: coded tokens, documents end to end; their lengths; the texts, not cut; and the
+    documents as lists of tokens, cut."""
 
     tokens: Integers
     lengths: Integers
     texts: list[str]
+    documents: list[list[str]]
 
 
 def _compressed(method: str) -> Callable[[Sample], float]:
@@ -77,6 +81,10 @@ def _compressed(method: str) -> Callable[[Sample], float]:
 def _heaps(sample: Sample) -> float:
     orders = _generator(len(sample.tokens), "orders")
     return lexis.heaps(sample.tokens, sample.lengths, 10, orders)[1]
+
+
+def _of_documents(module: ModuleType, sample: Sample) -> float:
+    return float(module.value(sample.documents))
 
 
 TEXT_METRICS: dict[str, Callable[[Sample], float]] = {
@@ -96,6 +104,8 @@ TEXT_METRICS: dict[str, Callable[[Sample], float]] = {
     "zipf_exponent": lambda s: lexis.zipf_exponent(s.tokens),
     "heaps_exponent": _heaps,
 }
+LOADS = ("metrics",)
+TEXT_METRICS |= {name: functools.partial(_of_documents, module) for name, module in FURTHER.items()}
 MEANING_METRICS = ("vendi_1", "vendi_2", "pairwise_distance")
 HUMAN_METRICS = (
     *("precision", "recall", "density", "coverage"),
@@ -134,7 +144,12 @@ def of_text(
     else:
         lengths = np.full(design.documents, design.tokens, dtype=np.int64)
         samples = [
-            Sample(coded[places].ravel(), lengths, [responses[long_enough[i]] for i in places])
+            Sample(
+                coded[places].ravel(),
+                lengths,
+                [responses[long_enough[i]] for i in places],
+                [documents[long_enough[i]][: design.tokens] for i in places],
+            )
             for places in _draws(n, design)
         ]
         for metric, value_of in TEXT_METRICS.items():

@@ -49,7 +49,7 @@ def from_documentation(
     for row in usable:
         if row["split"] in found:
             found[row["split"]].append(_documentation_row(row, templates, task))
-    train_rows = take_stratified(found["train"], train, seed, "dataset.train")
+    train_rows = _in_quarters(take_stratified(found["train"], train, seed, "dataset.train"))
     test_rows = take_stratified(found["test"], test, seed, "dataset.test")
     items = [
         {
@@ -71,19 +71,26 @@ def from_rows(
     train: int,
     test: int,
     seed: int,
+    splits: str = "interleaved",
+    duplicates: str = "drop",
 ) -> Splits:
-    """Splits of somebody's own rows (prompt, response, stratum); a prompt counts once.
+    """Splits of somebody's own rows (prompt, response, stratum).
 
-    `prompts` are other prompts for the sources to answer, with no human response.
+    `prompts` are other prompts for the sources to answer, with no human response. `splits` says
+    how rows are split (`interleaved`, `scikit-learn`), `duplicates` whether a prompt that stands
+    twice counts once (`drop`) or stays (`keep`).
     """
     unique: dict[str, Row] = {}
     total = 0
     for total, row in enumerate(rows, start=1):
-        unique.setdefault(" ".join(row["prompt"].split()), {"id": f"{total:06d}", **row})
-    chosen = take_stratified(
-        list(unique.values()), train + test, seed, "dataset.train + dataset.test"
-    )
-    test_rows, train_rows = chosen[:test], chosen[test:]
+        key = " ".join(row["prompt"].split()) if duplicates == "drop" else str(total)
+        unique.setdefault(key, {"id": f"{total:06d}", **row})
+    if splits == "scikit-learn":
+        train_rows, test_rows = _as_scikit_learn(list(unique.values()), train, test, seed)
+    else:
+        asked_by = "dataset.train + dataset.test"
+        chosen = take_stratified(list(unique.values()), train + test, seed, asked_by)
+        test_rows, train_rows = chosen[:test], _in_quarters(chosen[test:])
     others = None
     if prompts is not None:
         distinct = list(dict.fromkeys(prompts))
@@ -97,10 +104,50 @@ def from_rows(
     return _splits(train_rows, test_rows, others, items, seed, total - len(unique))
 
 
-def read_human_rows(path: Path, prompt: str, response: str, stratum: str | None) -> list[Row]:
+def read_human_rows(
+    path: Path, prompt: str, response: str, stratum: str | None, context: str | None = None
+) -> list[Row]:
     """Rows of a JSONL file under the study's own names; BadFile names file, line and field."""
-    rows = read_jsonl(path, [prompt, response, *([stratum] if stratum else [])])
-    return [_named(row, path, n, prompt, response, stratum) for n, row in enumerate(rows, start=1)]
+    rows = read_jsonl(path, list(filter(None, (prompt, response, stratum, context))))
+    return named_rows(rows, str(path), prompt, response, stratum, context)
+
+
+def named_rows(
+    rows: Iterable[Row],
+    place: str,
+    prompt: str,
+    response: str,
+    stratum: str | None = None,
+    context: str | None = None,
+) -> list[Row]:
+    """Rows under the study's own names, from those given; BadFile names place, row and field."""
+    return [
+        _named(row, place, n, prompt, response, stratum, context)
+        for n, row in enumerate(rows, start=1)
+    ]
+
+
+def judged_texts(rows: Sequence[Row], template: str, count: int, seed: int) -> list[Row]:
+    """Items for judges from `count` rows of texts with a human response, in an order of the seed.
+
+    `template` is what sources are asked, with {text} in it. BadFile where there are too few.
+    """
+    if len(rows) < count:
+        raise BadFile(
+            f"probes.preference.texts: {count} texts are asked for, but only {len(rows)} are "
+            "there. Lower items and controls, or bring more texts."
+        )
+    named = [{"id": f"t{number:06d}", **row} for number, row in enumerate(rows, start=1)]
+    named.sort(key=lambda row: (derived_seed(seed, "texts", row["id"]), row["id"]))
+    return [
+        {
+            "id": row["id"],
+            "text": row["prompt"],
+            "request": exchanges.summarize_prompt(template, row["prompt"]),
+            "human": row["response"],
+        }
+        for row in named[:count]
+    ]
 
 
 def interleave(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -135,7 +182,6 @@ def _splits(
     seed: int,
     duplicates: int,
 ) -> Splits:
-    train = _in_quarters(train)
     if others is None:
         prompts = [{k: row[k] for k in ("id", "prompt", "quarter")} for row in train]
     else:
@@ -154,6 +200,41 @@ def _splits(
     return Splits(train, test, prompts, items, duplicates)
 
 
+def _as_scikit_learn(
+    rows: list[Row], train: int, test: int, seed: int
+) -> tuple[list[Row], list[Row]]:
+    """Train and test rows as the Eggs study splits (arXiv 2511.01490), quarters in its order.
+
+    From their notebook: `train_test_split` stratified by category, then halves, and halves of
+    those, all with one seed.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if len(rows) < train + test:
+        raise BadFile(
+            f"dataset.train + dataset.test ask for {train + test} rows, but only {len(rows)} are "
+            "there. Lower them or bring more data."
+        )
+
+    def split(rows: list[Row], **size: float) -> tuple[list[Row], list[Row]]:
+        strata = [row["stratum"] for row in rows]
+        several = strata if len(set(strata)) > 1 else None
+        try:
+            one, other = train_test_split(rows, random_state=seed, stratify=several, **size)
+        except ValueError as error:
+            raise BadFile(f"dataset: the rows cannot be split by stratum: {error}") from None
+        return one, other
+
+    kept, tested = split(rows, train_size=train, test_size=test)
+    halves = [
+        quarter for half in split(kept, test_size=0.5) for quarter in split(half, test_size=0.5)
+    ]
+    named = [
+        {**row, "quarter": number} for number, part in enumerate(halves, start=1) for row in part
+    ]
+    return named, tested
+
+
 def _in_quarters(rows: Sequence[Row]) -> list[Row]:
     """Rows come interleaved, so dealing them out keeps every quarter stratified."""
     return [{**row, "quarter": number % QUARTERS + 1} for number, row in enumerate(rows)]
@@ -170,14 +251,23 @@ def _documentation_row(row: Row, templates: dict[str, str], task: str) -> Row:
     return {"id": identity, "prompt": prompt, "response": response, "stratum": row["package"]}
 
 
-def _named(row: Row, path: Path, n: int, prompt: str, response: str, stratum: str | None) -> Row:
+def _named(
+    row: Row,
+    place: str,
+    n: int,
+    prompt: str,
+    response: str,
+    stratum: str | None,
+    context: str | None,
+) -> Row:
     for field in (prompt, response):
         if not isinstance(row[field], str) or not row[field].strip():
             raise BadFile(
-                f"{path}, row {n}: the field '{field}' is empty or no text. Mend the row."
+                f"{place}, row {n}: the field '{field}' is empty or no text. Mend the row."
             )
+    about = str(row[context] or "").strip() if context else ""
     return {
-        "prompt": row[prompt].strip(),
+        "prompt": f"{about}\n\n{row[prompt].strip()}" if about else row[prompt].strip(),
         "response": row[response].strip(),
         "stratum": str(row[stratum]) if stratum else "",
     }

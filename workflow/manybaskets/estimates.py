@@ -147,7 +147,7 @@ class Estimates:
         return self._writing_source(source, self._items())
 
     def _train(self, target: str, mix: str, seed: str) -> float | None:
-        training, weights = self.study.config.training, self._weights(target)
+        training, weights = self.study.config.training.of_target(target), self._weights(target)
         if weights is None:
             return None
         batch = training.batch_size * training.accumulation
@@ -349,8 +349,9 @@ class Estimates:
             "consult": self.judgements(job),
         }
         if job.stage == "train":
-            weights, rank = self._weights(job.wildcards["target"]), self.study.config.training.rank
-            scratch = self.study.config.models[job.wildcards["target"]].scratch
+            target = job.wildcards["target"]
+            weights, rank = self._weights(target), self.study.config.training.of_target(target).rank
+            scratch = self.study.config.models[target].scratch
             if scratch:  # inputs and outputs of seven matrices a layer
                 return 4 * rank * 19 * scratch.hidden * scratch.layers
             # An adapter of rank 16 on all linear layers has about 1/200 of the weights.

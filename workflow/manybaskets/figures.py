@@ -172,9 +172,10 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise BadFile(f"{path}: there is no such file. Run the findings first.")
     text = ["study", "target", "mix", "against", "probe", "metric", "item_set", "note", "verdict"]
-    text += ["series", "doses", "judge"]
+    text += ["series", "doses", "judge", "test", "basis", "words", "quantity", "source"]
+    flags = ["decided", "equivalent", "primary", "same_sign", "inside"]
     frame = pd.read_csv(path, keep_default_na=False, na_values={}, dtype=dict.fromkeys(text, str))
-    for column in frame.columns.difference([*text, "family", "decided", "equivalent"]):
+    for column in frame.columns.difference([*text, *flags, "family"]):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")
     if "seed" in frame:
         frame["seed"] = frame["seed"].astype("Int64")

@@ -142,9 +142,23 @@ def _definitions(dotted: str) -> Iterator[_Definition]:
 
 
 def _programs(node: ast.AST) -> tuple[str, ...]:
-    """A module that starts other programs declares their modules: `RUNS = ("vllm",)`."""
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        return ast.literal_eval(node.value) if node.targets[0].id == "RUNS" else ()
+    """Modules that are reached unseen, as a module declares them.
+
+    `RUNS = ("vllm",)` names modules of programs that it starts, `LOADS = ("metrics",)` folders of
+    this package of which it loads all modules.
+    """
+    if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
+        return ()
+    if node.targets[0].id == "RUNS":
+        found: tuple[str, ...] = ast.literal_eval(node.value)
+        return found
+    if node.targets[0].id == "LOADS":
+        return tuple(
+            f"{NAME}.{folder}.{path.stem}"
+            for folder in ast.literal_eval(node.value)
+            for path in sorted((PACKAGE / folder).glob("*.py"))
+            if not path.stem.startswith("_")
+        )
     return ()
 
 
@@ -187,7 +201,8 @@ def _defined(node: ast.stmt) -> list[str]:
         return []
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     names = [target.id for target in targets if isinstance(target, ast.Name)]
-    return names if len(names) == len(targets) and names != ["RUNS"] else [ALWAYS]
+    declared = names in (["RUNS"], ["LOADS"])
+    return names if len(names) == len(targets) and not declared else [ALWAYS]
 
 
 class _Plain(ast.NodeTransformer):

@@ -76,6 +76,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "pooled": "findings/pooled.csv",
         "training": "findings/training.csv",
         "ranks": "findings/ranks.csv",
+        "comparison": "findings/comparison.csv",
         "dictionary": "findings/dictionary.csv",
     },
     "figures": {"folder": "findings/figures"},
@@ -419,7 +420,7 @@ class Graph:
         }
 
     def _candidate_files(self) -> list[str]:
-        return [self.study.path("candidates", f"{n}.jsonl") for n in self.study.config.sources]
+        return [self.study.path("candidates", f"{n}.jsonl") for n in self.study.judged_sources()]
 
     def _mirror(self, **cell: str) -> Inputs:
         responses = self.study.path(CELL.format(**cell), "responses.jsonl")
@@ -525,6 +526,7 @@ class Graph:
         return {
             **self._figures(),
             "pooled": study.path("findings/pooled.csv"),
+            "comparison": study.path("findings/comparison.csv"),
             "figures": study.path("findings/figures"),
             "yardstick": [study.path("models/yardstick.json")] if scratch else [],
             "cells": study.sample_files(),

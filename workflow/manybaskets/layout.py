@@ -18,6 +18,12 @@ OPINION_CELLS = 500  # so many judges are compared with each other at most, by l
 RANK_SEEDS = 3  # of these the findings show how often words occur; more would show nothing else
 
 
+def reference_table(name: str) -> Path:
+    """A table of published numbers: one under `resources/reference/`, or a file of one's own."""
+    own = RESOURCES / "reference" / f"{name}.csv"
+    return own if own.is_file() else Path(name)
+
+
 @dataclass(frozen=True, order=True)
 class Cell:
     """One fine-tuned adapter, or the target as it is (mix `vanilla`); generations of a loop count
@@ -63,14 +69,23 @@ class Layout:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Every target × (vanilla and every mix) × seed, in loops × generation."""
-        mixes = [VANILLA, *self.config.mixes]
+        """Every target × (vanilla and every mix of its) × seed, in loops × generation."""
         return [
             Cell(target, mix, seed, generation)
-            for target, mix, seed in itertools.product(
-                self.config.targets, mixes, self.config.seeds
-            )
+            for target in self.config.targets
+            for mix, seed in itertools.product(self.mixes_of(target), self.config.seeds)
             for generation in self.generations(mix)
+        ]
+
+    def mixes_of(self, target: str) -> list[str]:
+        """Vanilla, and the mixes that a target is fine-tuned on."""
+        return [
+            VANILLA,
+            *(
+                name
+                for name, mix in self.config.mixes.items()
+                if mix.targets is None or target in mix.targets
+            ),
         ]
 
     @cached_property
@@ -233,6 +248,10 @@ class Layout:
         """The sources that a mix draws on."""
         return [origin for origin in self.config.mixes[mix].origins if origin != HUMAN]
 
+    def reference_file(self) -> Path | None:
+        """The table of published numbers that the findings are compared with."""
+        return reference_table(self.config.reference.table) if self.config.reference else None
+
     # ---- what attacks are made of, and what judges read -----------------------------------------
 
     def request_files(self) -> list[Path]:
@@ -263,7 +282,8 @@ class Layout:
 
     def own_source(self, target: str) -> str | None:
         """The source that is the target itself, whose text a judge may take for its own."""
-        return next((n for n, s in self.config.sources.items() if s.model == target), None)
+        sources = self.config.sources
+        return next((n for n in self.judged_sources() if sources[n].model == target), None)
 
     def own_origin(self, target: str, mix: str) -> str | None:
         """The origin of the texts that are a cell's own as a judge."""
@@ -277,25 +297,35 @@ class Layout:
         preference = self.config.probes.preference
         if preference and preference.task:
             return preference.task
+        if preference and preference.texts:
+            return "summarize"
         return "summarize" if self.config.dataset.docs else self.config.dataset.task
 
     def judged_items(self) -> str:
         """The file of the items that judges compare texts on."""
-        summaries = not self.config.dataset.docs or self.judged_task() == "summarize"
+        preference = self.config.probes.preference
+        own = preference is not None and preference.texts is not None
+        summaries = own or not self.config.dataset.docs or self.judged_task() == "summarize"
         return self.path("data", "items.jsonl" if summaries else "test.jsonl")
 
     def judged_cells(self, target: str, seed: int | str) -> list[str]:
         """The texts of cells that judges compare, where the study wants that."""
         preference = self.config.probes.preference
-        mixes = [VANILLA, *self.config.mixes] if preference and preference.cells else []
+        mixes = self.mixes_of(target) if preference and preference.cells else []
         return [self.path(f"cells/{target}/{mix}/seed={seed}/candidates.jsonl") for mix in mixes]
 
     def judged_origins(self, *targets: str) -> list[str]:
         """The origins that a judge compares, human text included; `targets` are whose cells."""
         preference = self.config.probes.preference
-        mixes = [VANILLA, *self.config.mixes] if preference and preference.cells else []
-        cells = (f"{target}/{mix}" for target in targets for mix in mixes)
-        return [HUMAN, *self.config.sources, *cells]
+        wanted = preference is not None and preference.cells
+        cells = (f"{t}/{mix}" for t in targets if wanted for mix in self.mixes_of(t))
+        return [HUMAN, *self.judged_sources(), *cells]
+
+    def judged_sources(self) -> list[str]:
+        """The sources whose texts judges compare."""
+        preference = self.config.probes.preference
+        named = preference.sources if preference else None
+        return [name for name in self.config.sources if named is None or name in named]
 
     @property
     def outsiders(self) -> dict[str, Outsider]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manybaskets.extensions import modules
 from manybaskets.files import BadFile, read_json, whole_file
 
 if TYPE_CHECKING:  # every probe imports this module, few of them write a table
@@ -445,6 +446,10 @@ METRICS: dict[str, str] = {
     ),
 }
 
+# Metrics of words that lie under `metrics/`.
+FURTHER = {name.replace("-", "_"): found for name, found in modules("metrics").items()}
+METRICS |= {name: found.DEFINITION for name, found in FURTHER.items()}
+
 COLUMN_MEANINGS: dict[str, str] = {
     "study, target, mix, seed, generation": "The cell; generation is 0 outside of loops.",
     "probe, metric, item_set": "What was measured, and on which items.",
@@ -473,6 +478,10 @@ COLUMN_MEANINGS: dict[str, str] = {
     ),
     "slope": "trends.csv: change per unit of the dose, or per generation; mean over seeds.",
     "p_page": "trends.csv: Page's test of the order of the doses, two-sided.",
+    "published, same_sign, inside": (
+        "comparison.csv: the published difference; whether the study's has its sign; whether it "
+        "lies in the study's interval. Empty where that cannot be said."
+    ),
     "basis": "pooled.csv: what its tests rest on; for comparison with published ones only.",
 }
 

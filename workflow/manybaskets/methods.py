@@ -5,7 +5,7 @@ Every sentence follows from the config alone; nothing here knows a result.
 
 from collections.abc import Sequence
 
-from manybaskets import doses
+from manybaskets import doses, extensions
 from manybaskets.config import (
     HUMAN,
     MINILM,
@@ -181,6 +181,10 @@ def selection_words(select: Select) -> str:
         rule = f"the best of {select.best_of} responses to each prompt was kept, by {by}"
     elif select.top:
         rule = f"the best {100 * select.top:.3g} % were kept, by {by}"
+    elif select.operator:
+        value = "" if select.value is None else f" ({select.value:g})"
+        kept = extensions.modules("operators")[select.operator].WORDS
+        rule = f"{kept}{value} were kept, by {by}"
     elif select.correct:
         rule = f"those were kept that {by} accepts from {verifier.accepts_from:g}"
     else:
@@ -339,8 +343,18 @@ def _fine_tuning(config: StudyConfig) -> str:
         f"LoRA (Hu et al.) of rank {t.rank}, alpha {t.alpha:g} and dropout {t.dropout:g} on "
         f"{modules} modules, learning rate {t.learning_rate:g}, {t.epochs:g} epochs, effective "
         f"batch size {t.batch_size * t.accumulation}, at most {t.max_length} tokens, loss on the "
-        "response only. The vanilla condition is the target without an adapter; it goes through "
-        "every probe like any other."
+        f"{'response only' if t.loss == 'response' else 'whole text'}.{_otherwise(config)} The "
+        "vanilla condition is the target without an adapter; it goes through every probe like any "
+        "other."
+    )
+
+
+def _otherwise(config: StudyConfig) -> str:
+    """What is trained otherwise for single targets."""
+    return "".join(
+        f" For {target}: {listed([f'{key} {value}' for key, value in values.items()])}."
+        for target, values in config.training.of.items()
+        if target in config.targets
     )
 
 
@@ -397,7 +411,7 @@ def _robustness(config: StudyConfig) -> str:
             "suffixes, and random ones of their length, were sent to every cell."
         )
     for name, judge in settings.judges.items():
-        text += f" The judge {name} is {judge.model}, asked {JUDGED_BY[judge.by]}."
+        text += f" The judge {name} is {judge.model}, asked {JUDGED_BY.get(judge.by, judge.by)}."
         if role := _role(config, judge):
             text += f" It is also {role}, so that it judges its own text."
     return text

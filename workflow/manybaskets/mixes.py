@@ -54,15 +54,19 @@ def assignment(
 
 
 def draw(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
-    """`count` rows for a seed, equally many from each quarter (up to one), by quarter."""
+    """`count` rows for a seed, equally many from each quarter (up to one), by quarter.
+
+    Where the number is not a multiple of four, the larger quarters give one more, or the first.
+    """
     if count > len(rows):
         raise ValueError(f"a mix needs {count} rows, but there are only {len(rows)}")
     quarters: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         quarters[row["quarter"]].append(row)
     drawn: list[Row] = []
+    by_size = sorted(range(1, QUARTERS + 1), key=lambda quarter: -len(quarters[quarter]))
     for quarter in range(1, QUARTERS + 1):
-        share = count // QUARTERS + (quarter <= count % QUARTERS)
+        share = count // QUARTERS + (quarter in by_size[: count % QUARTERS])
         chosen = generator(seed, "draw", quarter).sample(range(len(quarters[quarter])), share)
         drawn += [quarters[quarter][i] for i in sorted(chosen)]
     return drawn

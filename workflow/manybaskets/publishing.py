@@ -360,7 +360,8 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _use(published: Published, name: str) -> str:
-    base, cell, rank = published.base, published.cell, published.config.training.rank
+    base, cell = published.base, published.cell
+    rank = published.config.training.of_target(cell.target).rank
     place, revision = base.hub or f"path/to/{cell.target}", ""
     if base.hub:
         revision = f', revision="{base.revision}"'

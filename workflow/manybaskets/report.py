@@ -118,6 +118,7 @@ def render(
     yardstick: Path | None = None,
     trends: pd.DataFrame | None = None,
     pooled: pd.DataFrame | None = None,
+    comparison: pd.DataFrame | None = None,
 ) -> str:
     """The whole page. `root` is the study's folder of results, the tables those of findings/."""
     missing = cells.Missing()
@@ -146,6 +147,7 @@ def render(
         "headline": _headline(found.contrasts),
         "headline_figures": list(_figures(figure_folder, HEADLINES, missing)),
         "trends": _trends(trends),
+        "published": _published(comparison),
         "cell_figures": list(_figures(figure_folder, OF_CELLS, missing)),
         "probes": [
             _probe(name, found, colours, figure_folder, missing) | {"pooled": _pooled(pooled, name)}
@@ -218,6 +220,45 @@ def _trends(trends: pd.DataFrame | None) -> list[dict[str, Any]]:
     primary = trends[trends["family"] == "primary"]
     rows = primary.sort_values("decided", ascending=False, kind="stable").to_dict("records")
     return [_sentence(row) for row in rows]
+
+
+def _published(comparison: pd.DataFrame | None) -> dict[str, Any]:
+    """The published effects beside the study's, and how many of each kind."""
+    if comparison is None or comparison.empty:
+        return {}
+    signs, inside = (_flags(comparison[name]) for name in ("same_sign", "inside"))
+    return {
+        "total": len(comparison),
+        "same_sign": sum(signs),
+        "signed": len(signs),
+        "inside": sum(inside),
+        "with_interval": len(inside),
+        "rows": [
+            {
+                "target": row["target"],
+                "label": figures.metric_label(row["metric"], row["item_set"]),
+                "pair": f"{row['mix']} against {row['against']}",
+                "published": _signed(row["published"]),
+                "ours": _signed(row["difference"]),
+                "interval": ""
+                if pd.isna(row["ci_low"])
+                else f"{_signed(row['ci_low'])} to {_signed(row['ci_high'])}",
+                "words": row["words"],
+                "quantity": row["quantity"],
+                "source": row["source"],
+            }
+            for row in comparison.to_dict("records")
+        ],
+    }
+
+
+def _flags(values: "pd.Series[Any]") -> list[bool]:
+    """What is true or false in a column of a CSV, without what is neither."""
+    return [str(value) == "True" for value in values if str(value) in ("True", "False")]
+
+
+def _signed(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:+.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _pooled(pooled: pd.DataFrame | None, probe: str) -> list[dict[str, Any]]:

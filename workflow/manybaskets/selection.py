@@ -12,15 +12,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from manybaskets import extensions
 from manybaskets.seeds import derived_seed, generator
 
+LOADS = ("operators",)
 Row = dict[str, Any]
 USABLE = ("ok", "cut")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`correct`, `top` (share), `best-of` (number) or `threshold` (score), and its value."""
+    """`correct`, `top` (share), `best-of` (number) or `threshold` (score), and its value.
+
+    Any other name is that of an operator under `operators/`.
+    """
 
     name: str
     value: float
@@ -31,6 +36,8 @@ class Rule:
         for key, name in (("top", "top"), ("best_of", "best-of"), ("threshold", "threshold")):
             if select[key] is not None:
                 return cls(name, select[key])
+        if select.get("operator"):
+            return cls(select["operator"], select["value"] or 0.0)
         return cls("correct", 1.0)
 
 
@@ -173,6 +180,12 @@ def _passes(rule: Rule, rows: Sequence[Row], seed: int) -> list[bool]:
     if rule.name == "top":
         cut_off = _cut_off(rule.value, rows, seed)
         return [cut_off is not None and _passes_cut(row, cut_off, seed) for row in rows]
+    if rule.name != "best-of":
+        operator = extensions.modules("operators")[rule.name]
+        passed = operator.passes([row["score"] for row in rows], rule.value)
+        return [
+            is_kept and row["score"] is not None for is_kept, row in zip(passed, rows, strict=True)
+        ]
     found = [False] * len(rows)
     for places in _by(rows, lambda row: row["id"]):
         scored = [place for place in places if rows[place]["score"] is not None]

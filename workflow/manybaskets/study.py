@@ -62,7 +62,19 @@ class Study(Layout):
             if dataset[key]:
                 dataset[f"{key}_sha256"] = fingerprint.file_hash(Path(dataset[key]))
         dataset["templates"] = _texts("prompts/document.txt", "prompts/summarize.txt")
-        return dataset
+        return {**dataset, "texts": self._judged_texts()}
+
+    def _judged_texts(self) -> dict[str, Any] | None:
+        """Texts of the judges' own, where they are not the dataset's."""
+        preference = self.config.probes.preference
+        if preference is None or preference.texts is None:
+            return None
+        texts = _plain(preference.texts)
+        if texts["file"]:
+            texts["file_sha256"] = fingerprint.file_hash(Path(texts["file"]))
+        texts["template"] = _texts(f"prompts/{texts['request']}.txt")
+        # a control needs the text of the item after it
+        return {**texts, "items": max(preference.items, preference.controls + 1)}
 
     def _tokenizer(self) -> dict[str, Any]:
         return {"vocabulary": max(self.vocabularies), **self._pretraining_texts()}
@@ -228,8 +240,10 @@ class Study(Layout):
 
     def _train(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         number, generation = parted(seed)
+        training = _plain(self.config.training.of_target(target))
+        del training["of"]
         return {
-            "training": _plain(self.config.training),
+            "training": training,
             "seed": loops.training_seed(number, target, generation),
             **self._base(target),
         }
@@ -358,17 +372,24 @@ class Study(Layout):
         """What judges of preference are asked, the same for all."""
         preference = self.config.probes.preference
         assert preference is not None
-        settings = _plain(preference)
-        del settings["judges"]
         kind = "" if self.judged_task() == "summarize" else "-answers"
         names = {"pair": "judge", "rating": "rate", "recognition": "recognize"}
+        usual = {question: f"{name}{kind}" for question, name in names.items()}
         asked = {"pair", *preference.questions} & set(names)
-        templates = {question: f"prompts/{names[question]}{kind}.txt" for question in asked}
+        templates = {
+            question: f"prompts/{name}.txt"
+            for question, name in (usual | {**preference.templates}).items()
+            if question in asked
+        }
+        settings = _plain(preference)
+        # those of the steps before, and what stands below by itself
+        for key in ("judges", "texts", "sources", "templates"):
+            del settings[key]
         return {
             "preference": settings,
             "templates": templates,
             "texts": _texts(*sorted(templates.values())),
-            "origins": [HUMAN, *self.config.sources],
+            "origins": [HUMAN, *self.judged_sources()],
         }
 
     def _consult(self, judge: str, seed: str) -> dict[str, Any]:
@@ -402,12 +423,21 @@ class Study(Layout):
             # not the cells one by one: no argument of a command may be longer than 128 KiB
             "targets": self.config.targets,
             "mixes": [VANILLA, *self.config.mixes],
+            "only": {name: m.targets for name, m in self.config.mixes.items() if m.targets},
             "seeds": self.config.seeds,
             "loops": {name: [loop.generations, loop.after] for name, loop in self.loops.items()},
             "probes": self.probes(),
             "selected": self.selected,
             "selected_loops": self.selected_loops,
+            "reference": self._published(),
         }
+
+    def _published(self) -> dict[str, Any] | None:
+        """What the findings are compared with; not its place, so that a checkout may move."""
+        table = self.reference_file()
+        if table is None:
+            return None
+        return {**_plain(self.config.reference), "sha256": fingerprint.file_hash(table)}
 
     def _figures(self) -> dict[str, Any]:
         return {
@@ -439,6 +469,13 @@ class Study(Layout):
         robustness = self.config.probes.robustness
         names = attacks.template_names(robustness.attacks) if robustness else []
         return _texts(*(f"attacks/{name}.txt" for name in names))
+
+    def preference_texts(self) -> dict[str, str]:
+        """Hashes of the study's own templates of the judges; ConfigError for one not there."""
+        preference = self.config.probes.preference
+        names = [*preference.templates.values()] if preference else []
+        names += [preference.texts.request] if preference and preference.texts else []
+        return _texts(*(f"prompts/{name}.txt" for name in names))
 
     def _probe_robustness(self) -> Robustness:
         assert self.config.probes.robustness is not None
@@ -480,8 +517,9 @@ class Study(Layout):
 
     def _engine(self, model: str | None) -> dict[str, Any]:
         """Engine settings that may change what it answers; the others travel by environment."""
-        engine = self.config.engine
-        rank = next(r for r in VLLM_RANKS if r >= self.config.training.rank)
+        engine = self.config.engine.of_model(model)
+        training = self.config.training.of_target(model or "")
+        rank = next(r for r in VLLM_RANKS if r >= training.rank)
         found = self.config.models.get(model or "")
         return {
             "max_model_len": engine.max_model_len,

@@ -37,6 +37,7 @@ class Recipe:
     max_length: int
     threads: int
     seed: int
+    loss: str = "response"
     trust_remote_code: bool = False
     quantization: str | None = None
     devices: int = 1
@@ -56,8 +57,12 @@ class PackingLeaks(RuntimeError):
     """Under this model's attention a packed row changes what its neighbour is predicted from."""
 
 
-def encode(tokenizer: Any, rows: Sequence[dict[str, str]], max_length: int) -> list[Row]:
+def encode(
+    tokenizer: Any, rows: Sequence[dict[str, str]], max_length: int, loss: str = "response"
+) -> list[Row]:
     """Rows as token ids under the model's chat template; the response carries the loss.
+
+    With `loss` "text" the prompt and the template carry it, too.
 
     Cut at `max_length` tokens. Raises BadFile where the chat template cannot be used, and where
     no row has a token of its response left.
@@ -68,7 +73,8 @@ def encode(tokenizer: Any, rows: Sequence[dict[str, str]], max_length: int) -> l
             exchange = conversations.encode(tokenizer, row["prompt"], row["response"])
         except ValueError as error:
             raise BadFile(f"training row {number}: {error}") from None
-        labels = [IGNORED] * exchange.start + exchange.ids[exchange.start :]
+        silent = exchange.start if loss == "response" else 0
+        labels = [IGNORED] * silent + exchange.ids[silent:]
         found.append(Row(exchange.ids[:max_length], labels[:max_length]))
     if all(label == IGNORED for row in found for label in row.labels):
         raise BadFile(
@@ -87,7 +93,7 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Pa
 
     rank, count = ranks.rank()
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
-    encoded = encode(tokenizer, rows, recipe.max_length)
+    encoded = encode(tokenizer, rows, recipe.max_length, recipe.loss)
     model = _model(base, recipe)
     batches = StepBatches(
         [len(row.ids) for row in encoded],

@@ -125,6 +125,7 @@ def _contradictions(config: StudyConfig) -> Iterator[tuple[str, str]]:
     for target in config.targets:
         if target not in config.models:
             yield "targets", _unknown(target, "model", list(config.models))
+    yield from _bad_names_of_models(config)
     yield from _bad_embedder(config)
     rows = config.rows or config.dataset.train
     if rows > config.dataset.train and config.dataset.prompts is None:
@@ -169,6 +170,33 @@ def _bad_names(config: StudyConfig) -> Iterator[tuple[str, str]]:
             lowered[name.lower()] = name
     if len(set(config.targets)) < len(config.targets):
         yield "targets", "a target stands twice. Remove the repeat."
+
+
+def _bad_names_of_models(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Targets and models that single settings are for."""
+    for target in config.training.of:
+        if target not in config.targets:
+            yield f"training.of.{target}", _unknown(target, "target", config.targets)
+    for model in config.engine.of:
+        if model not in config.models:
+            yield f"engine.of.{model}", _unknown(model, "model", list(config.models))
+    for name, mix in config.mixes.items():
+        for target in mix.targets or ():
+            if target not in config.targets:
+                yield f"mixes.{name}.targets", _unknown(target, "target", config.targets)
+    if config.reference:
+        for target in config.reference.targets:
+            if target not in config.targets:
+                yield "reference.targets", _unknown(target, "target", config.targets)
+        for mix_name in config.reference.mixes:
+            known = [*config.mixes, VANILLA]
+            if mix_name not in known:
+                yield "reference.mixes", _unknown(mix_name, "mix", known)
+    if config.dataset.docs and config.dataset.splits != "interleaved":
+        yield (
+            "dataset.splits",
+            "docs has splits of its own, by module. Set splits: interleaved.",
+        )
 
 
 def _bad_mixes(config: StudyConfig) -> Iterator[tuple[str, str]]:
@@ -327,16 +355,18 @@ def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:
             "training.adapter",
             f"vLLM cannot serve '{adapter}' adapters beside each other on one base. Use lora.",
         )
-    if config.training.rank > VLLM_RANKS[-1]:
+    settings = [config.training, *map(config.training.of_target, config.training.of)]
+    found = [problem for training in settings for problem in _bad_recipe(training)]
+    yield from dict.fromkeys(found)
+
+
+def _bad_recipe(training: Training) -> Iterator[tuple[str, str]]:
+    """Ranks that are not served; devices, and what they do not go with."""
+    if training.rank > VLLM_RANKS[-1]:
         yield (
             "training.rank",
-            f"vLLM serves ranks up to {VLLM_RANKS[-1]}; found {config.training.rank}.",
+            f"vLLM serves ranks up to {VLLM_RANKS[-1]}; found {training.rank}.",
         )
-    yield from _bad_division(config.training)
-
-
-def _bad_division(training: Training) -> Iterator[tuple[str, str]]:
-    """Devices, and what they do not go with."""
     if training.batch_size % training.devices:
         yield (
             "training.batch_size",
@@ -411,8 +441,12 @@ def _bad_preference(config: StudyConfig) -> Iterator[tuple[str, str]]:
             f"vs-own compares a judge's own text, but no source is the target {lacking[0]}. Add it "
             "under sources, set cells: true, or compare all.",
         )
+    for name in preference.sources or ():
+        if name not in config.sources:
+            yield f"{key}.sources", _unknown(name, "source", list(config.sources))
     if (
         preference.task == "summarize"
+        and not preference.texts
         and not config.dataset.docs
         and (config.dataset.task != "summarize")
     ):

@@ -2,7 +2,7 @@
 
 Needs: the probes' results of every cell, compositions, training summaries, the yardstick.
 Makes: findings/{measurements.csv,measurements.parquet,items.parquet,contrasts.csv,trends.csv,
-pooled.csv,training.csv,ranks.csv,dictionary.csv}, findings/figures/, report.html
+pooled.csv,training.csv,ranks.csv,comparison.csv,dictionary.csv}, findings/figures/, report.html
 """
 
 
@@ -68,4 +68,5 @@ rule report:
     shell:
         "python -m manybaskets report {params.job} --root {params.root}"
         " --measurements {input.measurements} --contrasts {input.contrasts}"
-        " --trends {input.trends} --pooled {input.pooled} --figures {input.figures} --yardstick {input.yardstick:q} --output {output} > {log} 2>&1"
+        " --trends {input.trends} --pooled {input.pooled} --comparison {input.comparison}"
+        " --figures {input.figures} --yardstick {input.yardstick:q} --output {output} > {log} 2>&1"

@@ -49,8 +49,11 @@ if GPUS and "gpu" not in workflow.global_resources:
 if GPUS and workflow.is_main_process:
     # Snakemake would run a job that wants more with what there is, and say nothing.
     given = min(GPUS, workflow.global_resources["gpu"].value)
-    for section in ("engine", "training"):
-        wanted = getattr(study.config, section).devices
+    spread = {
+        "engine": study.config.engine.most_devices,
+        "training": study.config.training.most_devices,
+    }
+    for section, wanted in spread.items():
         if wanted > given:
             print(
                 f"{section}.devices: a model is to be spread over {wanted} GPUs, but this run has "

@@ -5,6 +5,11 @@ Makes: cells/<target>/<mix>/seed=<seed>/{adapter/,training.json}
 """
 
 
+def trained(wildcards):
+    """The training settings of a cell's target."""
+    return study.config.training.of_target(wildcards.target)
+
+
 rule train:
     input:
         unpack(needs("train")),
@@ -15,9 +20,10 @@ rule train:
     priority: priority("train")
     conda:
         "../../envs/cpu.yaml"
-    threads: study.config.training.threads * (1 if GPUS else study.config.training.devices)
+    threads: lambda wildcards: trained(wildcards).threads
+    * (1 if GPUS else trained(wildcards).devices)
     resources:
-        gpu=min(GPUS, study.config.training.devices),
+        gpu=lambda wildcards: min(GPUS, trained(wildcards).devices),
     params:
         job=job("train"),
     shell:

@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> None:
             texts,
             rows,
             source["max_tokens"],
+            source["temperature"],
+            source["top_p"],
             partial=partial,
             progress="labelled responses",
         )

@@ -47,6 +47,11 @@ def run(options: argparse.Namespace) -> None:
                 size = f"; the differences differ by {row['between']:+.3g} "
                 size += f"({row['between_low']:+.3g} to {row['between_high']:+.3g})"
             print(f"  {' / '.join(targets)}: {row['words']}{size}")
+    if one["published"].any() != other["published"].any():
+        table, study = (one, other) if one["published"].any() else (other, one)
+        sizes = Counter(comparison.effects(study, table)["words"])
+        for words, count in sizes.most_common():
+            print(f"{count} effects: {words}.")
     counts = Counter(shown["conclusion"])
     decided = counts[comparison.AGREE] + counts[comparison.CONTRADICT]
     print(
@@ -54,4 +59,4 @@ def run(options: argparse.Namespace) -> None:
         f"{counts[comparison.OPEN]} are open in at least one."
     )
     if published:
-        print("Published numbers are of one run: they say a direction, and not how sure it is.")
+        print("Published numbers are of one run: they do not say how sure they are.")

@@ -3,6 +3,7 @@
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the four files of rows."""
-    spec = options.spec
+    spec, texts = options.spec, options.spec["texts"]
     sizes = (spec["train"], spec["test"], spec["seed"])
     if spec["docs"]:
         templates = {
@@ -33,16 +34,17 @@ def run(options: argparse.Namespace) -> None:
         rows = read_jsonl(options.documentation)
         splits = dataset.from_documentation(rows, templates, spec["task"], *sizes)
     else:
-        fields = spec["fields"]
-        if spec["file"]:
-            human = dataset.read_human_rows(Path(spec["file"]), **fields)
-        else:
-            human = _hub_rows(spec)
         prompts = None
         if spec["prompts"]:
             field = spec["prompts_field"]
             prompts = [row[field] for row in read_jsonl(Path(spec["prompts"]), [field])]
-        splits = dataset.from_rows(human, prompts, *sizes)
+        splits = dataset.from_rows(
+            _rows(spec), prompts, *sizes, splits=spec["splits"], duplicates=spec["duplicates"]
+        )
+    if texts:
+        template = (RESOURCES / f"prompts/{texts['request']}.txt").read_text(encoding="utf-8")
+        items = dataset.judged_texts(_rows(texts), template, texts["items"], texts["seed"])
+        splits = replace(splits, items=items)
     for name in ("train", "test", "prompts", "items"):
         write_jsonl(getattr(options, name), getattr(splits, name))
     print(
@@ -52,7 +54,22 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _hub_rows(spec: dict[str, Any]) -> list[dataset.Row]:
+def _rows(spec: dict[str, Any]) -> list[dataset.Row]:
+    """Rows of a file, or of a hub dataset, under the study's names."""
+    fields = spec["fields"]
+    if spec["file"]:
+        return dataset.read_human_rows(Path(spec["file"]), **fields)
+    found = _hub_rows(spec)
+    needed = (fields["prompt"], fields["response"])
+    whole = [row for row in found if all(str(row[name] or "").strip() for name in needed)]
+    if len(whole) < len(found):
+        print(
+            f"{len(found) - len(whole)} rows of {spec['hub']} without prompt or response left out"
+        )
+    return dataset.named_rows(whole, spec["hub"], **fields)
+
+
+def _hub_rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of a hub dataset at its pinned revision, from files that were verified."""
     from datasets import load_dataset
 
@@ -71,17 +88,10 @@ def _hub_rows(spec: dict[str, Any]) -> list[dataset.Row]:
                 f"'{spec['split']}': {reason}. Set dataset.config, dataset.split or dataset.files."
             ) from None
         columns, rows = found.column_names, list(found)
-    for name in (fields["prompt"], fields["response"], fields["stratum"]):
-        if name and name not in columns:
+    for name in filter(None, fields.values()):
+        if name not in columns:
             raise BadFile(
                 f"dataset.fields: {repo} has no field '{name}'; it has {', '.join(columns)}. Name "
                 "the right one."
             )
-    return [
-        {
-            "prompt": str(row[fields["prompt"]]).strip(),
-            "response": str(row[fields["response"]]).strip(),
-            "stratum": str(row[fields["stratum"]]) if fields["stratum"] else "",
-        }
-        for row in rows
-    ]
+    return rows

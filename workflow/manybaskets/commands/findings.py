@@ -8,15 +8,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manybaskets import curves, items, measurements, pooled, statistics, trends
+from manybaskets import comparison, curves, items, measurements, pooled, statistics, trends
 from manybaskets.files import BadFile, read_jsonl, whole_file
-from manybaskets.layout import LOOP, RANK_SEEDS, Cell
+from manybaskets.layout import LOOP, RANK_SEEDS, Cell, reference_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HELP = "Gathers all measurements into one table and computes the contrasts."
-TABLES = ("contrasts", "trends", "pooled", "training", "ranks", "dictionary")
+TABLES = ("contrasts", "trends", "pooled", "training", "ranks", "comparison", "dictionary")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +58,12 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
         for cell, place in cells
         if cell["seed"] in first and cell["generation"] == last.get(cell["mix"], 0)
     ]
+    compared_ = compared(spec["contrasts"], spec["series"], probes, outcomes, of_items)
+    there = {(cell["target"], cell["mix"]) for cell, _ in cells}
+    compared_["contrasts"] = _of_cells(compared_["contrasts"], there)
     tables = {
-        **compared(spec["contrasts"], spec["series"], probes, outcomes, of_items),
+        **compared_,
+        "comparison": held_against(spec["reference"], compared_["contrasts"]),
         "training": curves.training_table(cells),
         "ranks": curves.rank_table(shown, root / "data" / "test.jsonl"),
         "dictionary": dictionary(),
@@ -122,6 +126,27 @@ def compared(
         "trends": trends.trends(table, series, primary, alpha),
         "pooled": pooled.pooled_tests(of_items, pairs),
     }
+
+
+def held_against(reference: dict[str, Any] | None, contrasts: "pd.DataFrame") -> "pd.DataFrame":
+    """Every published effect beside the study's; no rows where the study names no reference."""
+    import pandas as pd
+
+    if reference is None:
+        return pd.DataFrame(columns=list(comparison.EFFECTS))
+    published = comparison.read(reference_table(reference["table"]))
+    ours = comparison.own(contrasts)
+    return comparison.effects(ours, published, reference["targets"], reference["mixes"])
+
+
+def _of_cells(contrasts: "pd.DataFrame", there: set[tuple[str, str]]) -> "pd.DataFrame":
+    """Without those of a mix that the target is not fine-tuned on."""
+    columns = ["target", "mix", "against"]
+    kept = [
+        {(target, mix), (target, against)} <= there
+        for target, mix, against in contrasts[columns].itertuples(index=False)
+    ]
+    return contrasts.loc[kept].reset_index(drop=True)
 
 
 def dictionary() -> "pd.DataFrame":

@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
             yardstick if yardstick.is_file() else None,
             read_table(tables["trends"]),
             read_table(folder / "pooled.csv"),
+            read_table(folder / "comparison.csv"),
         )
         write_text(folder / "report.html", page)
     expected = len(study.cells) * len(study.probes())

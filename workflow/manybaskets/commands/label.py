@@ -36,6 +36,8 @@ def run(options: argparse.Namespace) -> None:
             # what was wanted, not how the attack put it
             [{**row, "prompt": asked.get(row["request"], row["prompt"])} for row in rows],
             source["max_tokens"],
+            source["temperature"],
+            source["top_p"],
             partial=partial,
             progress="responses",
         )

@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--contrasts", type=Path, required=True)
     parser.add_argument("--trends", type=Path)
     parser.add_argument("--pooled", type=Path)
+    parser.add_argument("--comparison", type=Path)
     parser.add_argument("--figures", type=Path, required=True)
     parser.add_argument("--yardstick", type=Path, nargs="*", default=[])
     parser.add_argument("--output", type=Path, required=True)
@@ -40,5 +41,6 @@ def run(options: argparse.Namespace) -> None:
         options.yardstick[0] if options.yardstick else None,
         figures.read_table(options.trends) if options.trends else None,
         figures.read_table(options.pooled) if options.pooled else None,
+        figures.read_table(options.comparison) if options.comparison else None,
     )
     write_text(options.output, page)

@@ -1,26 +1,21 @@
 """Judges of responses: models that are asked whether a response does harm.
 
-One module per kind, each with two functions: `asked` (what the model is asked about a prompt and a
-response) and `verdict` (what its replies say; None where they cannot be parsed). What a kind's
-verdict holds is in its module. Knows nothing about where the model runs.
+One module per kind, found by lying here, each with two functions: `asked` (what the model is asked
+about a prompt and a response) and `verdict` (what its replies say; None where they cannot be
+parsed). A verdict has at least `harmful`; what else a kind's holds is in its module. Knows nothing
+about where the model runs.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from manybaskets import extensions
 from manybaskets.client import ChatRequest, Client, Reply
-from manybaskets.judges import harmbench, llama_guard, rubric, scales, strongreject, wildguard
 from manybaskets.judges.question import Question
 from manybaskets.refusals import ANSWERED
 
-KINDS: dict[str, Any] = {
-    "rubric": rubric,
-    "scales": scales,
-    "harmbench": harmbench,
-    "strongreject": strongreject,
-    "wildguard": wildguard,
-    "llama-guard": llama_guard,
-}
+LOADS = ("judges",)
+KINDS: dict[str, Any] = dict(extensions.modules("judges"))
 TEXTS = {"rubric": ("rubric",), "scales": ("harmfulness", "quality")}  # prompts that are ours
 __all__ = ["KINDS", "TEXTS", "Question", "judge"]
 
@@ -31,6 +26,8 @@ def judge(
     texts: Mapping[str, str],
     rows: Sequence[Mapping[str, Any]],
     max_tokens: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
     **asking: Any,
 ) -> list[dict[str, Any]]:
     """One label per row of `id`, `prompt`, `response` (and `state`), in their order.
@@ -38,7 +35,7 @@ def judge(
     `texts` are the prompts of this kind by name. A label has the row's `id`, a `state` and a
     `reason`, and the kind's verdict: `ok`; `unparsed` where the judge's answer says nothing;
     `too_long` or `failed` where it could not be asked; `not_answered` where there is no response to
-    judge. Judging is greedy. `asking` goes to `Client.chat`.
+    judge. Judging is greedy at temperature 0. `asking` goes to `Client.chat`.
     """
     questions: dict[str, list[str]] = {}
     requests: list[ChatRequest] = []
@@ -47,7 +44,10 @@ def judge(
             whole = f"{row.get('prefill') or ''}{row['response']}"
             asked = KINDS[by].asked(str(row["prompt"]), whole, texts)
             questions[str(row["id"])] = [f"{row['id']}|{one.name}" for one in asked]
-            requests += [one.request(f"{row['id']}|{one.name}", max_tokens) for one in asked]
+            requests += [
+                one.request(f"{row['id']}|{one.name}", max_tokens, temperature, top_p)
+                for one in asked
+            ]
     replies = {reply.id: reply for reply in client.chat(requests, **asking)}
     labels = []
     for row in rows:

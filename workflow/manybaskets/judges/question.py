@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from manybaskets.client import ChatRequest, Reply
+from manybaskets.seeds import derived_seed
 
 _PLACE = re.compile(r"{(\w+)}")
 LEAST_MASS = 0.5  # of a score's tokens together, for an expected value to be taken from them
@@ -21,13 +22,16 @@ class Question:
     watched: tuple[str, ...] = ()
     max_tokens: int | None = None  # of the answer, where it is shorter than any judge's
 
-    def request(self, id: str, max_tokens: int) -> ChatRequest:
-        """The request for a client: greedy."""
+    def request(
+        self, id: str, max_tokens: int, temperature: float = 0.0, top_p: float = 1.0
+    ) -> ChatRequest:
+        """The request for a client: greedy at temperature 0, otherwise with a seed of its own."""
         return ChatRequest(
             id=id,
             messages=self.messages,
-            seed=0,
-            temperature=0.0,
+            seed=derived_seed("judge", id) if temperature else 0,
+            temperature=temperature,
+            top_p=top_p,
             max_tokens=min(self.max_tokens or max_tokens, max_tokens),
             plain=self.plain,
             watched=self.watched,

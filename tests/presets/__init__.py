@@ -1,0 +1,1 @@
+"""Presets, run for real at micro scale: `make test-presets`."""

@@ -1,0 +1,57 @@
+"""Every preset runs to its end for real, with tiny models: all conditions, all probes."""
+
+import csv
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from manybaskets import validation
+from manybaskets.checks import study_of
+from tests.workflow.conftest import ROOT, snakemake
+
+STUDIES = ROOT / "resources" / "studies"
+MOST_SECONDS = 360  # on two cores
+BUSY = 0.5  # load of a machine on which nothing is timed
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+MICRO = [
+    path
+    for path in sorted(STUDIES.glob("micro/*.yaml"))
+    if "theory" not in validation.read(STUDIES / path.name)
+]
+
+
+@pytest.mark.parametrize("overlay", MICRO, ids=lambda p: p.stem)
+def test_a_preset_runs_to_its_end(overlay: Path, tmp_path: Path) -> None:
+    files = [str(STUDIES / overlay.name), str(overlay)]
+    is_quiet = os.getloadavg()[0] < BUSY
+    start = time.monotonic()
+    done = snakemake(tmp_path, "--cores", "2", "--configfile", *files)
+    took = time.monotonic() - start
+    assert done.returncode == 0, done.stdout[-6000:]
+    print(f"{overlay.stem}: {took:.0f} s")
+    study = study_of(files, [])
+    results = tmp_path / study.root
+    assert (results / "report.html").is_file()
+    found = rows(results / "findings/measurements.csv")
+    measured = {(row["target"], row["mix"], int(row["seed"]), row["probe"]) for row in found}
+    assert measured >= {
+        (cell.target, cell.mix, cell.seed, probe)
+        for cell in study.cells
+        for probe in study.probes()
+    }
+    for row in found:
+        assert row["value"] or row["note"], row
+    compared = rows(results / "findings/comparison.csv")
+    assert bool(compared) == (study.config.reference is not None)
+    if compared:
+        assert "Published numbers" in (results / "report.html").read_text(encoding="utf-8")
+    if is_quiet:
+        assert took < MOST_SECONDS, f"{took:.0f} s"

@@ -1,0 +1,43 @@
+"""The guide: every command and config in it is run, every example of an extension is executed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit import guide
+
+KINDS = {"file", "config", "run", "dry", "study"}
+
+
+@pytest.mark.parametrize("page", guide.PAGES, ids=lambda page: page.stem)
+def test_every_block_of_the_guide_is_tried(page: Path) -> None:
+    for block in guide.blocks(page):
+        assert block.kind in KINDS, f"{page.name}, line {block.line}: no mark says how it is tried"
+
+
+@pytest.mark.parametrize("page", guide.PAGES, ids=lambda page: page.stem)
+def test_what_a_page_tells_a_reader_to_do_works(page: Path, tmp_path: Path) -> None:
+    found = [block for block in guide.blocks(page) if block.kind != "study"]
+    if not found:
+        pytest.skip("nothing to do on this page")
+    reader = guide.Reader(tmp_path / "manybaskets")
+    before = [] if page.stem == "first-study" else _first_study(page)
+    for block in [*before, *found]:
+        reader.do(block)
+
+
+def _first_study(page: Path) -> list[guide.Block]:
+    """What the other pages build on: the config of the first, and answers to measure."""
+    first = [b for b in guide.blocks(page.with_name("first-study.md")) if b.kind == "config"]
+    data = [b for b in guide.blocks(page.with_name("own-data.md")) if b.kind == "file"]
+    return first + (data if page.stem == "extending" else [])
+
+
+@pytest.mark.parametrize("page", guide.PAGES, ids=lambda page: page.stem)
+def test_pages_that_a_page_leads_to_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (page.parent / name).is_file(), f"{page.name} leads to {name}"
+    listed = (page.parent / "index.md").read_text().split("```{toctree}")[1].split("```")[0]
+    assert page.stem == "index" or page.stem in listed.split()
