@@ -376,7 +376,6 @@ class Mix(Section):
     rows that every generation writes, too."""
     loop: Loop | None = None
     """Makes a chain of the mix, in which models are trained on each other's text."""
-    """Which responses are kept; by default, and with `all`, every usable one."""
     targets: list[str] | None = Field(None, min_length=1)
     """The targets that are fine-tuned on it; by default all."""
 

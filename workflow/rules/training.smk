@@ -10,6 +10,12 @@ def trained(wildcards):
     return study.config.training.of_target(wildcards.target)
 
 
+def training_threads(wildcards):
+    """Threads of all processes together; without a GPU, devices are processes."""
+    settings = trained(wildcards)
+    return settings.threads * (1 if GPUS else settings.devices)
+
+
 rule train:
     input:
         unpack(needs("train")),
@@ -20,8 +26,7 @@ rule train:
     priority: priority("train")
     conda:
         "../../envs/cpu.yaml"
-    threads: lambda wildcards: trained(wildcards).threads
-    * (1 if GPUS else trained(wildcards).devices)
+    threads: training_threads
     resources:
         gpu=lambda wildcards: min(GPUS, trained(wildcards).devices),
     params:
