@@ -47,7 +47,7 @@ def generator(spec: Spec, report: Report) -> tuple[Arrays, Found]:
 def labels(spec: Spec, weights: Arrays) -> tuple[Arrays, Found]:
     """What a generator says of new matrices, and how right it is by each way to ask it.
 
-    Arrays: `greedy` (rows, 1, length), `samples` and `beams` (rows, candidates, length), each with
+    Arrays: `greedy` (rows, 1, length); `samples` and `beams` (rows, candidates, length), both with
     `... perplexity`, log-perplexities of shape (rows, candidates).
     """
     problem, network, seed = shared(spec)
@@ -55,7 +55,6 @@ def labels(spec: Spec, weights: Arrays) -> tuple[Arrays, Found]:
     model = restored(problem, network, weights)
     questions, _ = draw(task, settings.greedy + settings.validation, seed, "one label")
     found: Arrays = {"greedy": greedy(model, questions)[:, None].astype(np.int16)}
-    found["greedy perplexity"] = np.zeros(found["greedy"].shape[:2], dtype=np.float32)
     questions, _ = draw(task, settings.sampled + settings.validation, seed, "candidates")
     found |= _candidates(model, questions, settings, derived_seed(seed, "samples"))
     return found, {"seed": seed, "decoding": _decoding(model, problem, settings, seed)}

@@ -81,11 +81,10 @@ def student(spec: Spec, labelled: Arrays, report: Report) -> tuple[Arrays, Found
 
 
 def _pool(task: Task, labels: str, labelled: Arrays, truth: Floats) -> Pool:
-    if labels == "truth":
-        tokens = task.answer(truth)[:, None].astype(np.int16)
-        return Pool(tokens, task.errors(tokens, truth[:, None]), np.zeros(tokens.shape[:2]))
-    tokens = labelled[labels]
-    return Pool(tokens, task.errors(tokens, truth[:, None]), labelled[f"{labels} perplexity"])
+    tokens = labelled[labels] if labels != "truth" else task.answer(truth)[:, None].astype(np.int16)
+    errors = task.errors(tokens, truth[:, None])
+    perplexities = labelled.get(f"{labels} perplexity")  # of candidates only
+    return Pool(tokens, errors, np.zeros(errors.shape) if perplexities is None else perplexities)
 
 
 def _taken(
