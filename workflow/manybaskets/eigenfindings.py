@@ -95,7 +95,7 @@ def _best_step(curve: Sequence[Mapping[str, Any]]) -> int | None:
 
 def _comparisons(spec: Mapping[str, Any], accuracy: pd.DataFrame) -> pd.DataFrame:
     """Every arm against the generator of its seed, and against the arm that is its control."""
-    values = accuracy.set_index(["arm", "tolerance", "seed"])["value"]
+    values = accuracy.set_index(["arm", "tolerance", "seed"])["value"].sort_index()
     pairs = [(arm, GENERATOR) for arm in spec["arms"]] + list(spec["controls"].items())
     rows = []
     for tolerance in sorted(accuracy["tolerance"].unique()):
