@@ -86,6 +86,8 @@ def _by_sources(mixes: dict[str, Mix]) -> list[Series]:
 def _rest(mix: Mix, several: bool) -> str:
     """All of a recipe that is not its origins; how they are assigned counts only for several."""
     settings = mix.model_dump(mode="json", exclude={"origins", "assign"}, exclude_none=True)
+    if mix.select:
+        del settings["select"]["control"]
     text = repr(sorted(settings.items()))
     return f"{text}{mix.assign}" if several and mix.assign == "quarters" else text
 

@@ -165,16 +165,24 @@ class Study(Layout):
     def _select(self, mix: str, seed: str) -> dict[str, Any]:
         select = self.config.mixes[mix].select
         assert select is not None
-        return {
+        settings = _plain(select)
+        del settings["control"]
+        found = {
             "name": mix,
-            "select": _plain(select),
+            "select": settings,
             "accepts_from": select.verifier.accepts_from,
             "seed": int(seed),
         }
+        if select.as_many_as:
+            like = self._select(select.as_many_as, seed)
+            found["like"] = {key: like[key] for key in ("select", "accepts_from")}
+        return found
 
     def _verification(self, mix: str, seed: str) -> dict[str, Any]:
         described = self._select(mix, seed)
         del described["select"]["short"], described["name"]
+        if "like" in described:
+            del described["like"]["select"]["short"]
         return described
 
     def _train(self, target: str, mix: str, seed: str) -> dict[str, Any]:

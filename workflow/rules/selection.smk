@@ -53,7 +53,7 @@ if study.selected:
             job=job("select"),
         shell:
             "python -m manybaskets select {params.job} --verdicts {input.verdicts}"
-            " --rows {output} > {log} 2>&1"
+            " --like {input.like} --rows {output} > {log} 2>&1"
 
     rule verification:
         input:
@@ -72,4 +72,4 @@ if study.selected:
             job=job("verification"),
         shell:
             "python -m manybaskets verification {params.job} --verdicts {input.verdicts}"
-            " --train {input.train} --output {output} > {log} 2>&1"
+            " --like {input.like} --train {input.train} --output {output} > {log} 2>&1"
