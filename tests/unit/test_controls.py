@@ -79,6 +79,13 @@ def test_a_control_can_be_declined(study_config: dict[str, Any]) -> None:
     assert list(found.mixes) == ["picked"]
 
 
+def test_a_mix_is_held_against_its_control(study_config: dict[str, Any]) -> None:
+    found = Study(study(study_config, plain=picked(wren=1.0), picked=picked(RIGHT)))
+    assert ("picked", "picked-random") in found.pairs()
+    pairs = Study(study(study_config, plain=picked(), picked=picked(BEST))).pairs()
+    assert pairs.count(("picked", "plain")) == 1
+
+
 def test_loading_a_study_again_adds_nothing(study_config: dict[str, Any]) -> None:
     found = study(study_config, one=picked(BEST), two=picked(RIGHT))
     again = validation.load(found.model_dump(mode="json"), "study.json")
