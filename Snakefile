@@ -9,7 +9,8 @@
 #   verdicts/<mix>/, selections/<mix>/          what a verifier said of it, and which rows were kept
 #   data/                                       human text           models/              base models
 #   records/                                    what every result was made from   logs/
-# A config with `theory` has theory/ alone: tables and figures of closed forms and simulations.
+# A config with `theory` has theory/ alone: tables and figures of closed forms and simulations; one
+# with `eigenvalues` has eigenvalues/ alone: generators, students, and findings/ about them.
 # A config is config.yaml or the one given with --configfile; its keys are explained in
 # workflow/manybaskets/config.py.
 
@@ -25,6 +26,10 @@ if "study" not in config:
 if "theory" in config:
 
     include: "workflow/rules/theory.smk"
+
+elif "eigenvalues" in config:
+
+    include: "workflow/rules/eigenvalues.smk"
 
 else:
 

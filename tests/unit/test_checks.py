@@ -205,4 +205,4 @@ def test_the_rubric_that_comes_with_the_workflow_is_usable(recorded: dict[str, A
             "verifier": {"by": "judge", "source": "wren"},
         },
     }
-    assert checks.checked_study(recorded, []).selected == ["judged"]
+    assert checks.checked_study(recorded, []).selected == ["judged", "judged-random"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets import config, theory, validation
+from manybaskets import config, eigenstudy, theory, validation
 from manybaskets.config import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -269,10 +269,11 @@ def test_right_answers_take_items_with_human_responses(study_config: dict[str, A
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_every_config_of_the_repository_is_valid(path: Path) -> None:
     raw = validation.read(path)
-    load = theory.load if "theory" in raw else validation.load
+    others = {"theory": theory.load, "eigenvalues": eigenstudy.load}
+    load = next((others[key] for key in others if key in raw), validation.load)
     assert load(raw, path.name).study
     first = path.read_text().splitlines()[0]
-    assert first.startswith("# yaml-language-server: $schema=") or "theory" in raw
+    assert first.startswith("# yaml-language-server: $schema=") or load is not validation.load
 
 
 def test_a_recorded_source_has_one_answer_to_select_from(study_config: dict[str, Any]) -> None:

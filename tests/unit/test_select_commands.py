@@ -66,13 +66,13 @@ def run_verify(folder: Path, spec: dict[str, Any], model: Path | None = None) ->
 def run_select(folder: Path, spec: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     select.run(
         argparse.Namespace(
-            **{"spec": spec, "verdicts": folder / "verdicts.jsonl"},
+            **{"spec": spec, "verdicts": folder / "verdicts.jsonl", "like": None},
             rows=folder / "taken.jsonl",
         )
     )
     verification.run(
         argparse.Namespace(
-            **{"spec": spec, "verdicts": folder / "verdicts.jsonl"},
+            **{"spec": spec, "verdicts": folder / "verdicts.jsonl", "like": None},
             **{"train": folder / "train.jsonl", "output": folder / "measured.json"},
         )
     )

@@ -589,7 +589,10 @@ def as_own(workspace: Workspace) -> Workspace:
             "first": {"origins": {"one": 1}},
             "picked": {
                 "origins": {"one": 0.5, "two": 0.5},
-                "select": {"top": 0.8, "samples": 1, "short": "repeat", "verifier": "reference"},
+                "select": {
+                    **{"top": 0.8, "samples": 1, "short": "repeat", "verifier": "reference"},
+                    "control": False,  # an arm that the cases below do not count
+                },
             },
         },
         **{"rows": 30, "match": "tokens", "tokens": 150},

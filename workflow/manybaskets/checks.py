@@ -37,11 +37,13 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     name = files[-1] if files else "config"
     for file in files:
         validation.read(Path(file))  # a name that stands twice is lost once the files are merged
-    if "theory" in raw:
-        raise ConfigError(
-            f"{name}: theory: this is a study of theory, without cells. Run it with snakemake "
-            f"--configfile {name}, or with manybaskets theory --configfile {name} --output FOLDER."
-        )
+    for other in ("theory", "eigenvalues"):
+        if other in raw:
+            raise ConfigError(
+                f"{name}: {other}: this is a study of {other}, without cells. Run it with "
+                f"snakemake --configfile {name}, or with manybaskets {other} --configfile {name} "
+                "--output FOLDER."
+            )
     config = validation.load(_plain(raw), name)
     study = Study(config)
     problems = [*_environment(study), *_data(study)]

@@ -272,6 +272,8 @@ class Select(Section):
     """Keep what an operator of one's own passes: a module under `operators/`."""
     value: float | None = None
     """What the operator is told."""
+    as_many_as: str | None = Field(None, alias="as-many-as")
+    """Keep, at random, the share that passes in another mix; needs `verifier: random`."""
     verifier: Verifier
     samples: int | None = Field(None, ge=1)
     """Responses of the source to each prompt, from which rows are kept; by default as many as the
@@ -279,6 +281,10 @@ class Select(Section):
     short: Literal["stop", "fewer", "repeat"] = "stop"
     """When fewer rows pass than the mix needs: stop with a message, train on fewer, or repeat the
     rows that pass."""
+    control: bool = True
+    """Whether the study also runs random selection at the same keep rate: a mix of this one's name
+    and `-random`, unless there is such a mix (of `best-of`: also one that takes the only response
+    to each prompt)."""
 
     @field_validator("verifier", mode="before")
     @classmethod
@@ -287,7 +293,8 @@ class Select(Section):
 
     @model_validator(mode="after")
     def _one_rule(self) -> "Select":
-        given = [n for n in ("correct", "top", "best_of", "threshold") if getattr(self, n)]
+        rules = ("correct", "top", "best_of", "threshold", "as_many_as")
+        given = [name for name in rules if getattr(self, name)]
         given += ["threshold"] if self.threshold == 0 else []
         given += ["operator"] if self.operator else []
         if self.operator and self.operator not in extensions.names("operators"):
@@ -297,9 +304,11 @@ class Select(Section):
             raise ValueError("value is for an operator; remove it, or name one")
         if len(given) != 1:
             raise ValueError(
-                "needs exactly one of correct, top, best-of, threshold, operator; "
+                "needs exactly one of correct, top, best-of, threshold, as-many-as, operator; "
                 f"found {', '.join(given) or 'none'}"
             )
+        if self.as_many_as is not None and self.verifier.by != "random":
+            raise ValueError("as-many-as keeps rows at random and needs verifier: random")
         if self.correct and self.verifier.accepts_from is None:
             raise ValueError("correct needs verifier.accept: the score from which a row is right")
         if self.best_of and self.samples not in (None, self.best_of):

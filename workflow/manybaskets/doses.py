@@ -88,6 +88,8 @@ def _rest(mix: Mix, several: bool) -> str:
     settings = mix.model_dump(
         mode="json", exclude={"origins", "assign", "targets"}, exclude_none=True
     )
+    if mix.select:
+        del settings["select"]["control"]
     text = repr(sorted(settings.items()))
     return f"{text}{mix.assign}" if several and mix.assign == "quarters" else text
 

@@ -261,9 +261,12 @@ class Estimates:
         mixes, total = self.study.own_mixes.values(), 0.0
         for sample in range(max((mix.samples for mix in mixes), default=0)):
             missed = 1.0
-            for mix in mixes:  # mixes draw prompts for a source apart from each other
-                if mix.samples > sample:
-                    missed *= 1 - mix.origins.get(source, 0.0)
+            # Mixes draw prompts for a source apart from each other, those of one recipe the same.
+            recipes = {
+                (mix.assign, *mix.origins.items()): mix for mix in mixes if mix.samples > sample
+            }
+            for mix in recipes.values():
+                missed *= 1 - mix.origins.get(source, 0.0)
             total += self.study.rows * (1 - missed)
         return round(total)
 

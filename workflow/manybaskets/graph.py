@@ -326,7 +326,12 @@ class Graph:
         }
 
     def _select(self, mix: str, seed: str) -> Inputs:
-        return {"verdicts": self.study.path("verdicts", mix, f"seed={seed}.jsonl")}
+        select = self.study.config.mixes[mix.rpartition("/")[2]].select
+        like = [select.as_many_as] if select and select.as_many_as else []
+        return {
+            "verdicts": self.study.path("verdicts", mix, f"seed={seed}.jsonl"),
+            "like": [self.study.path("verdicts", name, f"seed={seed}.jsonl") for name in like],
+        }
 
     def _verification(self, mix: str, seed: str) -> Inputs:
         return {**self._select(mix, seed), "train": self._data("train")}

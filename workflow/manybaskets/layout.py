@@ -10,6 +10,7 @@ from pathlib import Path
 
 from manybaskets import loops, request_sets
 from manybaskets.config import HUMAN, VANILLA, Loop, Mix, Outsider, StudyConfig
+from manybaskets.controls import control_of
 
 REPOSITORY = Path(__file__).parents[2]
 RESOURCES = REPOSITORY / "resources"
@@ -177,6 +178,8 @@ class Layout:
         single = next((m for m in plain if len(plain[m]) == 1 and m != human), None)
         found = [(mix, human) for mix in mixes if human and mix != human]
         found += [(mix, single) for mix in mixes if single and mix not in (single, human)]
+        held = [(mix, control_of(mix, self.config.mixes)) for mix in self.selected]
+        found += [(mix, control) for mix, control in held if control and control != single]
         return found + [(mix, VANILLA) for mix in mixes]
 
     # ---- where it lies -----------------------------------------------------------------------

@@ -40,6 +40,23 @@ class Rule:
             return cls(select["operator"], select["value"] or 0.0)
         return cls("correct", 1.0)
 
+    @classmethod
+    def of_verdicts(
+        cls,
+        select: Mapping[str, Any],
+        like: Mapping[str, Any] | None,
+        rows: Sequence[Row],
+        seed: int,
+    ) -> "Rule":
+        """The same; of a control (`like` describes the mix that it follows, `rows` are what that
+        mix's verifier scored), the best share by random scores, as large as what passes there."""
+        if like is None:
+            return cls.of(select)
+        noise = like["select"]["verifier"]["noise"]
+        decided = decide(rows, like["accepts_from"], noise, seed)
+        passed = passes(cls.of(like["select"]), decided, seed)
+        return cls("top", sum(passed) / len(passed))
+
 
 class TooFewError(ValueError):
     """Fewer rows pass than the mix needs."""

@@ -183,18 +183,26 @@ class Study(Layout):
     def _select(self, mix: str, seed: str) -> dict[str, Any]:
         select = self.config.mixes[mix.rpartition("/")[2]].select
         assert select is not None
-        return {
+        settings = _plain(select)
+        del settings["control"]
+        found = {
             "name": mix.rpartition("/")[2],
             **({"in_loop": True} if "/" in mix else {}),
-            "select": _plain(select),
+            "select": settings,
             "accepts_from": select.verifier.accepts_from,
             "seed": int(seed),
         }
+        if select.as_many_as:
+            like = self._select(select.as_many_as, seed)
+            found["like"] = {key: like[key] for key in ("select", "accepts_from")}
+        return found
 
     def _verification(self, mix: str, seed: str) -> dict[str, Any]:
         described = self._select(mix, seed)
         del described["select"]["short"], described["name"]
         described.pop("in_loop", None)
+        if "like" in described:
+            del described["like"]["select"]["short"]
         return described
 
     def _write(self, target: str, mix: str, seed: str) -> dict[str, Any]:

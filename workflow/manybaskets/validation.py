@@ -25,6 +25,7 @@ from manybaskets.config import (
     StudyConfig,
     Training,
 )
+from manybaskets.controls import with_controls
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
@@ -38,7 +39,7 @@ def load(raw: dict[str, Any], file: str) -> StudyConfig:
     problems = list(_contradictions(config))
     if problems:
         raise ConfigError(_paragraphs(file, problems))
-    return config
+    return config.model_copy(update={"mixes": with_controls(config.mixes, file)})
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -245,6 +246,14 @@ def _bad_selection(config: StudyConfig, name: str, mix: Mix) -> Iterator[tuple[s
     verifier, sources = select.verifier, [origin for origin in mix.origins if origin != HUMAN]
     if not sources and not mix.loop:
         yield key, "human rows are not selected from, and the mix has no others. Remove select."
+    like = config.mixes.get(select.as_many_as or "")
+    if select.as_many_as and (like is None or like.select is None or like.select.as_many_as):
+        yield (
+            f"{key}.as-many-as",
+            f"'{select.as_many_as}' is no mix that a verifier selects. Name one that has select.",
+        )
+    if select.as_many_as and mix.loop:
+        yield f"{key}.as-many-as", "in a loop, every chain has rows of its own. Use top or best-of."
     if verifier.model is not None and verifier.model not in config.models:
         yield f"{key}.verifier.model", _unknown(verifier.model, "model", list(config.models))
     if verifier.source is not None:

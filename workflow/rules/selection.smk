@@ -54,7 +54,7 @@ if study.selections:
             job=job("select"),
         shell:
             "python -m manybaskets select {params.job} --verdicts {input.verdicts}"
-            " --rows {output} > {log} 2>&1"
+            " --like {input.like} --rows {output} > {log} 2>&1"
 
     rule verification:
         input:
@@ -73,4 +73,4 @@ if study.selections:
             job=job("verification"),
         shell:
             "python -m manybaskets verification {params.job} --verdicts {input.verdicts}"
-            " --train {input.train} --output {output} > {log} 2>&1"
+            " --like {input.like} --train {input.train} --output {output} > {log} 2>&1"

@@ -15,6 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--verdicts", type=Path, required=True)
+    parser.add_argument("--like", type=Path, nargs="?", help="verdicts of the mix it is control of")
     parser.add_argument("--rows", type=Path, required=True)
 
 
@@ -22,7 +23,9 @@ def run(options: argparse.Namespace) -> None:
     """Writes the rows that were taken."""
     spec = options.spec
     settings, seed = spec["select"], spec["seed"]
-    verifier, rule = settings["verifier"], selection.Rule.of(settings)
+    verifier = settings["verifier"]
+    like = read_jsonl(options.like) if options.like else []
+    rule = selection.Rule.of_verdicts(settings, spec.get("like"), like, seed)
     rows = selection.decide(
         read_jsonl(options.verdicts), spec["accepts_from"], verifier["noise"], seed
     )

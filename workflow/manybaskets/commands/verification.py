@@ -17,6 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("--spec", type=json.loads, required=True)
     parser.add_argument("--verdicts", type=Path, required=True)
+    parser.add_argument("--like", type=Path, nargs="?", help="verdicts of the mix it is control of")
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
 
@@ -24,7 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes the measurements."""
     spec = options.spec
-    verifier, rule = spec["select"]["verifier"], selection.Rule.of(spec["select"])
+    verifier = spec["select"]["verifier"]
+    like = read_jsonl(options.like) if options.like else []
+    rule = selection.Rule.of_verdicts(spec["select"], spec.get("like"), like, spec["seed"])
     rows = selection.decide(
         read_jsonl(options.verdicts), spec["accepts_from"], verifier["noise"], spec["seed"]
     )
