@@ -5,13 +5,14 @@
 # make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
 # make bench-scale    planning and gathering of a study of 10,000 cells
 # make bench-collapse what the collapse probe costs
+# make bench-train    a training against a bare loop and against TRL
 # make lint    formatting, linting, types
 # make audit   known vulnerabilities of what the locks name
 # make locks   regenerates envs/*.txt from envs/*.in
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-unit test-cluster test-faults bench-engine bench-scale bench-collapse lint audit locks schema
+.PHONY: setup study test test-unit test-cluster test-faults bench-engine bench-scale bench-collapse bench-train lint audit locks schema
 
 setup: .venv/.ready
 
@@ -43,6 +44,9 @@ bench-scale: setup
 
 bench-collapse: setup
 	PYTHONPATH=workflow python -m tests.bench.collapse
+
+bench-train: setup
+	PYTHONPATH=workflow python -m tests.bench.train
 
 lint: setup
 	ruff format --check workflow tests
