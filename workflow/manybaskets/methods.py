@@ -256,8 +256,8 @@ def _fine_tuning(config: StudyConfig) -> str:
         f"LoRA (Hu et al.) of rank {t.rank}, alpha {t.alpha:g} and dropout {t.dropout:g} on "
         f"{modules} modules, learning rate {t.learning_rate:g}, {t.epochs:g} epochs, effective "
         f"batch size {t.batch_size * t.accumulation}, at most {t.max_length} tokens, loss on the "
-        f"response only{_quantized(t.quantization)}. The vanilla condition is the target without an "
-        "adapter; it goes through every probe like any other."
+        f"response only{_quantized(t.quantization)}. The vanilla condition is the target without "
+        "an adapter; it goes through every probe like any other."
     )
 
 
