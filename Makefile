@@ -7,13 +7,14 @@
 # make bench-collapse what the collapse probe costs
 # make test-presets   every preset for real at micro scale (6 minutes each on two cores)
 # make docs    the guide as a site: docs/_build/index.html
+# make bench-train    a training against a bare loop and against TRL
 # make lint    formatting, linting, types
 # make audit   known vulnerabilities of what the locks name
 # make locks   regenerates envs/*.txt from envs/*.in
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-unit test-cluster test-faults test-presets bench-engine bench-scale bench-collapse docs lint audit locks schema
+.PHONY: setup study test test-unit test-cluster test-faults test-presets bench-engine bench-scale bench-collapse bench-train docs lint audit locks schema
 
 setup: .venv/.ready
 
@@ -51,6 +52,9 @@ bench-scale: setup
 
 bench-collapse: setup
 	PYTHONPATH=workflow python -m tests.bench.collapse
+
+bench-train: setup
+	PYTHONPATH=workflow python -m tests.bench.train
 
 lint: setup
 	ruff format --check workflow tests

@@ -206,3 +206,26 @@ def test_the_rubric_that_comes_with_the_workflow_is_usable(recorded: dict[str, A
         },
     }
     assert checks.checked_study(recorded, []).selected == ["judged", "judged-random"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "package"),
+    [
+        ("quantization", "nf4", "bitsandbytes"),
+        ("liger", True, "liger-kernel"),
+        ("attention", "flash_attention_2", "flash-attn or kernels"),
+    ],
+)
+def test_a_package_that_training_lacks_is_named_before_the_run(
+    recorded: dict[str, Any],
+    key: str,
+    value: Any,
+    package: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorded["training"] = {key: value}
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    said = refused(recorded)
+    assert f"training.{key}" in said and f"needs the package {package}" in said
+    monkeypatch.setattr(checks, "find_spec", lambda name: object())
+    assert checks.checked_study(recorded, [])

@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -228,3 +231,38 @@ def test_a_model_split_over_more_gpus_than_the_run_has_is_refused(
     done = snakemake(tmp_path, *MICRO, *wanted, "--resources", "gpu=1")
     assert done.returncode != 0
     assert "engine.devices: a model is to be spread over 2 GPUs, but this run has 1" in done.stdout
+
+
+def test_two_gpus_of_a_training_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANYBASKETS_DEVICES", "0,1")
+    wanted = ("--config", "training={devices: 2, batch_size: 8}", "--dry-run", "--quiet", "host")
+    done = snakemake(tmp_path, *MICRO, *wanted)
+    assert "gpu=2" in done.stdout.split("rule train:")[1].split("\n\n")[0]
+    done = snakemake(tmp_path, *MICRO, *wanted, "--resources", "gpu=1")
+    assert done.returncode != 0
+    assert "training.devices" in done.stdout
+
+
+def test_a_cell_is_published_as_a_folder_that_peft_loads(micro: Path, tmp_path: Path) -> None:
+    import torch
+    from peft import PeftModel
+
+    from manybaskets.loading import load_model
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "manybaskets", "publish"),
+            *(results(micro) / "cells/wren/multi/seed=2", "--output", tmp_path / "out"),
+        ],
+        text=True, capture_output=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    card = (tmp_path / "out/README.md").read_text()
+    assert "bits_per_byte (test)" in card and "2 seeds" in card
+    for row in jsonl(results(micro) / "cells/wren/multi/seed=2/responses.jsonl"):
+        assert len(str(row["response"])) < 20 or str(row["response"]) not in card
+    base = load_model(results(micro) / "models/wren", torch.float32)
+    assert PeftModel.from_pretrained(base, tmp_path / "out").peft_config

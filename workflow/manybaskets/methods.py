@@ -343,7 +343,8 @@ def _fine_tuning(config: StudyConfig) -> str:
         f"LoRA (Hu et al.) of rank {t.rank}, alpha {t.alpha:g} and dropout {t.dropout:g} on "
         f"{modules} modules, learning rate {t.learning_rate:g}, {t.epochs:g} epochs, effective "
         f"batch size {t.batch_size * t.accumulation}, at most {t.max_length} tokens, loss on the "
-        f"{'response only' if t.loss == 'response' else 'whole text'}.{_otherwise(config)} The "
+        f"{'response only' if t.loss == 'response' else 'whole text'}"
+        f"{_quantized(t.quantization)}.{_otherwise(config)} The "
         "vanilla condition is the target without an adapter; it goes through every probe like any "
         "other."
     )
@@ -356,6 +357,12 @@ def _otherwise(config: StudyConfig) -> str:
         for target, values in config.training.of.items()
         if target in config.targets
     )
+
+
+def _quantized(kind: str | None) -> str:
+    if kind is None:
+        return ""
+    return f", on weights quantized to {kind} (QLoRA, Dettmers et al.) that are whole afterwards"
 
 
 def _collapse(config: StudyConfig) -> str:

@@ -248,13 +248,18 @@ class Study(Layout):
 
     def _train(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         number, generation = parted(seed)
-        training = _plain(self.config.training.of_target(target))
+        settings = self.config.training.of_target(target)
+        training = _plain(settings)
         del training["of"]
-        return {
+        found = {
             "training": training,
             "seed": loops.training_seed(number, target, generation),
             **self._base(target),
         }
+        wanted = {"bitsandbytes": settings.quantization, "liger-kernel": settings.liger}
+        if optional := {name: _version(name) for name, used in wanted.items() if used}:
+            found["optional_packages"] = optional  # those that no step imports by itself
+        return found
 
     def _score(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         collapse = self.config.probes.collapse
@@ -605,6 +610,15 @@ def _texts(*names: str, root: Path = RESOURCES) -> dict[str, str]:
             )
         hashes[name] = fingerprint.file_hash(root / name)
     return hashes
+
+
+def _version(package: str) -> str | None:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _package_version(package: str) -> str:

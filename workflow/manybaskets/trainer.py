@@ -3,6 +3,7 @@
 Where rows come from and where the adapter goes is `training`'s.
 """
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -87,14 +88,17 @@ def encode(
 def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> Any:
     """A trainer that is ready to train; its working files go to `folder`."""
     from datasets import Dataset
-    from peft import LoraConfig
     from torch.utils.data import DataLoader
     from trl import SFTTrainer
 
     rank, count = ranks.rank()
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     encoded = encode(tokenizer, rows, recipe.max_length, recipe.loss)
-    model = _model(base, recipe)
+    gpu = _has_gpu()
+    settings = _settings(recipe, folder, gpu)  # connects the processes
+    model = _adapted(_model(base, recipe), recipe)
+    if recipe.is_sharded:
+        shard(model, recipe.devices, gpu)
     batches = StepBatches(
         [len(row.ids) for row in encoded],
         recipe.batch_size * recipe.accumulation,
@@ -123,29 +127,45 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Pa
         def floating_point_ops(self, inputs: Any) -> int:
             return 0  # counting all parameters at every step costs a tenth of a tiny model's step
 
-    gpu = _has_gpu()
-    lora = LoraConfig(
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
-        target_modules=recipe.modules,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
     if rank == 0:
         print(f"{len(rows)} rows, {recipe.epochs} epochs, rank {recipe.rank}", file=sys.stderr)
     sample = {"input_ids": [encoded[0].ids], "labels": [encoded[0].labels]}
     trainer = (CellTrainer if gpu else _with_plain_loss(CellTrainer))(
         model=model,
-        args=_settings(recipe, folder, gpu),
+        args=settings,
         train_dataset=Dataset.from_dict(sample),  # looked at, not trained on: see above
-        peft_config=lora,
         processing_class=tokenizer,
     )
     _in_full_precision(trainer.model)
+    if recipe.is_sharded:
+        # It is divided already: accelerate would make copies, and on CPUs it knows nothing else.
+        prepare = trainer.accelerator.prepare_model
+        trainer.accelerator.prepare_model = functools.partial(prepare, evaluation_mode=True)
     if recipe.packing:
         trainer.add_callback(_packing_check(encoded))
     return trainer
+
+
+def shard(model: Any, devices: int, gpu: bool) -> None:
+    """Divides a model's weights over the processes, layer by layer (torch's fully_shard).
+
+    A layer is brought together when it computes. The frozen weights are gathered in their own
+    type, gradients summed in 32 bits.
+    """
+    import torch
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+
+    options: dict[str, Any] = {"mesh": init_device_mesh("cuda" if gpu else "cpu", (devices,))}
+    if gpu:
+        options["mp_policy"] = MixedPrecisionPolicy(
+            param_dtype=torch.bfloat16, reduce_dtype=torch.float32
+        )
+    layers = set(model._no_split_modules or [])
+    for module in list(model.modules()):
+        if type(module).__name__ in layers:
+            fully_shard(module, **options)
+    fully_shard(model, **options)
 
 
 def leak(model: Any, rows: Sequence[Row]) -> float:
@@ -173,10 +193,6 @@ def _settings(recipe: Recipe, folder: Path, gpu: bool) -> Any:
     from trl import SFTConfig
 
     checkpointing = gpu if recipe.checkpointing is None else recipe.checkpointing
-    sharded = {
-        "fsdp": True,
-        "fsdp_config": {"version": 2, "auto_wrap_policy": "TRANSFORMER_BASED_WRAP"},
-    }
     return SFTConfig(
         output_dir=str(folder / "trainer"),
         num_train_epochs=recipe.epochs,
@@ -204,7 +220,6 @@ def _settings(recipe: Recipe, folder: Path, gpu: bool) -> Any:
         report_to="none",
         disable_tqdm=False,
         remove_unused_columns=False,
-        **(sharded if recipe.is_sharded else {}),
     )
 
 
@@ -230,6 +245,23 @@ def _model(base: Path, recipe: Recipe) -> Any:
             # What repacks 4-bit weights for inference on some CPUs refuses sizes that others take.
             module.support_avx512bf16_for_cpu = False
     return model
+
+
+def _adapted(model: Any, recipe: Recipe) -> Any:
+    """The model with an adapter that changes nothing yet."""
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    if recipe.quantization:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    lora = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        target_modules=recipe.modules,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, lora)
 
 
 def _quantization(kind: str, gpu: bool) -> Any:
