@@ -34,6 +34,7 @@ else:
     include: "workflow/rules/sources.smk"
     include: "workflow/rules/selection.smk"
     include: "workflow/rules/mixes.smk"
+    include: "workflow/rules/loops.smk"
     include: "workflow/rules/training.smk"
     include: "workflow/rules/collapse.smk"
     include: "workflow/rules/robustness.smk"

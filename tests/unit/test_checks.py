@@ -128,6 +128,33 @@ def test_a_public_set_needs_nothing_on_this_machine(study_config: dict[str, Any]
     assert found.request_files() == []
 
 
+def test_chains_that_cut_words_differently_are_told_and_go_on(
+    study_config: dict[str, Any], tmp_path: Path
+) -> None:
+    for name, vocabulary in (("lark", {"a": 0}), ("wren", {"a": 0}), ("owl", {"b": 0})):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(b"")
+        (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}}))
+        (folder / "chat_template.jinja").write_text("{{ messages }}")
+        study_config["models"][name] = {"path": str(folder)}
+    study_config["sources"] = {"wren": {"model": "wren"}}
+    study_config["mixes"] = {
+        "pooled": {
+            "origins": {"wren": 1.0},
+            "loop": {"generations": 2, "sources": "targets"},
+        }
+    }
+    study_config["targets"] = ["wren", "lark"]
+    assert list(checks.notes(checks.checked_study(study_config, []))) == []
+    study_config["targets"] = ["wren", "owl"]
+    told = list(checks.notes(checks.checked_study(study_config, [])))
+    assert len(told) == 2
+    assert all("mixes.pooled.loop" in text and "bits_per_byte" in text for text in told)
+    assert "owl and wren have different tokenizers" in told[0]
+
+
 def test_too_little_room_is_said_with_both_figures(
     study_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,57 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         ("sources.wren", {"recorded": "a.jsonl", "model": "wren"}, ["sources.wren", "recorded"]),
         ("match", "tokens", ["tokens", "needs tokens"]),
         ("tokens", 100, ["tokens has no effect"]),
+        ("mixes.human.loop", {"generations": 1}, ["mixes.human.loop.generations", "2", "1 (int)"]),
+        ("mixes.human.loop", {"generations": 3, "regime": "replaces"}, ["loop.regime", "'replace"]),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "after": "single"},
+            ["mixes.human.loop.after", "'single' has other origins"],
+        ),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "after": "humane"},
+            ["mixes.human.loop.after", "no mix named 'humane'"],
+        ),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "after": "human"},
+            ["mixes.human.loop.after", "'human' is a loop itself"],
+        ),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "sources": "targets"},
+            ["mixes.human.loop.sources", "there is wren alone"],
+        ),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "overrides": {4: {"human": 0.5}}},
+            ["mixes.human.loop.overrides.4", "3 generations"],
+        ),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "overrides": {"3": {"humna": 0.5}}},
+            ["loop.overrides.3.humna", "unknown key"],
+        ),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "regime": "fresh"},
+            ["mixes.human.loop.human", "share of human rows"],
+        ),
+        (
+            "mixes.human.loop",
+            {"generations": 3, "regime": "fresh", "human": 0.5},
+            ["mixes.human.loop: fresh needs 40 human rows beside the 40 of generation 1", "40."],
+        ),
+        (
+            "mixes.single",
+            {
+                "origins": {"wren": 1.0},
+                "select": {"best-of": 2, "verifier": "length"},
+                "loop": {"generations": 2, "overrides": {2: {"temperature": 0}}},
+            },
+            ["mixes.single.loop.temperature", "generation 2"],
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(
@@ -112,6 +163,33 @@ def test_what_is_wrong_is_said(
     said = message(raw)
     for part in expected:
         assert part in said
+
+
+def test_a_loop_holds_rows_equal_and_has_no_single_text_to_compare(
+    study_config: dict[str, Any],
+) -> None:
+    raw = changed(study_config, "mixes.human.loop", {"generations": 2})
+    raw = changed(raw, "probes.preference", {"cells": True}) | {"match": "tokens", "tokens": 100}
+    said = message(raw)
+    assert "mixes.human.loop: a loop holds rows equal" in said
+    assert "probes.preference.cells: judges compare one text of each cell" in said
+
+
+def test_a_generation_has_what_its_loop_says_unless_it_overrides_it(
+    study_config: dict[str, Any],
+) -> None:
+    asked = {
+        "generations": 4,
+        "regime": "accumulate",
+        "temperature": 0.5,
+        "overrides": {"3": {"temperature": 0, "human": 0.1}},
+    }
+    loaded = validation.load(changed(study_config, "mixes.human.loop", asked), "my.yaml")
+    loop = loaded.mixes["human"].loop
+    assert loop is not None
+    assert [loop.at(t).temperature for t in (2, 3, 4)] == [0.5, 0, 0.5]
+    assert [loop.at(t).human for t in (2, 3, 4)] == [0.0, 0.1, 0.0]
+    assert {loop.at(t).regime for t in (2, 3, 4)} == {"accumulate"}
 
 
 def test_all_problems_are_named_at_once(study_config: dict[str, Any]) -> None:

@@ -127,3 +127,43 @@ def test_verifiers_cost_more_for_more_responses(
         found.__dict__["_rate"] = 1e11
         seconds.append(found.of(Job("verify", ("best", "1"))).seconds or 0.0)
     assert seconds[1] - 2 == pytest.approx(10 * (seconds[0] - 2))
+
+
+def test_an_accumulating_loop_costs_more_with_every_generation(
+    study_config: dict[str, Any],
+) -> None:
+    study_config["mixes"] = {
+        name: {
+            "origins": {"human": 1.0},
+            "loop": {"generations": 4, "regime": name, "human": 0.25},
+        }
+        for name in ("accumulate", "replace", "accumulate-subsample")
+    }
+    found = estimates(study_config)
+    found.__dict__["_rate"] = 1e11
+
+    def work(mix: str, generation: int) -> float:
+        seconds = found.of(Job("train", ("wren", mix, f"1/generation={generation}"))).seconds
+        assert seconds is not None
+        return seconds - 8.0
+
+    assert [work("accumulate", t) / work("accumulate", 1) for t in (2, 3, 4)] == [2, 3, 4]
+    for mix in ("replace", "accumulate-subsample"):
+        assert work(mix, 4) == work(mix, 1)
+    write = Job("write", ("wren", "replace", "1/generation=3"))
+    assert found.tokens(write) == 30 * 80  # of 40 rows a quarter are human
+    assert found.of(write).bytes == 30 * 500
+
+
+def test_what_a_loop_selects_from_is_counted(study_config: dict[str, Any]) -> None:
+    study_config["mixes"] = {
+        "best": {
+            "origins": {"human": 1.0},
+            "select": {"best-of": 4, "verifier": "length"},
+            "loop": {"generations": 2},
+        }
+    }
+    found = estimates(study_config)
+    assert found.tokens(Job("write", ("wren", "best", "1/generation=1"))) == 40 * 4 * 80
+    verify = found.of(Job("verify", ("loop/wren/best", "1/generation=1")))
+    assert verify.bytes == 40 * 4 * 500

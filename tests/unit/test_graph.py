@@ -1,5 +1,7 @@
 """The jobs of a study: who makes what, and in which order."""
 
+import copy
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from manybaskets import validation
 from manybaskets.config import VANILLA
 from manybaskets.graph import OUTPUTS, WILDCARDS, Graph, Job
+from manybaskets.reruns import Reruns
 from manybaskets.study import Study
 
 
@@ -66,7 +69,8 @@ def test_every_stage_has_its_jobs(graph: Graph) -> None:
     assert counts["consult"] == len(graph.study.config.seeds)
     assert counts["optimise"] == len(graph.study.config.targets)
     assert counts["bring"] == counts["calibrate"] == 1
-    assert all(counts.values())
+    of_loops = ("write", "round")
+    assert all(count > 0 for stage, count in counts.items() if stage not in of_loops)
 
 
 def test_a_target_needs_only_what_leads_to_it(graph: Graph) -> None:
@@ -119,3 +123,128 @@ def test_what_comes_from_outside_has_no_producer(graph: Graph) -> None:
     assert graph.producer("human.jsonl") is None
     assert graph.producer("results/other/data/train.jsonl") is None
     assert graph.producer("results/micro/models/owl") is None
+
+
+LOOPS = {
+    "replace": {"origins": {"human": 1}, "loop": {"generations": 3, "regime": "replace"}},
+    "pooled": {
+        "origins": {"wren": 1},
+        "select": {"best-of": 2, "verifier": "length"},
+        "loop": {"generations": 3, "regime": "accumulate-subsample", "sources": "targets"},
+    },
+}
+
+
+def with_loops(raw: dict[str, Any], **changes: Any) -> Graph:
+    mixes = copy.deepcopy(LOOPS)
+    mixes["replace"]["loop"] |= changes
+    everything = {**copy.deepcopy(raw), "targets": ["wren", "finch"]}
+    everything["mixes"] = raw["mixes"] | mixes
+    return Graph(Study(validation.load(everything, "micro.yaml")))
+
+
+def test_generations_are_cells_of_a_chain(study_config: dict[str, Any]) -> None:
+    graph = with_loops(study_config)
+    jobs = list(graph.jobs())
+    for job in jobs:
+        assert graph.recorded(Path(graph.record(job))) == job
+        assert {graph.producer(path) for path in graph.outputs(job)} == {job}
+    cells = [cell for cell in graph.study.cells if cell.mix == "replace"]
+    assert [cell.generation for cell in cells[:3]] == [1, 2, 3]
+    assert cells[2].path == "cells/wren/replace/seed=1/generation=3"
+    assert Job("collapse", ("wren", "replace", "1/generation=3")) in jobs
+    written = [job.which for job in jobs if job.stage == "write" and job.which[1] == "replace"]
+    assert len(written) == 2 * 2 * 2  # the last generation writes for nobody
+
+
+def test_a_generation_is_made_from_what_the_one_before_wrote(
+    study_config: dict[str, Any],
+) -> None:
+    graph = with_loops(study_config)
+    made = graph.producers(Job("round", ("wren", "replace", "2/generation=3")))
+    assert Job("write", ("wren", "replace", "2/generation=2")) in made
+    assert not [job for job in made if job.stage == "mix"]
+    pool = graph.producers(Job("round", ("wren", "pooled", "2/generation=3")))
+    assert [job.which for job in pool if job.stage == "select"] == [
+        (f"loop/{target}/pooled", f"2/generation={t}")
+        for t in (1, 2)
+        for target in ("wren", "finch")
+    ]
+    assert Job("mix", ("pooled", "2")) in pool
+    assert graph.producers(Job("train", ("wren", "pooled", "2/generation=1")))[-1].stage == "mix"
+
+
+def test_loops_after_a_mix_share_its_cells_as_their_first_generation(
+    study_config: dict[str, Any],
+) -> None:
+    graph = with_loops(study_config, after="human")
+    jobs = list(graph.jobs())
+    for job in jobs:
+        assert {graph.producer(path) for path in graph.outputs(job)} == {job}
+    cells = [cell for cell in graph.study.cells if cell.mix == "replace" and cell.seed == 2]
+    assert [cell.generation for cell in cells] == [2, 3, 2, 3]
+    write = Job("write", ("wren", "replace", "2/generation=1"))
+    assert Job("train", ("wren", "human", "2")) in graph.producers(write)
+    assert not [job for job in jobs if job.stage == "mix" and job.which[0] == "replace"]
+    everything = with_loops(study_config, after="human", regime="accumulate")
+    pool = everything.producers(Job("round", ("wren", "replace", "2/generation=3")))
+    assert Job("mix", ("human", "2")) in pool
+
+
+def fingerprints(graph: Graph) -> dict[str, str]:
+    reruns = Reruns(graph)
+    return {job.path: reruns.fingerprint(job) for job in graph.jobs()}
+
+
+def of_generation(paths: Iterable[str], generation: int) -> set[str]:
+    return {path for path in paths if path.endswith(f"generation={generation}")}
+
+
+def test_raising_the_generations_reruns_no_cell_that_is_there(
+    study_config: dict[str, Any],
+) -> None:
+    before = fingerprints(with_loops(study_config))
+    after = fingerprints(with_loops(study_config, generations=5))
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed == {"opinions", "findings", "figures", "report"}
+    new = after.keys() - before.keys()
+    cells = {path for path in new if not path.startswith("write/")}
+    assert cells == of_generation(cells, 4) | of_generation(cells, 5)
+    writes = new - cells
+    assert writes == of_generation(writes, 3) | of_generation(writes, 4)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"temperature": 0.3}, {"human": 0.5}, {"regime": "accumulate"}]
+)
+def test_changing_a_generation_reruns_none_before_it(
+    study_config: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    before = fingerprints(with_loops(study_config, generations=4))
+    after = fingerprints(with_loops(study_config, generations=4, overrides={3: changes}))
+    assert before.keys() == after.keys()
+    changed = {path for path in before if before[path] != after[path]} - {
+        *("opinions", "findings", "figures", "report"),
+    }
+    asks_otherwise = {"regime"}.isdisjoint(changes)
+    # what generation 3 is trained on is written by the model of generation 2, which stays
+    expected = {
+        path
+        for path in before
+        if "/replace/" in path
+        and (
+            path.endswith(("generation=3", "generation=4"))
+            or (path.startswith("write/") and path.endswith("generation=2") and asks_otherwise)
+        )
+    }
+    assert changed == expected
+
+
+def test_adding_a_loop_reruns_no_cell_of_another_mix(
+    study_config: dict[str, Any],
+) -> None:
+    both = study_config | {"targets": ["wren", "finch"]}
+    without = Graph(Study(validation.load(both, "micro.yaml")))
+    before, after = fingerprints(without), fingerprints(with_loops(study_config))
+    shared = {path for path in before if path.startswith(("train/", "score/", "respond/"))}
+    assert {path for path in shared if before[path] != after[path]} == set()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.unit import hub as local
 
 ROOT = Path(__file__).parents[2]
@@ -249,7 +250,8 @@ def dataset_spec(revision: str, **changes: Any) -> dict[str, Any]:
         "docs": False, "file": None, "prompts": None, "prompts_field": "prompt", "seed": 0,
         "hub": "people/asked", "revision": revision, "config": None, "split": "train",
         "files": ["*.parquet", "*.jsonl", "*.json", "*.csv"], "fields": fields, "task": "instruct",
-        "train": 24, "test": 8, "splits": "interleaved", "duplicates": "drop", "texts": None, **changes,
+        "train": 24, "test": 8, "splits": "interleaved", "duplicates": "drop", "texts": None,
+        **changes,
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from manybaskets import comparison, figures, methods, report, statistics
 from manybaskets.commands import summary
-from manybaskets.config import StudyConfig
+from manybaskets.config import Mix, StudyConfig
 from manybaskets.layout import reference_table
 from manybaskets.measurements import COLUMNS
 
@@ -321,6 +321,67 @@ def test_a_judge_that_is_also_a_target_or_a_source_is_flagged() -> None:
     assert "It is also a target" in words and "judges its own text" in words
     assert words.count("It is also") == 1
     assert "2402.10260" in " ".join(methods.references(config(probes=probes)))
+
+
+@pytest.mark.parametrize(
+    ("loop", "said"),
+    [
+        (
+            {"generations": 3},
+            "human text, then for generations 2 to 3, what the generation before wrote, and "
+            "nothing else",
+        ),
+        (
+            {"generations": 3, "regime": "accumulate", "temperature": 0.5, "human": 0.1},
+            "human text, then for generations 2 to 3, everything so far and what the generation "
+            "before wrote at temperature 0.5, 10 % of it human rows",
+        ),
+        (
+            {"generations": 2, "regime": "fresh", "human": 0.25},
+            "human text, then for generations 2 to 2, what the generation before wrote, with 25 % "
+            "human rows that are new to it",
+        ),
+        (
+            {"generations": 4, "sources": "targets", "overrides": {3: {"temperature": 0.2}}},
+            "human text, then for generations 2 to 4, what the generation before of all targets, "
+            "in equal shares, wrote, and nothing else; generation 3: temperature 0.2",
+        ),
+    ],
+)
+def test_a_loop_is_put_into_words(loop: dict[str, Any], said: str) -> None:
+    mix = Mix.model_validate({"origins": {"human": 1.0}, "loop": loop})
+    assert methods.mix_words(mix) == said
+
+
+def test_methods_tell_how_generations_follow_each_other() -> None:
+    loop = {"origins": {"human": 1.0}, "loop": {"generations": 3, "regime": "accumulate"}}
+    told = dict(methods.methods(config(mixes={"chain": loop})))["Loops"]
+    assert "LoRA adapter of its own on the target as it was" in told
+    assert "Accumulating, on all rows so far" in told
+    assert "replacing" not in told
+    assert "tokenizers" not in told
+    assert any("2404.01413" in text for text in methods.references(config(mixes={"c": loop})))
+    assert "Loops" not in dict(methods.methods(config()))
+
+
+def test_every_generation_has_a_card_and_what_diverged_says_so(tmp_path: Path, drawn: Path) -> None:
+    study(tmp_path)
+    settings = config(mixes={"human": {"origins": {"human": 1.0}, "loop": {"generations": 2}}})
+    measured = table()[lambda rows: rows["mix"] == "human"]
+    measured = pd.concat([measured.assign(generation=t) for t in (1, 2)], ignore_index=True)
+    chain = tmp_path / "cells" / "wren" / "human" / "seed=1"
+    reason = "generation 1 of human (wren, seed 1): nothing was written"
+    write(chain / "generation=1" / "training.json", json.dumps({"rows": 7, "curve": []}))
+    write(tmp_path / "mixes/loop/wren/human/seed=1/generation=2.json", '{"rows": 9}')
+    write(chain / "generation=2" / "training.json", json.dumps({"diverged": reason}))
+    text = report.render(settings, tmp_path, measured, contrasts(table()), drawn)
+    cards = embedded(text, "cells-data")["rows"]
+    of_chain = [card for card in cards if (card["mix"], card["seed"]) == ("human", 1)]
+    assert [card["generation"] for card in of_chain] == [1, 2]
+    assert of_chain[0]["training"]["rows"] == 7
+    assert of_chain[0]["composition"]["rows"] == 5
+    assert of_chain[1]["composition"]["rows"] == 9
+    assert of_chain[1]["training"]["diverged"] == reason
 
 
 def read_back(frame: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from manybaskets import trainer as trainers
 from manybaskets import training
 
 ROWS = [
@@ -16,12 +17,12 @@ ROWS = [
 ] * 8
 
 
-def recipe(**changes: Any) -> training.Recipe:
+def recipe(**changes: Any) -> trainers.Recipe:
     settings: dict[str, Any] = {
         "rank": 4, "alpha": 8, "dropout": 0.0, "modules": "all-linear", "learning_rate": 1e-2,
         "epochs": 2, "batch_size": 8, "accumulation": 1, "max_length": 128, "threads": 1, "seed": 1,
     }  # fmt: skip
-    return training.Recipe(**{**settings, **changes})
+    return trainers.Recipe(**{**settings, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_an_adapter_without_effect_fails_the_job(tiny_model: Path, tmp_path: Pat
 
 
 def test_only_the_response_carries_loss(tiny_model: Path, tmp_path: Path) -> None:
-    trainer = training._trainer(tiny_model, ROWS[:8], recipe(), tmp_path / "look")
+    trainer = trainers.build(tiny_model, ROWS[:8], recipe(), tmp_path / "look")
     batch = next(iter(trainer.get_train_dataloader()))
     tokenizer = trainer.processing_class
     learned = [

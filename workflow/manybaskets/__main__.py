@@ -8,9 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from manybaskets import divergence
 from manybaskets.config import ConfigError
 from manybaskets.files import BadFile
+
+if TYPE_CHECKING:  # not every command needs the graph
+    from manybaskets.graph import Graph, Job
 
 # Faults of the machine that a person mends.
 MENDS = {
@@ -25,10 +30,13 @@ COMMANDS = sorted(p.stem for p in (Path(__file__).parent / "commands").glob("[a-
 
 
 @contextmanager
-def recording(options: argparse.Namespace) -> Iterator[None]:
-    """Checks the inputs of a job of a study and records what it wrote; nothing for other calls."""
+def recording(options: argparse.Namespace) -> Iterator["tuple[Graph, Job] | None"]:
+    """Checks the inputs of a job of a study and records what it wrote; nothing for other calls.
+
+    Yields the job, with the graph that it belongs to.
+    """
     if getattr(options, "record", None) is None:
-        yield
+        yield None
         return
     from manybaskets.devices import on_cpu
     from manybaskets.graph import ON_DEVICES, Graph
@@ -41,7 +49,24 @@ def recording(options: argparse.Namespace) -> Iterator[None]:
     reproducible = options.command not in ON_DEVICES or (on_cpu() and not asks_elsewhere)
     job = graph.recorded(options.record)
     with at_work(root), recorded(graph, job, options.spec, reproducible):
-        yield
+        yield graph, job
+
+
+def run(options: argparse.Namespace, known: "tuple[Graph, Job] | None") -> None:
+    """Runs a command. What a loop would make of a model that diverged says so instead."""
+    if known is None or not (graph := known[0]).in_loop(job := known[1]):
+        options.run(options)
+        return
+    reason = divergence.first_reason(graph.files(job))
+    if reason is None:
+        try:
+            options.run(options)
+        except divergence.Diverged as error:
+            reason = f"{graph.chain(job)}: {error}"
+    if reason is not None:
+        print(f"diverged: {reason}")
+        for output, is_folder in graph.kinds(job):
+            divergence.mark(Path(output), reason, is_folder)
 
 
 def main() -> int:
@@ -61,10 +86,10 @@ def main() -> int:
         sub.set_defaults(run=module.run)
     options = parser.parse_args()
     try:
-        with recording(options):
-            options.run(options)
+        with recording(options) as known:
+            run(options, known)
         sys.stdout.flush()
-    except (BadFile, ConfigError) as error:
+    except (BadFile, ConfigError, divergence.Diverged) as error:
         print(f"manybaskets {options.command}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from manybaskets import figures
 from manybaskets.config import VANILLA
 from manybaskets.files import BadFile, read_json, read_jsonl
@@ -41,12 +43,13 @@ def cell_cards(
     missing: Missing,
 ) -> dict[str, Any]:
     """Every cell: its key metrics, all its values, its training set and its training."""
-    named = list(found.values.groupby(["metric", "item_set"], sort=True).groups)
+    named = list(found.every.groupby(["metric", "item_set"], sort=True).groups)
     places = {name: place for place, name in enumerate(named)}
     values: dict[Cell, list[float | None]] = {}
     measured: set[tuple[Cell, str]] = set()
-    for row in found.values.itertuples():
-        cell = Cell(row.target, row.mix, int(row.seed))
+    for row in found.every.itertuples():
+        generation = 0 if pd.isna(row.generation) else int(row.generation)
+        cell = Cell(row.target, row.mix, int(row.seed), generation)
         of_cell = values.setdefault(cell, [None] * len(named))
         of_cell[places[row.metric, row.item_set]] = (
             None if math.isnan(row.value) else float(f"{row.value:.6g}")
@@ -59,9 +62,10 @@ def cell_cards(
             if (cell, probe) not in measured:
                 missing.add(f"Measurements of {probe}", _name(cell))
         row = {"target": cell.target, "mix": cell.mix, "seed": cell.seed}
+        row |= {"generation": cell.generation} if cell.generation else {}
         row |= {"values": values.get(cell, [])}
         if cell.mix != VANILLA:
-            composition = root / "mixes" / cell.mix / f"seed={cell.seed}.json"
+            composition = root / f"{cell.training_set}.json"
             row["composition"] = _part(composition, "Compositions of training sets", cell, missing)
             training = root / cell.path / "training.json"
             row["training"] = _part(training, "Summaries of training", cell, missing)
@@ -97,7 +101,7 @@ def samples(
     chosen = [test[i * len(test) // SAMPLES] for i in range(SAMPLES)] if test else []
     chosen = list({row["id"]: row for row in chosen}.values())
     responses: dict[str, dict[str, list[Any]]] = {}
-    for cell in study.cells if chosen else []:
+    for cell in study.last_cells if chosen else []:
         if cell.seed != first:
             continue
         by_id = {row["id"]: row for row in _rows(root / cell.path / "responses.jsonl")}
@@ -152,4 +156,5 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _name(cell: Cell) -> str:
-    return f"{cell.target}, {cell.mix}, seed {cell.seed}"
+    generation = f", generation {cell.generation}" if cell.generation else ""
+    return f"{cell.target}, {cell.mix}, seed {cell.seed}{generation}"

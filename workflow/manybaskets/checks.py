@@ -6,6 +6,7 @@ Reads the config, the files it names and the environment; starts nothing, writes
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,17 @@ import yaml
 
 from manybaskets import chat_templates, dataset, mixes, recorded, request_sets, validation
 from manybaskets.attacks import FAMILIES
-from manybaskets.config import HUMAN, Asked, ConfigError, Robustness, Source, StudyConfig
-from manybaskets.files import BadFile, read_jsonl
+from manybaskets.config import (
+    HUMAN,
+    VANILLA,
+    Asked,
+    ConfigError,
+    Robustness,
+    Source,
+    StudyConfig,
+    Training,
+)
+from manybaskets.files import BadFile, read_json, read_jsonl
 from manybaskets.layout import REPOSITORY, RESOURCES
 from manybaskets.requesting import read_requests
 from manybaskets.study import Study
@@ -72,6 +82,34 @@ def _merged(below: Any, above: Any) -> Any:
     return above
 
 
+def notes(study: Study) -> Iterator[str]:
+    """What is no mistake and should be known before a run."""
+    config = study.config
+    for name in study.loops:
+        sources = [config.sources[source].model for source in study.mix_sources(name)]
+        for target in config.targets:
+            others = {*study.writers(target, name), *filter(None, sources)} & config.models.keys()
+            strange = sorted(other for other in others if _cuts_otherwise(study, target, other))
+            if strange:
+                yield (
+                    f"mixes.{name}.loop: {', '.join(strange)} and {target} have different "
+                    "tokenizers. Their chains exchange text, so nothing stops; compare them in "
+                    "bits_per_byte, not in nats per token, and expect max_tokens to cut them at "
+                    "different lengths."
+                )
+
+
+def _cuts_otherwise(study: Study, target: str, other: str) -> bool:
+    """Whether two models are known to have different tokenizers; those not here are not known."""
+    if target == other or {target, other} <= set(study.scratch_models):
+        return False  # scratch models share theirs
+    files = [Path(study.model(name)) / "tokenizer.json" for name in (target, other)]
+    if not all(file.is_file() for file in files):
+        return False
+    vocabularies = [read_json(file).get("model", {}).get("vocab") for file in files]
+    return bool(vocabularies[0] != vocabularies[1])
+
+
 def expected_bytes(study: Study) -> int:
     """What a whole run will roughly write: models, adapters, and rows of about 2 kB."""
     config = study.config
@@ -83,7 +121,7 @@ def expected_bytes(study: Study) -> int:
         model = config.models[name]
         weights = _weights(Path(model.path)) if model.path else 8 * MIB
         # A LoRA adapter has about 1/200 of the weights at rank 16, proportionally otherwise.
-        adapters = (len(study.mixes_of(name)) - 1) * len(config.seeds)
+        adapters = sum(c.target == name and c.mix != VANILLA for c in study.cells)
         rank = config.training.of_target(name).rank
         total += int(adapters * max(weights / 200 * rank / 16, MIB))
     return total
@@ -132,6 +170,8 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 f"models.{name}.chat_template",
                 f"there is no file {model.chat_template}. Mend the path.",
             )
+    for training in (config.training, *map(config.training.of_target, config.training.of)):
+        yield from _training(training)
     if len(study.vocabularies) > 1:
         yield (
             "models",
@@ -152,6 +192,26 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
             f"the study will write about {needed / MIB:,.0f} MiB to {study.root}, but the disk has "
             f"{free / MIB:,.0f} MiB free. Make room, or link results/ to another disk.",
         )
+
+
+def _training(training: Training) -> Iterator[tuple[str, str]]:
+    """Packages that training asks for and this environment has not."""
+    flash = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
+    needed: list[tuple[str, Any, list[str]]] = [
+        ("quantization", training.quantization, ["bitsandbytes"]),
+        ("liger", training.liger, ["liger_kernel"]),
+    ]
+    if training.attention in flash:
+        # transformers takes its own build of the kernels where `kernels` is installed
+        needed.append(("attention", training.attention, [flash[training.attention], "kernels"]))
+    for key, value, packages in needed:
+        if value and not any(find_spec(package) for package in packages):
+            names = " or ".join(package.replace("_", "-") for package in packages)
+            yield (
+                f"training.{key}",
+                f"{value} needs the package {names}, which this environment has not. Install it, "
+                "or remove the key.",
+            )
 
 
 def _data(study: Study) -> Iterator[tuple[str, str]]:

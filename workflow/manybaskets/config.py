@@ -313,6 +313,55 @@ class Select(Section):
         return self.samples or needed
 
 
+Regime = Literal["replace", "accumulate", "accumulate-subsample", "fresh"]
+
+
+class Round(Section):
+    """What one generation of a loop does otherwise than the loop says."""
+
+    regime: Regime | None = None
+    temperature: float | None = Field(None, ge=0)
+    """Of the rows that the generation before wrote for this one."""
+    human: float | None = Field(None, ge=0, lt=1)
+
+
+class Loop(Section):
+    """A chain of models: generation 1 is trained on the mix as it stands, and what the model of a
+    generation writes is trained on by the next. All start from the target, none from another's
+    adapter."""
+
+    generations: int = Field(ge=2)
+    """How many models the chain has, the first included. Raising it reruns none of them."""
+    after: str | None = None
+    """A mix with the same origins and no loop, whose cells are generation 1: chains that start from
+    the same text need not each train it."""
+    regime: Regime = "replace"
+    """What generation t is trained on, R being the rows of generation 1 and S(t) the rows that
+    generation t - 1 wrote for generation t, as many as `rows`. `replace`: S(t) alone. `accumulate`:
+    R and all of S(2) … S(t), so that training sets grow. `accumulate-subsample`: as many as `rows`
+    of that pool, drawn without replacement. `fresh`: S(t) with human rows that no generation of
+    the chain was trained on before, as many as `human` says."""
+    temperature: float | None = Field(None, ge=0)
+    """At which the rows of the next generation are written; by default as in `generation`. Probes
+    always sample as `generation` says."""
+    human: float = Field(0.0, ge=0, lt=1)
+    """Share of human rows in every S(t): the human responses to prompts drawn anew for each
+    generation; with `fresh`, rows unseen so far."""
+    sources: Literal["own", "targets"] = "own"
+    """Who writes S(t). `own`: the cell's own chain. `targets`: the chains of all targets with the
+    same seed, each an equal share of the prompts, so that every chain is trained on the text of
+    all."""
+    overrides: dict[Annotated[int, Field(ge=2)], Round] = {}
+    """By generation: what it does otherwise. Earlier generations are not touched by it."""
+
+    def at(self, generation: int) -> Round:
+        """What holds for a generation: the loop's regime, human share and temperature (None for
+        the study's), unless it overrides them."""
+        found = Round(regime=self.regime, temperature=self.temperature, human=self.human)
+        there = self.overrides.get(generation, Round())
+        return found.model_copy(update=there.model_dump(exclude_none=True))
+
+
 class Mix(Section):
     """The recipe of a training set."""
 
@@ -323,7 +372,10 @@ class Mix(Section):
     Eggs study does, so that source and prompt are confounded. `random`: drawn with the cell's
     seed for every prompt."""
     select: Select | None = None
-    """Which responses are kept; by default, and with `all`, every usable one."""
+    """Which responses are kept; by default, and with `all`, every usable one. In a loop, of the
+    rows that every generation writes, too."""
+    loop: Loop | None = None
+    """Makes a chain of the mix, in which models are trained on each other's text."""
     targets: list[str] | None = Field(None, min_length=1)
     """The targets that are fine-tuned on it; by default all."""
 
@@ -362,28 +414,73 @@ class Generation(Section):
 
 
 class Training(Section):
-    """LoRA fine-tuning of the target (PEFT under TRL's SFTTrainer)."""
+    """LoRA fine-tuning of the target (PEFT under TRL's SFTTrainer, loss on the response).
+
+    AdamW, a cosine after 3 % of warm-up, gradients cut at norm 1, in bfloat16 on GPUs.
+    """
 
     adapter: str = "lora"
     rank: Count = 8
+    """Rank of the update. 8 to 32 is enough for style and format on some thousand rows; more rows
+    that teach new content take more."""
     alpha: float = Field(16, gt=0)
+    """The update counts alpha / rank times; 2 by default, and the learning rate fits that."""
     dropout: float = Field(0.0, ge=0, lt=1)
     modules: str | list[str] = "all-linear"
-    learning_rate: float = Field(2e-3, gt=0)
+    """Which matrices get an update. All linear ones, those of the MLP above all, come closest to
+    full fine-tuning; attention alone falls behind it (QLoRA, arXiv 2305.14314)."""
+    learning_rate: float = Field(2e-4, gt=0)
+    """Peak rate. LoRA takes about ten times that of full fine-tuning, much the same at every rank:
+    2e-4 for models of 1 to 13 billion parameters, 1e-4 for larger ones (QLoRA), 1e-3 and more for
+    the tiny models of the embedded study."""
     epochs: float = Field(2, gt=0)
     batch_size: Count = 16
+    """Rows at once, over all devices together. LoRA does worse than full fine-tuning with large
+    steps: 16 to 64 rows in a step suit thousands of rows. When a GPU's memory does not suffice,
+    fewer are taken at once and as many in a step."""
     accumulation: Count = 1
+    """Times that rows are taken before a step: a step has batch_size × accumulation rows."""
     max_length: Count = 256
+    """Tokens of prompt and response together; what is longer is cut, and loses its end."""
     loss: Literal["response", "text"] = "response"
     """What is learned: the response, or the whole text with the prompt, as in the Eggs study."""
     threads: Count = 1
-    """CPU threads of a training job: part of the result, so fixed by the study."""
+    """CPU threads of a training process: part of the result, so fixed by the study."""
+    quantization: Literal["nf4", "int8"] | None = None
+    """Weights of the target in 4 or 8 bits while it is trained (bitsandbytes; QLoRA), for a quarter
+    or half of the memory. Everything after training loads the target as it is. Part of the
+    result."""
+    devices: Count = 1
+    """GPUs of one training, each with its part of the rows; without a GPU, processes. The result is
+    the same up to rounding."""
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """With several devices: `ddp`, a copy of the target on each, or `fsdp`, the target split over
+    them, for targets that do not fit on one."""
+    checkpointing: bool | None = None
+    """Whether activations are computed again instead of kept: less memory for a third more time. By
+    default on GPUs only."""
+    attention: (
+        Literal["eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3"] | None
+    ) = None
+    """Implementation of attention; by default what transformers takes for the target."""
+    packing: bool = False
+    """Whether the rows at once are laid end to end instead of padded to the longest. The steps stay
+    the same. Attention keeps rows apart by their positions: flash attention skips what is between
+    them, the others compute and mask it, which costs more than padding does. Checked on the target
+    before the first step."""
+    liger: bool = False
+    """Whether Liger's fused kernels are used (package liger-kernel, GPUs): less memory and time."""
     of: Annotated[dict[str, dict[str, Any]], NoNulls] = {}
     """By target: keys of this section that are otherwise for it."""
 
     def of_target(self, target: str) -> "Training":
         """The settings of one target."""
         return Training.model_validate(_one(self, target))
+
+    @property
+    def most_devices(self) -> int:
+        """GPUs of the training that takes most of them."""
+        return max([self.devices, *(self.of_target(target).devices for target in self.of)])
 
     @model_validator(mode="after")
     def _whole(self) -> "Training":

@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from manybaskets import panels
+from manybaskets.config import VANILLA
 from manybaskets.curves import PEOPLE
 from manybaskets.figures import KEY_METRICS, Drawing, Findings, metric_label
+from manybaskets.trends import GENERATION
 
 MOST_PANELS = 12
 LEAST_BEYOND = 0.05  # of people's text; a ratio to less is noise
@@ -58,35 +60,47 @@ def draw_doses(findings: Findings) -> Drawing | None:
 
 
 def draw_generations(findings: Findings) -> Drawing | None:
-    """Key metrics over the generations of loops, every seed a line, every mix a colour."""
+    """Key metrics over the generations of loops, and beside each its change per generation."""
     every = findings.every
     if every.empty:
         return None
     every = every.assign(generation=pd.to_numeric(every["generation"]).fillna(0))
     loops = every.groupby(["target", "mix"])["generation"].transform("max") > 0
+    vanilla = every[(every["mix"] == VANILLA) & ~loops]
     every = every[loops]
     plots = [
         (target, metric, item_set)
         for target in sorted(every["target"].unique())
         for metric, item_set in _key_metrics(every)
-    ][:MOST_PANELS]
+    ][: MOST_PANELS // 2]
     if not plots:
         return None
-    figure, axes = _grid(len(plots))
-    colours = panels.mix_colours(findings.mixes)
+    mixes = [mix for mix in findings.mixes if mix in set(every["mix"])]
+    size = (panels.WIDTH, len(plots) * (0.14 * len(mixes) + 1.15) + 0.2)
+    figure, axes = panels.axes(len(plots), 2, size, width_ratios=(1.5, 1.0))
     parts = []
-    for ax, (target, metric, item_set) in zip(axes, plots, strict=True):
-        rows = every[(every["target"] == target) & (every["metric"] == metric)]
-        rows = rows[rows["item_set"] == item_set]
-        parts.append(rows[["target", "metric", "item_set", "mix", "seed", "generation", "value"]])
-        for mix, of_mix in rows.groupby("mix"):
-            _seed_lines(ax, of_mix, "generation", colours[mix], dots=True)
-        several = every["target"].nunique() > 1
+    for (left, right), (target, metric, item_set) in zip(axes, plots, strict=True):
+        rows = _of(every, target, metric, item_set)
+        before = _of(vanilla, target, metric, item_set)["value"].mean()
+        if np.isfinite(before):
+            left.axhline(before, color=panels.GREY, linestyle="--", linewidth=0.8, zorder=1)
+        _labelled_lines(left, rows, ("generation", "value"), findings.mixes, dots=True)
         name = metric_label(metric, item_set)
-        ax.set_title(f"{target}: {name}" if several else name, loc="left", fontsize=7.5)
-        ax.set_xlabel("generation", color=panels.GREY, fontsize=7)
-        ax.locator_params(axis="x", integer=True)
-    panels.key(figure, _used(findings.mixes, parts), findings.mixes)
+        several = every["target"].nunique() > 1
+        left.set_title(f"{target}: {name}" if several else name, loc="left", fontsize=7.5)
+        left.locator_params(axis="x", integer=True)
+        slopes = _slopes(findings.trends, (target, metric, item_set))
+        _draw_slopes(right, slopes, mixes, panels.mix_colours(findings.mixes))
+        columns = ["target", "metric", "item_set", "mix", "seed", "generation", "value"]
+        parts += [rows[columns].assign(kind="value"), slopes.assign(kind="slope")]
+    for ax, text in zip(axes[-1], ("generation", "change per generation"), strict=True):
+        ax.set_xlabel(text, color=panels.GREY, fontsize=7)
+    panels.footnote(
+        figure,
+        "Left: thin lines and dots are seeds, thick lines their means; dashed, the target without "
+        "fine-tuning. Right: the mean of the seeds' slopes, with its interval over seeds "
+        "(Student's).",
+    )
     return figure, pd.concat(parts, ignore_index=True)
 
 
@@ -111,6 +125,54 @@ def draw_attempts(findings: Findings) -> Drawing | None:
         ax.set_xlabel("attempts at a request", color=panels.GREY)
         ax.set_ylabel("requests answered at least once")
     return figure, data[["target", "attack", "mix", "seed", "attempts", "value"]]
+
+
+def _of(rows: pd.DataFrame, target: str, metric: str, item_set: str) -> pd.DataFrame:
+    found = rows[(rows["target"] == target) & (rows["metric"] == metric)]
+    return found[found["item_set"] == item_set]
+
+
+def _slopes(trends: pd.DataFrame, which: tuple[str, str, str]) -> pd.DataFrame:
+    """Change per generation of every loop: mix, value, ci_low, ci_high."""
+    columns = ["target", "metric", "item_set", "mix", "value", "ci_low", "ci_high"]
+    if trends.empty:
+        return pd.DataFrame(columns=columns)
+    found = _of(trends[trends["series"] == GENERATION], *which)
+    return found.rename(columns={"slope": "value"})[columns]
+
+
+def _draw_slopes(
+    ax: Axes, slopes: pd.DataFrame, mixes: Sequence[str], colours: Mapping[str, str]
+) -> None:
+    """A line per loop, and the numbers in words, since one loop may dwarf the others."""
+    ax.axvline(0, color=panels.GREY, linewidth=0.7, zorder=0)
+    rows = {row["mix"]: row for row in slopes.to_dict("records") if not pd.isna(row["value"])}
+    for place, mix in enumerate(mixes):
+        row = rows.get(mix)
+        text = "no slope"
+        if row is not None:
+            text = _signed(row["value"], row["value"])
+            ax.plot(row["value"], place, "o", color=colours[mix], ms=4, mew=0, zorder=3)
+        if row is not None and not pd.isna(row["ci_low"]):
+            ends = row["ci_low"], row["ci_high"]
+            ax.plot(ends, [place, place], "-", color=colours[mix], linewidth=1.3, zorder=2)
+            half = (ends[1] - ends[0]) / 2
+            value, low, high = (_signed(one, half) for one in (row["value"], *ends))
+            text = f"{value} ({low} to {high})"
+        ax.annotate(
+            text, (1.02, place), xycoords=("axes fraction", "data"), color=colours[mix],
+            fontsize=6.5, va="center", annotation_clip=False,
+        )  # fmt: skip
+    ax.set_ylim(len(mixes) - 0.4, -0.6)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.locator_params(axis="x", nbins=4)
+
+
+def _signed(value: float, precision: float) -> str:
+    """A number to two digits of what it is known to."""
+    decimals = 3 if precision == 0 else int(np.clip(1 - np.floor(np.log10(abs(precision))), 0, 6))
+    return f"{value:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def draw_training(findings: Findings) -> Drawing | None:

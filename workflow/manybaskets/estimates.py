@@ -14,10 +14,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from manybaskets import judging
+from manybaskets import judging, loops
 from manybaskets.config import HUMAN, Scratch, Verifier
 from manybaskets.devices import on_cpu
 from manybaskets.graph import Graph, Job
+from manybaskets.layout import parted
 from manybaskets.reruns import Reruns
 
 TARGET_TOKENS = 16  # of the beginning of a reply that GCG aims at, and the template before it
@@ -27,10 +28,11 @@ SHARE_USED = 0.6  # of max_tokens, by an ordinary response
 START = {
     **dict.fromkeys(("pretrain", "yardstick", "train", "score", "optimise"), 8.0),
     **dict.fromkeys(("mirror", "reference", "embed"), 8.0),
-    **dict.fromkeys(("generate", "candidates", "verify"), 2.0),
+    **dict.fromkeys(("generate", "candidates", "verify", "write"), 2.0),
     **dict.fromkeys(("respond", "attack", "answer", "judge", "label", "calibrate"), 2.0),
     "consult": 2.0,
     **dict.fromkeys(("collapse", "robustness", "preference", "mix", "select", "dataset"), 1.0),
+    "round": 1.0,
     "verification": 1.0,
     **{"documentation": 20.0, "tokenizer": 10.0, "fetch": 60.0, "findings": 3.0},
     **{"figures": 12.0, "report": 3.0},
@@ -90,6 +92,8 @@ class Estimates:
             return self._items() * config.generation.max_tokens
         if job.stage == "answer" and self.study.config.probes.preference:
             return self.study.config.probes.preference.items * config.generation.max_tokens
+        if job.stage == "write":
+            return self._joining(job.wildcards) * config.generation.max_tokens
         if job.stage == "respond":
             return self._responses() * config.generation.max_tokens
         if job.stage == "attack" and config.probes.robustness:
@@ -105,7 +109,7 @@ class Estimates:
         """Judgements that a job asks for."""
         preference = self.study.config.probes.preference
         if job.stage == "verify":
-            return self._pool(job.wildcards["mix"]) * (self._verifier(job).by == "judge")
+            return self._pool(**job.wildcards) * (self._verifier(job).by == "judge")
         wildcards = job.wildcards
         if job.stage == "consult" and preference:
             return judging.count_asked(
@@ -147,9 +151,12 @@ class Estimates:
         if weights is None:
             return None
         batch = training.batch_size * training.accumulation
-        steps = training.epochs * self.study.rows / batch
+        steps = training.epochs * self._trained_on(target, mix, seed) / batch
         tokens = batch * (PROMPT_TOKENS + SHARE_USED * self.study.config.generation.max_tokens)
         return steps * max(STEP[self._device], 6 * weights * tokens / self._rate)
+
+    def _write(self, target: str, mix: str, seed: str) -> float | None:
+        return self._writing(target, self.tokens(Job("write", (target, mix, seed))))
 
     def _score(self, target: str, mix: str, seed: str) -> float | None:
         return self._reading(target, 2 * self.study.config.dataset.test * 100)
@@ -207,7 +214,7 @@ class Estimates:
         return None if read is None else max(read, asked / JUDGED[self._device])
 
     def _verify(self, mix: str, seed: str) -> float | None:
-        verifier, rows = self._verifier(Job("verify", (mix, seed))), self._pool(mix)
+        verifier, rows = self._verifier(Job("verify", (mix, seed))), self._pool(mix, seed)
         if verifier.by == "likelihood" and verifier.model:
             written = self.study.config.generation.max_tokens * SHARE_USED
             return self._reading(verifier.model, rows * (PROMPT_TOKENS + written))
@@ -251,7 +258,7 @@ class Estimates:
         return self.study.config.dataset.test + again
 
     def _asked(self, source: str) -> int:
-        mixes, total = self.study.config.mixes.values(), 0.0
+        mixes, total = self.study.own_mixes.values(), 0.0
         for sample in range(max((mix.samples for mix in mixes), default=0)):
             missed = 1.0
             for mix in mixes:  # mixes draw prompts for a source apart from each other
@@ -261,12 +268,30 @@ class Estimates:
         return round(total)
 
     def _verifier(self, job: Job) -> Verifier:
-        select = self.study.config.mixes[job.wildcards["mix"]].select
+        select = self.study.config.mixes[job.wildcards["mix"].rpartition("/")[2]].select
         assert select is not None
         return select.verifier
 
-    def _pool(self, mix: str) -> int:
+    def _joining(self, wildcards: dict[str, str]) -> int:
+        """Rows that a generation of a loop writes for the next."""
+        mix, (_, generation) = wildcards["mix"], parted(wildcards["seed"])
+        human = self.study.loops[mix].at(generation + 1).human or 0.0
+        writers = self.study.writers(wildcards["target"], mix)
+        rows = self.study.rows - loops.human_rows(human, self.study.rows)
+        return rows // len(writers) * self.study.config.mixes[mix].samples
+
+    def _trained_on(self, target: str, mix: str, seed: str) -> int:
+        """Rows of a training set; those of an accumulating loop grow."""
+        _, generation = parted(seed)
+        if generation < 2 or self.study.loops[mix].at(generation).regime != "accumulate":
+            return self.study.rows
+        return self.study.rows * generation
+
+    def _pool(self, mix: str, seed: str) -> int:
         """Responses that a selected mix may keep."""
+        if "/" in mix:
+            _, target, name = mix.split("/")
+            return self._joining({"target": target, "mix": name, "seed": seed})
         found = self.study.config.mixes[mix]
         synthetic = sum(share for name, share in found.origins.items() if name != HUMAN)
         return round(self.study.rows * synthetic) * found.samples
@@ -338,8 +363,12 @@ class Estimates:
             return 15 * MIB
         if job.stage in ("generate", "verify"):
             wildcards = job.wildcards
-            asked = self._pool(wildcards["mix"]) if "mix" in wildcards else None
+            asked = self._pool(**wildcards) if "mix" in wildcards else None
             return 500 * (self._asked(wildcards["source"]) if asked is None else asked)
+        if job.stage == "write":
+            return 500 * self._joining(job.wildcards)
+        if job.stage == "round":
+            return 500 * self._trained_on(**job.wildcards)
         return rows.get(job.stage, 8) * 500
 
 

@@ -147,14 +147,21 @@ def findings(
     `others` are further fields of Findings. Without `own`, an origin that is named like a target is
     that target's own.
     """
-    generation = measurements["generation"].fillna(0)
-    last = generation.groupby([measurements["target"], measurements["mix"]]).transform("max")
-    values = measurements[generation == last].reset_index(drop=True)
+    values = _last_generation(measurements)
+    if len(others.get("training", ())):
+        others["training"] = _last_generation(others["training"])
     measured = set(values["mix"])
     unlisted = sorted(measured - set(mixes))
     if own is None:
         own = {target: target for target in values["target"].unique()}
     return Findings(values, contrasts, [*mixes, *unlisted], own, every=measurements, **others)
+
+
+def _last_generation(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each target's and mix's last generation."""
+    generation = rows["generation"].fillna(0)
+    last = generation.groupby([rows["target"], rows["mix"]]).transform("max")
+    return rows[generation == last].reset_index(drop=True)
 
 
 def read_table(path: Path) -> pd.DataFrame:

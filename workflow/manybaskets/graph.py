@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from manybaskets.config import VANILLA
+from manybaskets.layout import LOOP, Cell, parted
 from manybaskets.study import Study
 
+# In a loop `seed` has the generation with it: `2/generation=3`, and the `mix` of a selection the
+# chain: `loop/wren/replace`. So one rule serves cells and selections of all mixes.
 CELL = "cells/{target}/{mix}/seed={seed}"
-NAME, SEED = r"[A-Za-z0-9._-]+", r"\d+"
+NAME, SEED, RUN = r"[A-Za-z0-9._-]+", r"\d+", r"\d+(?:/generation=\d+)?"
+CHAIN = f"{LOOP}/{{target}}/{{mix}}"
 Inputs = dict[str, str | list[str]]
 
 # What each stage makes, below the study's results; its wildcards are those of its first output.
@@ -39,6 +43,11 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "mix": {
         "rows": "mixes/{mix}/seed={seed}.jsonl",
         "composition": "mixes/{mix}/seed={seed}.json",
+    },
+    "write": {"responses": f"responses/{CHAIN}/seed={{seed}}.jsonl"},
+    "round": {
+        "rows": f"mixes/{CHAIN}/seed={{seed}}.jsonl",
+        "composition": f"mixes/{CHAIN}/seed={{seed}}.json",
     },
     "train": {"adapter": f"{CELL}/adapter", "summary": f"{CELL}/training.json"},
     "reference": {"embeddings": "data/test.safetensors"},
@@ -73,6 +82,8 @@ OUTPUTS: dict[str, dict[str, str]] = {
     "figures": {"folder": "findings/figures"},
     "report": {"page": "report.html"},
 }
+ONCE_A_SEED = ("generate", "mix", "consult")  # whatever the generation
+OF_SELECTION = ("verify", "select", "verification")
 FOLDERS = {("tokenizer", "folder"), ("pretrain", "folder"), ("fetch", "folder")} | {
     ("train", "adapter"),
     ("figures", "folder"),
@@ -86,12 +97,13 @@ WILDCARDS = {
 # Stages that run a model, on a GPU where there is one.
 ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
     *("reference", "mirror", "embed", "attack", "answer", "judge", "verify"),
-    *("optimise", "label", "calibrate", "consult"),
+    *("optimise", "label", "calibrate", "consult", "write"),
 }
 
 # What runs first when more is ready than there is room for: what others wait for, and within a
 # cell measuring before the next training, so that cells finish as the study goes.
 PRIORITIES = {
+    **{"write": 45, "round": 45},  # a loop is a long chain
     **{"pretrain": 50, "generate": 40, "candidates": 40, "verify": 38, "train": 30},
     **dict.fromkeys(("reference", "score", "respond", "mirror", "embed"), 35),
     **dict.fromkeys(("attack", "answer", "judge"), 35),
@@ -144,6 +156,22 @@ class Graph:
         return [
             self.study.path(pattern.format(**wildcards)) for pattern in OUTPUTS[job.stage].values()
         ]
+
+    def kinds(self, job: Job) -> list[tuple[str, bool]]:
+        """The outputs of a job, and whether each is a folder."""
+        flags = [(job.stage, name) in FOLDERS for name in OUTPUTS[job.stage]]
+        return list(zip(self.outputs(job), flags, strict=True))
+
+    def in_loop(self, job: Job) -> bool:
+        """Whether a job is one of a single generation of a loop."""
+        return bool(parted(job.wildcards.get("seed", "0"))[1])
+
+    def chain(self, job: Job) -> str:
+        """A job's generation in words."""
+        seed, generation = parted(job.wildcards["seed"])
+        named = [job.wildcards.get("target", ""), *job.wildcards["mix"].split("/")]
+        target, mix = named[-2:]
+        return f"generation {generation} of {mix} ({target}, seed {seed})"
 
     def record(self, job: Job) -> str:
         """Where the record of a finished job lies."""
@@ -208,25 +236,36 @@ class Graph:
 
     def recorded(self, path: Path) -> Job:
         """The job whose record lies at `path`."""
-        parts = path.with_suffix("").relative_to(self.study.path("records")).parts
-        return Job(parts[0], tuple(value.removeprefix("seed=") for value in parts[1:]))
+        place = path.with_suffix("").relative_to(self.study.path("records"))
+        stage = place.parts[0]
+        parts = [f"seed={{{key}}}" if key == "seed" else f"{{{key}}}" for key in WILDCARDS[stage]]
+        found = self._pattern(stage, "/".join([stage, *parts])).fullmatch(str(place))
+        if found is None:
+            raise ValueError(f"{path} is no place of a record.")
+        return Job(stage, found.groups())
 
     @cached_property
     def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
+        return [
+            (stage, self._pattern(stage, f"{self.study.root}/{output}"))
+            for stage, outputs in OUTPUTS.items()
+            for output in outputs.values()
+        ]
+
+    def _pattern(self, stage: str, path: str) -> re.Pattern[str]:
+        """What matches a path of a stage, with its wildcards as groups."""
+        known = {"seed": SEED if stage in ONCE_A_SEED else RUN}
         models = {"pretrain": self.study.scratch_models, "fetch": self.study.fetched_models}
-        patterns = []
-        for stage, outputs in OUTPUTS.items():
-            known = {"seed": SEED}
-            if stage in models:
-                known["model"] = "|".join(map(re.escape, models[stage])) or "(?!)"
-            for output in outputs.values():
-                parts = re.split(r"{(\w+)}", f"{self.study.root}/{output}")
-                pattern = "".join(
-                    f"(?P<{part}>{known.get(part, NAME)})" if number % 2 else re.escape(part)
-                    for number, part in enumerate(parts)
-                )
-                patterns.append((stage, re.compile(pattern)))
-        return patterns
+        if stage in models:
+            known["model"] = "|".join(map(re.escape, models[stage])) or "(?!)"
+        if stage in OF_SELECTION:
+            known["mix"] = f"{NAME}|{LOOP}/{NAME}/{NAME}"
+        return re.compile(
+            "".join(
+                f"(?P<{part}>{known.get(part, NAME)})" if number % 2 else re.escape(part)
+                for number, part in enumerate(re.split(r"{(\w+)}", path))
+            )
+        )
 
     def _producer(self, path: str) -> Job | None:
         for stage, pattern in self._patterns:
@@ -274,14 +313,15 @@ class Graph:
         return {"texts": self.study.judged_items(), "model": self._source_model(source)}
 
     def _verify(self, mix: str, seed: str) -> Inputs:
-        select = self.study.config.mixes[mix].select
+        select = self.study.config.mixes[mix.rpartition("/")[2]].select
         assert select is not None
         verifier = select.verifier
         model = [self.study.model(verifier.model)] if verifier.model else []
+        written = self.study.path("responses", mix, f"seed={seed}.jsonl")
         return {
             "train": self._data("train"),
             "prompts": self._data("prompts"),
-            "responses": self._responses(mix, seed),
+            "responses": [written] if "/" in mix else self._responses(mix, seed),
             "model": self._source_model(verifier.source) if verifier.source else model,
         }
 
@@ -290,6 +330,29 @@ class Graph:
 
     def _verification(self, mix: str, seed: str) -> Inputs:
         return {**self._select(mix, seed), "train": self._data("train")}
+
+    def _write(self, target: str, mix: str, seed: str) -> Inputs:
+        cell = self.study.home(Cell(target, mix, *parted(seed)))
+        return {
+            **self._model(target, cell.mix, cell.run),
+            "train": self._data("train"),
+            "prompts": self._data("prompts"),
+        }
+
+    def _round(self, target: str, mix: str, seed: str) -> Inputs:
+        number, generation = parted(seed)
+        study = self.study
+        first = study.path(f"{study.home(Cell(target, mix, number, 1)).training_set}.jsonl")
+        return {
+            "train": self._data("train"),
+            "prompts": self._data("prompts"),
+            "first": [first] if study.keeps_all(mix, generation) else [],
+            "written": [
+                study.written(Cell(writer, mix, number, joined - 1))
+                for joined in study.joined(mix, generation)
+                for writer in study.writers(target, mix)
+            ],
+        }
 
     def _mix(self, mix: str, seed: str) -> Inputs:
         taken = self.study.path("selections", mix, f"seed={seed}.jsonl")
@@ -308,7 +371,7 @@ class Graph:
     def _train(self, target: str, mix: str, seed: str) -> Inputs:
         return {
             "base": self.study.model(target),
-            "rows": self.study.path("mixes", mix, f"seed={seed}.jsonl"),
+            "rows": self.study.path(f"{Cell(target, mix, *parted(seed)).training_set}.jsonl"),
         }
 
     def _reference(self) -> Inputs:
@@ -431,6 +494,12 @@ class Graph:
                     study.path("selections", mix, f"seed={seed}.json")
                     for mix in study.selected
                     for seed in study.config.seeds
+                ),
+                *(
+                    study.path("selections", LOOP, cell.target, cell.mix, f"seed={cell.run}.json")
+                    for cell in study.cells
+                    if cell.mix in study.selected_loops
+                    and cell.generation < study.generations(cell.mix)[-1]
                 ),
             ],
             "cells": [study.path(path) for path in shown],

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from manybaskets import request_sets
-from manybaskets.config import HUMAN, VANILLA, Outsider, StudyConfig
+from manybaskets import loops, request_sets
+from manybaskets.config import HUMAN, VANILLA, Loop, Mix, Outsider, StudyConfig
 
 REPOSITORY = Path(__file__).parents[2]
 RESOURCES = REPOSITORY / "resources"
+LOOP = "loop"  # stands before target and mix, where a mix is a generation's of a loop
 OPINION_CELLS = 500  # so many judges are compared with each other at most, by leaving out seeds
 RANK_SEEDS = 3  # of these the findings show how often words occur; more would show nothing else
 
@@ -25,16 +26,36 @@ def reference_table(name: str) -> Path:
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One fine-tuned adapter, or the target as it is (mix `vanilla`)."""
+    """One fine-tuned adapter, or the target as it is (mix `vanilla`); generations of a loop count
+    from 1, and what is no loop has generation 0."""
 
     target: str
     mix: str
     seed: int
+    generation: int = 0
+
+    @property
+    def run(self) -> str:
+        """The value of the wildcard `seed`: `2`, or in a loop `2/generation=3`."""
+        return f"{self.seed}/generation={self.generation}" if self.generation else str(self.seed)
 
     @property
     def path(self) -> str:
         """Folder below the study's results."""
-        return f"cells/{self.target}/{self.mix}/seed={self.seed}"
+        return f"cells/{self.target}/{self.mix}/seed={self.run}"
+
+    @property
+    def training_set(self) -> str:
+        """Rows (.jsonl) and composition (.json), below the study's results, without extension."""
+        if self.generation > 1:
+            return f"mixes/{LOOP}/{self.target}/{self.mix}/seed={self.run}"
+        return f"mixes/{self.mix}/seed={self.seed}"
+
+
+def parted(run: str) -> tuple[int, int]:
+    """Seed and generation of a value of the wildcard `seed`: (2, 3) of `2/generation=3`."""
+    seed, _, generation = run.partition("/generation=")
+    return int(seed), int(generation or 0)
 
 
 class Layout:
@@ -48,11 +69,12 @@ class Layout:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """Every target × (vanilla and every mix of its) × seed."""
+        """Every target × (vanilla and every mix of its) × seed, in loops × generation."""
         return [
-            Cell(target, mix, seed)
+            Cell(target, mix, seed, generation)
             for target in self.config.targets
             for mix, seed in itertools.product(self.mixes_of(target), self.config.seeds)
+            for generation in self.generations(mix)
         ]
 
     def mixes_of(self, target: str) -> list[str]:
@@ -65,6 +87,53 @@ class Layout:
                 if mix.targets is None or target in mix.targets
             ),
         ]
+
+    @cached_property
+    def loops(self) -> dict[str, Loop]:
+        """Mixes that are chains of generations."""
+        return {name: mix.loop for name, mix in self.config.mixes.items() if mix.loop}
+
+    def generations(self, mix: str) -> range:
+        """The generations of a mix that are cells of its own: in a loop those from 1, or from 2
+        after another mix; otherwise 0 alone."""
+        loop = self.loops.get(mix)
+        return range(2 if loop.after else 1, loop.generations + 1) if loop else range(1)
+
+    def home(self, cell: Cell) -> Cell:
+        """The cell that a cell is: itself, or of a loop after another mix the first generation."""
+        loop = self.loops.get(cell.mix)
+        if loop and loop.after and cell.generation == 1:
+            return Cell(cell.target, loop.after, cell.seed)
+        return cell
+
+    @property
+    def last_cells(self) -> list[Cell]:
+        """The cells, of loops those of the last generation only."""
+        return [cell for cell in self.cells if cell.generation == self.generations(cell.mix)[-1]]
+
+    def writers(self, target: str, mix: str) -> list[str]:
+        """The targets whose chains write what the chain of `target` is trained on."""
+        return self.config.targets if self.loops[mix].sources == "targets" else [target]
+
+    def unseen_rows(self, mix: str, generation: int) -> int:
+        """Human rows that generations up to this one had of those that R leaves over."""
+        rounds = [self.loops[mix].at(t) for t in range(2, generation + 1)]
+        shares = [one.human or 0.0 for one in rounds if one.regime == "fresh"]
+        return sum(loops.human_rows(share, self.rows) for share in shares)
+
+    def keeps_all(self, mix: str, generation: int) -> bool:
+        """Whether a generation is trained on rows of all earlier ones, too."""
+        return self.loops[mix].at(generation).regime in loops.KEEPS_ALL
+
+    def joined(self, mix: str, generation: int) -> range:
+        """The generations whose joining rows a generation is trained on."""
+        first = 2 if self.keeps_all(mix, generation) else generation
+        return range(first, generation + 1)
+
+    def written(self, cell: Cell) -> str:
+        """What the model of a generation wrote for the next, or what a selection took of it."""
+        folder = "selections" if self.config.mixes[cell.mix].select else "responses"
+        return self.path(folder, LOOP, cell.target, cell.mix, f"seed={cell.run}.jsonl")
 
     @cached_property
     def scratch_models(self) -> list[str]:
@@ -103,10 +172,9 @@ class Layout:
         if self.config.contrasts.pairs is not None:
             return list(self.config.contrasts.pairs)
         mixes = list(self.config.mixes)
-        human = next((m for m in mixes if list(self.config.mixes[m].origins) == [HUMAN]), None)
-        single = next(
-            (m for m in mixes if len(self.config.mixes[m].origins) == 1 and m != human), None
-        )
+        plain = {name: mix.origins for name, mix in self.config.mixes.items() if not mix.loop}
+        human = next((name for name, origins in plain.items() if list(origins) == [HUMAN]), None)
+        single = next((m for m in plain if len(plain[m]) == 1 and m != human), None)
         found = [(mix, human) for mix in mixes if human and mix != human]
         found += [(mix, single) for mix in mixes if single and mix not in (single, human)]
         return found + [(mix, VANILLA) for mix in mixes]
@@ -133,13 +201,13 @@ class Layout:
 
     def sample_files(self) -> list[str]:
         """What the report shows of cells: responses of the first seed, compositions, trainings."""
-        first = [cell for cell in self.cells if cell.seed == self.config.seeds[0]]
+        first = [cell for cell in self.last_cells if cell.seed == self.config.seeds[0]]
         trained = [cell for cell in self.cells if cell.mix != VANILLA]
         shown = [self.path(cell.path, "responses.jsonl") for cell in first]
         if self.config.probes.collapse is None:
             shown = []
         shown += [self.path(cell.path, "training.json") for cell in trained]
-        compositions = {self.path("mixes", c.mix, f"seed={c.seed}.json") for c in trained}
+        compositions = {self.path(f"{cell.training_set}.json") for cell in trained}
         return [*shown, *sorted(compositions), self.path("data/test.jsonl")]
 
     def findings_files(self) -> list[str]:
@@ -149,13 +217,32 @@ class Layout:
         found = [f"{cell.path}/training.json" for cell in self.cells if cell.mix != VANILLA]
         if collapse:
             found += [f"{cell.path}/likelihood.json" for cell in self.cells]
-            found += [f"{cell.path}/responses.jsonl" for cell in self.cells if cell.seed in first]
+            shown = [cell for cell in self.last_cells if cell.seed in first]
+            found += [f"{cell.path}/responses.jsonl" for cell in shown]
         return found
 
     @property
     def selected(self) -> list[str]:
-        """Mixes that keep some of the responses and leave others."""
-        return [name for name, mix in self.config.mixes.items() if mix.select]
+        """Mixes that keep some of their sources' responses and leave others."""
+        mixes = self.own_mixes.items()
+        return [name for name, mix in mixes if mix.select and self.mix_sources(name)]
+
+    @cached_property
+    def own_mixes(self) -> dict[str, Mix]:
+        """Mixes with a training set of their own: all but loops that start after another mix."""
+        mixes = self.config.mixes.items()
+        return {name: mix for name, mix in mixes if not (mix.loop and mix.loop.after)}
+
+    @property
+    def selections(self) -> list[str]:
+        """Everything that is selected from: mixes, and in loops what each target's chain writes."""
+        chains = itertools.product(self.config.targets, self.selected_loops)
+        return [*self.selected, *(f"{LOOP}/{target}/{mix}" for target, mix in chains)]
+
+    @property
+    def selected_loops(self) -> list[str]:
+        """Loops that keep some of what each generation writes and leave the rest."""
+        return [name for name in self.loops if self.config.mixes[name].select]
 
     def mix_sources(self, mix: str) -> list[str]:
         """The sources that a mix draws on."""
@@ -182,7 +269,7 @@ class Layout:
         if robustness is None or "gcg" not in robustness.attacks:
             return []
         vanilla = self._vanilla(target)
-        own = [Cell(target, mix, int(seed))] if robustness.gcg.per_cell else []
+        own = [Cell(target, mix, *parted(seed))] if robustness.gcg.per_cell else []
         return list(dict.fromkeys([vanilla, *own]))
 
     def _vanilla(self, target: str) -> Cell:
@@ -254,9 +341,9 @@ class Layout:
 
     def opinion_files(self) -> list[str]:
         """Judgements that judges are compared by, below the study's results."""
-        conditions = len(self.cells) // len(self.config.seeds)
+        conditions = len(self.last_cells) // len(self.config.seeds)
         seeds = self.config.seeds[: max(1, OPINION_CELLS // conditions)]
-        of_cells = [f"{c.path}/judgements.jsonl" for c in self.cells if c.seed in seeds]
+        of_cells = [f"{c.path}/judgements.jsonl" for c in self.last_cells if c.seed in seeds]
         return of_cells + [
             f"judges/{judge}/seed={seed}.jsonl"
             for judge in self.outsiders

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 
-def load_model(folder: Path, dtype: Any, trust_remote_code: bool = False) -> Any:
-    """A causal language model in `dtype`, a torch type. Raises OSError where no safetensors are."""
+def load_model(folder: Path, dtype: Any, trust_remote_code: bool = False, **options: Any) -> Any:
+    """A causal language model in `dtype`, a torch type. Raises OSError where no safetensors are.
+
+    `options` are transformers' own: attention, quantization, placement.
+    """
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(
@@ -20,6 +23,7 @@ def load_model(folder: Path, dtype: Any, trust_remote_code: bool = False) -> Any
         use_safetensors=True,
         trust_remote_code=trust_remote_code,
         local_files_only=True,
+        **options,
     )
 
 

@@ -27,6 +27,11 @@ COLUMNS = (
 OPTIONAL = {"excluded", "note", "spread", "subsamples"}
 
 METRICS: dict[str, str] = {
+    # loops
+    "diverged": (
+        "Marks, with 1, a generation of a loop that has nothing to be measured, because it or one "
+        "before it could not be trained or wrote nothing that is used (the note says which)."
+    ),
     # collapse
     # likelihood; item sets: test, human responses under the model; own, its own under the target
     "nll": (
@@ -602,6 +607,9 @@ def _read_measurements(path: Path) -> list[Measurement]:
         raise BadFile(f"{path}: there is no such file. The probe has not been run.") from None
     except json.JSONDecodeError as error:
         raise BadFile(f"{path}: not JSON ({error.msg} at line {error.lineno}).") from None
+    if isinstance(content, dict) and "diverged" in content:
+        probe = "selection" if "selections" in path.parts else path.stem
+        return [Measurement(probe, "diverged", "cell", 1.0, 1, note=str(content["diverged"]))]
     if not isinstance(content, dict) or not isinstance(content.get("measurements"), list):
         raise BadFile(f'{path}: expected an object with a list under "measurements".')
     try:

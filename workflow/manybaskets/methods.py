@@ -32,6 +32,13 @@ OF_COLLAPSE = (
     "Li, J. et al. A Diversity-Promoting Objective Function for Neural Conversation Models. "
     "arXiv:1510.03055.",
 )
+OF_LOOPS = (
+    "Gerstgrasser, M. et al. Is Model Collapse Inevitable? Breaking the Curse of Recursion by "
+    "Accumulating Real and Synthetic Data. arXiv:2404.01413.",
+    "Kazdan, J. et al. Collapse or Thrive? Perils and Promises of Synthetic Data in a "
+    "Self-Generating World. arXiv:2410.16713.",
+    "Alemohammad, S. et al. Self-Consuming Generative Models Go MAD. arXiv:2307.01850.",
+)
 OF_ROBUSTNESS = {
     "best-of-n": (
         "Hughes, J. et al. Best-of-N Jailbreaking. arXiv:2412.03556.",
@@ -73,6 +80,21 @@ OF_STATISTICS = (
 )
 
 
+REGIMES = {
+    "replace": "replacing, a model is trained on the rows that joined last alone",
+    "accumulate": (
+        "accumulating, on all rows so far, so that later generations take more steps "
+        "(Gerstgrasser et al.)"
+    ),
+    "accumulate-subsample": (
+        "subsampling, on as many of all rows so far as a mix has, drawn without replacement "
+        "(Kazdan et al.)"
+    ),
+    "fresh": (
+        "with fresh data, on the rows that joined last, some of which are human ones that the "
+        "chain has not seen (Alemohammad et al.)"
+    ),
+}
 SELECTION = (
     "Selections keep the number of rows: where more responses pass than a mix needs, as many as it "
     "needs were drawn at random. A response is called right where its agreement with the human "
@@ -91,6 +113,9 @@ def conditions(config: StudyConfig) -> dict[str, str]:
 
 def mix_words(mix: Mix) -> str:
     """What a training set is made of."""
+    if mix.loop is not None:
+        first = mix.model_copy(update={"loop": None, "select": _select_of_first(mix)})
+        return f"{mix_words(first)}, then {loop_words(mix)}"
     if mix.select is not None:
         whole = mix_words(mix.model_copy(update={"select": None}))
         return f"{whole}, of which {selection_words(mix.select)}"
@@ -106,6 +131,39 @@ def mix_words(mix: Mix) -> str:
     if mix.assign == "quarters":
         return f"{parts}, each quarter of the prompts answered by another"
     return f"{parts}, the origin of each prompt drawn at random"
+
+
+def _select_of_first(mix: Mix) -> Select | None:
+    """The selection, where generation 1 has synthetic rows to select from."""
+    return mix.select if set(mix.origins) != {HUMAN} else None
+
+
+def loop_words(mix: Mix) -> str:
+    """What later generations of a loop are trained on."""
+    assert mix.loop is not None
+    loop = mix.loop
+    who = "the generation before"
+    if loop.sources == "targets":
+        who = "the generation before of all targets, in equal shares,"
+    rows = f"what {who} wrote"
+    if loop.temperature is not None:
+        rows += f" at temperature {loop.temperature:g}"
+    if loop.human and loop.regime != "fresh":
+        rows += f", {100 * loop.human:.3g} % of it human rows"
+    what = {
+        "replace": f"{rows}, and nothing else",
+        "accumulate": f"everything so far and {rows}",
+        "accumulate-subsample": f"as many rows, drawn from everything so far and {rows}",
+        "fresh": f"{rows}, with {100 * loop.human:.3g} % human rows that are new to it",
+    }[loop.regime]
+    text = f"for generations 2 to {loop.generations}, {what}"
+    if mix.select:
+        text += f"; of what was written, {selection_words(mix.select)}"
+    for generation, other in sorted(loop.overrides.items()):
+        changed = other.model_dump(exclude_none=True)
+        words = ", ".join(f"{key} {value}" for key, value in changed.items())
+        text += f"; generation {generation}: {words}"
+    return text
 
 
 def selection_words(select: Select) -> str:
@@ -157,6 +215,8 @@ def methods(config: StudyConfig) -> list[tuple[str, str]]:
     ]
     if any(mix.select for mix in config.mixes.values()):
         parts.append(("Selection", SELECTION))
+    if any(mix.loop for mix in config.mixes.values()):
+        parts.append(("Loops", _loops(config)))
     if config.probes.collapse:
         parts.append(("Collapse", _collapse(config)))
     if config.probes.robustness:
@@ -169,6 +229,8 @@ def methods(config: StudyConfig) -> list[tuple[str, str]]:
 def references(config: StudyConfig) -> list[str]:
     """What the methods section rests on."""
     collapse = OF_COLLAPSE if config.probes.collapse else ()
+    if any(mix.loop for mix in config.mixes.values()):
+        collapse = (*collapse, *OF_LOOPS)
     robustness: list[str] = []
     if settings := config.probes.robustness:
         used = [*settings.attacks, *(judge.by for judge in settings.judges.values())]
@@ -250,6 +312,27 @@ def _training_sets(config: StudyConfig) -> str:
         "The seed draws the prompts, equally many from each quarter and the same for all mixes, "
         "and drives sampling and training. Responses without text or that failed are left out and "
         "counted."
+    )
+
+
+def _loops(config: StudyConfig) -> str:
+    used = {mix.loop.regime for mix in config.mixes.values() if mix.loop}
+    regimes = listed([words for name, words in REGIMES.items() if name in used])
+    exchanged = (
+        "Chains exchange text, not tokens: between targets of different tokenizers bits per byte "
+        "can be compared, nats per token cannot. "
+    )
+    return (
+        "In a loop the model of one generation answers the training prompts, and the next is "
+        "trained on its answers. Generation 1 is trained on the mix as it stands; in each later "
+        "one as many rows join as a mix has. Every generation is a LoRA adapter of its own on the "
+        "target as it was, with a training seed of its own, not a continuation of the adapter "
+        f"before. {regimes[:1].upper()}{regimes[1:]}. "
+        f"{exchanged if len(config.targets) > 1 else ''}"
+        "Probes sample at the study's temperature, whatever a loop writes at. Contrasts are of the "
+        "last generation; the change per generation is the mean of the seeds' slopes, with "
+        "Student's interval. A generation whose weights are not finite, or that writes nothing, is "
+        "recorded as diverged, and so are those after it."
     )
 
 

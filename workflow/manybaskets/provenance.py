@@ -27,7 +27,7 @@ class Provenance:
         Stages of the cell alone: what a cell shares with others (its sources, its training set) is
         not in its cost.
         """
-        place = f"{cell.target}/{cell.mix}/seed={cell.seed}.json"
+        place = f"{cell.target}/{cell.mix}/seed={cell.run}.json"
         seconds: dict[str, float] = {}
         found: dict[str, Any] = {"seconds": seconds}
         for stage in self._stages:
@@ -37,8 +37,10 @@ class Provenance:
             if stage == "train":
                 found["adapter"] = _hash(record, ".safetensors")
                 found["versions"] = self._version(record)
-        rows = self._read(f"mix/{cell.mix}/seed={cell.seed}.json")
-        found["rows"] = _hash(rows, f"seed={cell.seed}.jsonl")
+        stage = f"round/{cell.target}" if cell.generation > 1 else "mix"
+        run = cell.run if cell.generation > 1 else cell.seed
+        rows = self._read(f"{stage}/{cell.mix}/seed={run}.json")
+        found["rows"] = _hash(rows, f"{cell.training_set}.jsonl")
         return {name: value for name, value in found.items() if value not in (None, {})}
 
     @cached_property

@@ -85,7 +85,8 @@ HEADLINES = {
     "axis; no test: fewer than two seeds with a value, or no variation over seeds.",
     "overview": "Key metrics by condition. Each dot is a seed, the tick is their mean.",
     "doses": "Key metrics over the dose of a series of mixes, with the slope over seeds.",
-    "generations": "Key metrics over the generations of loops.",
+    "generations": "Key metrics over the generations of loops, and their change per generation. "
+    "Contrasts are of the last generation.",
     "correlation": "Which metrics move together: over cells below the diagonal, over seeds of the "
     "same condition above it.",
 }
@@ -127,7 +128,7 @@ def render(
     study = Study(config)
     colours = mix_colours(found.mixes)
     words = methods.conditions(config)
-    parts = [*study.probes(), *([SELECTION] if study.selected else [])]
+    parts = [*study.probes(), *([SELECTION] if study.selections else [])]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

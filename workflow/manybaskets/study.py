@@ -8,7 +8,7 @@ reads. Nothing here imports Snakemake or anything heavy; the Snakefile asks, thi
 from pathlib import Path
 from typing import Any
 
-from manybaskets import attacks, doses, fingerprint, request_sets
+from manybaskets import attacks, doses, fingerprint, loops, request_sets
 from manybaskets.config import (
     HUMAN,
     VANILLA,
@@ -22,7 +22,11 @@ from manybaskets.config import (
     Source,
 )
 from manybaskets.files import canonical_json
-from manybaskets.layout import REPOSITORY, RESOURCES, Cell, Layout
+from manybaskets.layout import REPOSITORY, RESOURCES, Cell, Layout, parted
+
+# Stages whose description differs between the generations of a loop; what the others make differs
+# because their inputs do.
+OF_GENERATION = {"train", "write", "round"}
 
 
 class Study(Layout):
@@ -32,6 +36,8 @@ class Study(Layout):
 
     def spec(self, stage: str, **which: Any) -> str:
         """The canonical description of a job of a stage; `which` are its wildcards."""
+        if "seed" in which and stage not in OF_GENERATION:
+            which["seed"] = str(which["seed"]).partition("/")[0]
         slice_ = getattr(self, f"_{stage}")(**which)
         slice_["code"] = fingerprint.code(f"commands.{stage}")
         return canonical_json(slice_)
@@ -110,9 +116,7 @@ class Study(Layout):
             "source": self._source(source),
             "generation": _plain(self.config.generation),
             "mixes": [
-                _recipe(mix)
-                for _, mix in sorted(self.config.mixes.items())
-                if source in mix.origins
+                _recipe(mix) for _, mix in sorted(self.own_mixes.items()) if source in mix.origins
             ],
             "rows": self.rows,
             "seed": int(seed),
@@ -153,13 +157,13 @@ class Study(Layout):
         }
 
     def _verify(self, mix: str, seed: str) -> dict[str, Any]:
-        select = self.config.mixes[mix].select
-        assert select is not None
-        verifier = select.verifier
+        recipe = self.config.mixes[mix.rpartition("/")[2]]
+        assert recipe.select is not None
+        verifier = recipe.select.verifier
         settings: dict[str, Any] = {"by": verifier.by}
+        of_mix = {"mix": _recipe(recipe), "rows": self.rows}
         found: dict[str, Any] = {
-            "mix": _recipe(self.config.mixes[mix]),
-            "rows": self.rows,
+            **({} if "/" in mix else of_mix),  # what a generation wrote is all in the pool
             "seed": int(seed),
             "verifier": settings,
         }
@@ -177,10 +181,11 @@ class Study(Layout):
         return found
 
     def _select(self, mix: str, seed: str) -> dict[str, Any]:
-        select = self.config.mixes[mix].select
+        select = self.config.mixes[mix.rpartition("/")[2]].select
         assert select is not None
         return {
-            "name": mix,
+            "name": mix.rpartition("/")[2],
+            **({"in_loop": True} if "/" in mix else {}),
             "select": _plain(select),
             "accepts_from": select.verifier.accepts_from,
             "seed": int(seed),
@@ -189,12 +194,59 @@ class Study(Layout):
     def _verification(self, mix: str, seed: str) -> dict[str, Any]:
         described = self._select(mix, seed)
         del described["select"]["short"], described["name"]
+        described.pop("in_loop", None)
         return described
 
+    def _write(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        number, generation = parted(seed)
+        loop, following = self.loops[mix], generation + 1
+        sampling = _plain(self.config.generation)
+        temperature = loop.at(following).temperature
+        return {
+            "generation": sampling | ({} if temperature is None else {"temperature": temperature}),
+            "joining": self._joining(target, mix, following),
+            "origin": loops.origin(target, generation),
+            "samples": self.config.mixes[mix].samples,
+            "rows": self.rows,
+            "seed": number,
+            "engine": self._engine(target),
+            **self._base(target),
+        }
+
+    def _round(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        number, generation = parted(seed)
+        return {
+            "generation": generation,
+            "regime": self.loops[mix].at(generation).regime,
+            "joined": [self._joining(target, mix, t) for t in self.joined(mix, generation)],
+            "rows": self.rows,
+            "seed": number,
+        }
+
+    def _joining(self, target: str, mix: str, generation: int) -> dict[str, Any]:
+        """What joins for a generation, as `loops.Joining` has it."""
+        here = self.loops[mix].at(generation)
+        assert here.human is not None
+        found: dict[str, Any] = {
+            "generation": generation,
+            "human": here.human,
+            "writers": [
+                loops.origin(writer, generation - 1) for writer in self.writers(target, mix)
+            ],
+        }
+        if here.regime == "fresh":
+            found |= {"unseen": True, "seen": self.unseen_rows(mix, generation - 1)}
+        return found
+
     def _train(self, target: str, mix: str, seed: str) -> dict[str, Any]:
+        number, generation = parted(seed)
         training = _plain(self.config.training.of_target(target))
         del training["of"]
-        return {"training": training, "seed": int(seed), **self._base(target)}
+        return {
+            "training": training,
+            "seed": loops.training_seed(number, target, generation),
+            **self._base(target),
+        }
 
     def _score(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         collapse = self.config.probes.collapse
@@ -373,8 +425,10 @@ class Study(Layout):
             "mixes": [VANILLA, *self.config.mixes],
             "only": {name: m.targets for name, m in self.config.mixes.items() if m.targets},
             "seeds": self.config.seeds,
+            "loops": {name: [loop.generations, loop.after] for name, loop in self.loops.items()},
             "probes": self.probes(),
             "selected": self.selected,
+            "selected_loops": self.selected_loops,
             "reference": self._published(),
         }
 

@@ -1,39 +1,25 @@
-"""LoRA fine-tuning of a target on a mix: PEFT under TRL's SFTTrainer.
+"""LoRA fine-tuning of a target on a mix, on one device or several, loss on the response only.
 
 Writes a PEFT adapter folder that vLLM serves: plain LoRA, no added tokens, nothing else saved.
 """
 
 import gc
 import json
+import os
+import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from manybaskets.loading import load_model, load_tokenizer
+from manybaskets import ranks
+from manybaskets.divergence import Diverged
+from manybaskets.files import read_json, write_json
+from manybaskets.trainer import Recipe, build
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """LoRA and optimizer settings of a cell; `threads` matters on CPUs only.
-
-    `loss` is on the `response` alone, or on the whole `text`, prompt and template included.
-    """
-
-    rank: int
-    alpha: float
-    dropout: float
-    modules: str | list[str]
-    learning_rate: float
-    epochs: float
-    batch_size: int
-    accumulation: int
-    max_length: int
-    threads: int
-    seed: int
-    loss: str = "response"
-    trust_remote_code: bool = False
+WORK = "trainer"  # folder of working files below the adapter's, removed at the end
+SUMMARY = "summary.json"
 
 
 class AdapterHasNoEffect(RuntimeError):
@@ -45,43 +31,34 @@ def fine_tune(
 ) -> dict[str, Any]:
     """Trains an adapter on rows of prompt and response; returns the training curve and counts.
 
-    When the GPU's memory does not suffice it starts again with fewer rows at once, `micro_batch`,
-    and as many rows per step: the same batches, and but for dropout and rounding the same result.
+    With several devices a process trains on each, on its part of every step's rows. When the GPU's
+    memory does not suffice it starts again with fewer rows at once, `micro_batch`, and as many
+    rows per step: the same steps, and but for dropout and rounding the same result.
 
-    Raises AdapterHasNoEffect if the adapter does not change the logits of the target, and
-    RuntimeError when the memory does not suffice for one row.
+    Raises AdapterHasNoEffect if the adapter does not change the logits of the target, Diverged if
+    its weights are no numbers, and RuntimeError when the memory does not suffice for one row on
+    each device.
     """
-    import torch
-
-    torch.set_num_threads(recipe.threads)
-    trainer = _trained(base, rows, recipe, folder)
-    while trainer is None:
-        gc.collect()  # before the memory can be given back, what failed must be gone
-        torch.cuda.empty_cache()
+    while (summary := _attempt(base, rows, recipe, folder)) is None:
         recipe = _in_smaller_parts(recipe)
         print(
             f"The GPU's memory did not suffice. Starting again with {recipe.batch_size} rows at "
             f"once, {recipe.accumulation} times per step.",
             file=sys.stderr,
         )
-        trainer = _trained(base, rows, recipe, folder)
-    change = logit_change(trainer.model, trainer.processing_class, [row["prompt"] for row in rows])
+    shutil.rmtree(folder / WORK, ignore_errors=True)
+    change = summary["largest_logit_change"]
+    if change is None:
+        raise Diverged(
+            f"training on {len(rows)} rows ended in weights that are not finite. Lower "
+            "training.learning_rate."
+        )
     if not change > 0:
         raise AdapterHasNoEffect(
             f"training on {len(rows)} rows left the logits of {base} unchanged (largest change "
             f"{change}). Raise training.learning_rate or training.epochs, or look at the rows."
         )
-    trainer.model.save_pretrained(folder, safe_serialization=True)
-    _drop_place(folder)
-    history = [entry for entry in trainer.state.log_history if "loss" in entry]
-    return {
-        "rows": len(rows),
-        "steps": trainer.state.global_step,
-        "micro_batch": recipe.batch_size,
-        "trainable_parameters": trainer.model.get_nb_trainable_parameters()[0],
-        "largest_logit_change": round(change, 4),
-        "curve": [{"step": e["step"], "loss": round(e["loss"], 4)} for e in history],
-    }
+    return summary | {"largest_logit_change": round(change, 4)}
 
 
 def logit_change(model: Any, tokenizer: Any, prompts: Sequence[str], count: int = 4) -> float:
@@ -89,13 +66,14 @@ def logit_change(model: Any, tokenizer: Any, prompts: Sequence[str], count: int 
     import torch
 
     model.eval()
+    device = next(model.parameters()).device
     largest = 0.0
-    with torch.inference_mode():
+    with torch.no_grad():
         for prompt in prompts[:count]:
             text = tokenizer.apply_chat_template(
                 [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
             )
-            ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(model.device)
+            ids = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(device)
             tuned = model(**ids).logits
             with model.disable_adapter():
                 plain = model(**ids).logits
@@ -103,97 +81,98 @@ def logit_change(model: Any, tokenizer: Any, prompts: Sequence[str], count: int 
     return largest
 
 
-def _trained(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> Any:
-    """The trainer after its training; None when the GPU's memory did not suffice."""
+def _attempt(
+    base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path
+) -> dict[str, Any] | None:
+    """The summary of a training; None when the GPU's memory did not suffice."""
     import torch
 
-    torch.manual_seed(recipe.seed)
     try:
-        trainer = _trainer(base, rows, recipe, folder)
-        trainer.train()
-    except torch.OutOfMemoryError:
+        if recipe.devices == 1:
+            _train(base, rows, recipe, folder)
+        else:
+            work = (base, list(rows), recipe, folder)
+            ranks.together(_train, work, recipe.devices, torch.cuda.is_available())
+    except ranks.RankOutOfMemory:
         return None
-    return trainer
+    except torch.OutOfMemoryError as error:
+        error.__traceback__ = None  # it holds what was computed
+    else:
+        found: dict[str, Any] = read_json(folder / WORK / SUMMARY)
+        return found
+    gc.collect()  # before the memory can be given back, what failed must be gone
+    torch.cuda.empty_cache()
+    return None
+
+
+def _train(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> None:
+    """Trains, on every device alike; the first writes adapter and summary."""
+    import torch
+
+    if recipe.devices > 1:
+        os.environ["OMP_NUM_THREADS"] = str(recipe.threads)  # accelerate sets the threads from it
+    torch.set_num_threads(recipe.threads)
+    torch.manual_seed(recipe.seed)
+    trainer = build(base, rows, recipe, folder)
+    trainer.train()
+    held = _held(trainer.model)  # before a forward pass brings some parts together
+    change = logit_change(trainer.model, trainer.processing_class, [row["prompt"] for row in rows])
+    weights = _whole_adapter(trainer.model)
+    if ranks.rank()[0] > 0:
+        return
+    trainer.model.save_pretrained(folder, state_dict=weights, safe_serialization=True)
+    _drop_place(folder)
+    finite = all(bool(torch.isfinite(value).all()) for value in weights.values())
+    history = [entry for entry in trainer.state.log_history if "loss" in entry]
+    write_json(
+        folder / WORK / SUMMARY,
+        {
+            "rows": len(rows),
+            "steps": trainer.state.global_step,
+            "micro_batch": recipe.batch_size,
+            "trainable_parameters": sum(value.numel() for value in weights.values()),
+            "parameters_held": held,
+            # NaN is no JSON; who reads this takes None for weights that are no numbers
+            "largest_logit_change": change if finite else None,
+            "curve": [{"step": e["step"], "loss": round(e["loss"], 4)} for e in history if finite],
+        },
+    )
+
+
+def _whole_adapter(model: Any) -> dict[str, Any]:
+    """The adapter's weights on the CPU; of a model that is split over devices, brought together.
+
+    All processes must call this: each gives its part.
+    """
+    found = {}
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            whole = value.full_tensor() if hasattr(value, "full_tensor") else value
+            found[name] = whole.detach().cpu()
+    return found
+
+
+def _held(model: Any) -> int:
+    """Parameters that lie on this device; of a model that is split, its part."""
+    parts = (p.to_local() if hasattr(p, "to_local") else p for p in model.parameters())
+    return sum(part.numel() for part in parts)
 
 
 def _in_smaller_parts(recipe: Recipe) -> Recipe:
-    """At most half as many rows at once, as many rows per step. Raises RuntimeError at one row."""
-    rows = recipe.batch_size
-    if rows == 1:
+    """At most half as many rows at once, as many rows per step.
+
+    Raises RuntimeError at one row on each device.
+    """
+    rows, devices = recipe.batch_size, recipe.devices
+    if rows == devices:
         raise RuntimeError(
             f"the GPU's memory does not suffice to train on one row of {recipe.max_length} tokens. "
-            "Lower training.max_length or training.rank, or train a smaller target."
+            "Lower training.max_length or training.rank, set training.quantization, split the "
+            "model (training.devices with parallel: fsdp), or train a smaller target."
         )
-    fewer = max(part for part in range(1, rows // 2 + 1) if rows % part == 0)
+    parts = range(devices, rows // 2 + 1, devices)
+    fewer = max((part for part in parts if rows % part == 0), default=devices)
     return replace(recipe, batch_size=fewer, accumulation=recipe.accumulation * rows // fewer)
-
-
-def _trainer(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> Any:
-    import torch
-    from datasets import Dataset
-    from peft import LoraConfig
-    from trl import SFTConfig, SFTTrainer
-
-    gpu = torch.cuda.is_available()
-    model = load_model(base, torch.bfloat16 if gpu else torch.float32, recipe.trust_remote_code)
-    data = Dataset.from_list(
-        [
-            {
-                "prompt": [{"role": "user", "content": row["prompt"]}],
-                "completion": [{"role": "assistant", "content": row["response"]}],
-            }
-            for row in rows
-        ]
-    )
-    settings = SFTConfig(
-        output_dir=str(folder / "trainer"),
-        num_train_epochs=recipe.epochs,
-        per_device_train_batch_size=recipe.batch_size,
-        gradient_accumulation_steps=recipe.accumulation,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=0.03,
-        weight_decay=0.01,
-        max_length=recipe.max_length,
-        packing=False,
-        completion_only_loss=recipe.loss == "response",
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        bf16=gpu,
-        use_cpu=not gpu,
-        gradient_checkpointing=gpu,
-        dataloader_pin_memory=gpu,
-        logging_steps=5,
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=False,
-        train_sampling_strategy="group_by_length",
-    )
-    lora = LoraConfig(
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
-        target_modules=recipe.modules,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    tokenizer = load_tokenizer(base, recipe.trust_remote_code)
-    print(f"{len(data)} rows, {recipe.epochs} epochs, rank {recipe.rank}", file=sys.stderr)
-    trainer = SFTTrainer if gpu else _with_plain_loss(SFTTrainer)
-    return trainer(
-        model=model, args=settings, train_dataset=data, peft_config=lora, processing_class=tokenizer
-    )
-
-
-def _with_plain_loss(trainer: Any) -> Any:
-    """The trainer with transformers' own cross-entropy over the same labels.
-
-    TRL's chunked log-probabilities save GPU memory; on a CPU they take more time than the rest of
-    the step (0.53 s instead of 0.25 s at 0.9 M parameters), for the same loss.
-    """
-    from transformers import Trainer
-
-    return type("PlainLossTrainer", (trainer,), {"compute_loss": Trainer.compute_loss})
 
 
 def _drop_place(folder: Path) -> None:

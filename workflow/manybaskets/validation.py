@@ -12,6 +12,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from manybaskets import loops
 from manybaskets.config import (
     HUMAN,
     MINILM,
@@ -19,8 +20,10 @@ from manybaskets.config import (
     VLLM_RANKS,
     Asked,
     ConfigError,
+    Loop,
     Mix,
     StudyConfig,
+    Training,
 )
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
@@ -217,6 +220,8 @@ def _bad_mixes(config: StudyConfig) -> Iterator[tuple[str, str]]:
             )
         if mix.select:
             yield from _bad_selection(config, name, mix)
+        if mix.loop:
+            yield from _bad_loop(config, name, mix.loop)
     if config.match == "tokens" and config.tokens is None:
         yield "tokens", "match: tokens needs tokens: the response tokens of every mix."
     if config.match == "rows" and config.tokens is not None:
@@ -238,7 +243,7 @@ def _bad_selection(config: StudyConfig, name: str, mix: Mix) -> Iterator[tuple[s
     select, key = mix.select, f"mixes.{name}.select"
     assert select is not None
     verifier, sources = select.verifier, [origin for origin in mix.origins if origin != HUMAN]
-    if not sources:
+    if not sources and not mix.loop:
         yield key, "human rows are not selected from, and the mix has no others. Remove select."
     if verifier.model is not None and verifier.model not in config.models:
         yield f"{key}.verifier.model", _unknown(verifier.model, "model", list(config.models))
@@ -267,7 +272,7 @@ def _bad_selection(config: StudyConfig, name: str, mix: Mix) -> Iterator[tuple[s
                 f"{mix.samples} responses to each prompt are needed, and source '{source}' has one "
                 "recorded answer. Use samples: 1 with short: fewer, or a source that writes.",
             )
-    if mix.samples > 1 and config.generation.temperature == 0:
+    if sources and mix.samples > 1 and config.generation.temperature == 0:
         yield (
             f"{key}.samples",
             f"at temperature 0 all {mix.samples} responses to a prompt are the same. Raise "
@@ -282,6 +287,67 @@ def _bad_selection(config: StudyConfig, name: str, mix: Mix) -> Iterator[tuple[s
         )
 
 
+def _bad_loop(config: StudyConfig, name: str, loop: Loop) -> Iterator[tuple[str, str]]:
+    key, rows = f"mixes.{name}.loop", config.rows or config.dataset.train
+    if loop.after is not None:
+        yield from _bad_start(config, name, loop.after)
+    if config.match == "tokens":
+        yield key, "a loop holds rows equal, not tokens. Set match: rows."
+    if config.probes.preference and config.probes.preference.cells:
+        yield (
+            "probes.preference.cells",
+            f"judges compare one text of each cell, and '{name}' has one of every generation. "
+            "Remove cells: true, or the loop.",
+        )
+    if loop.sources == "targets" and len(config.targets) == 1:
+        yield (
+            f"{key}.sources",
+            f"with targets, the chains of several targets write for each other, and there is "
+            f"{config.targets[0]} alone. Add a target, or use own.",
+        )
+    for generation in loop.overrides:
+        if generation > loop.generations:
+            yield (
+                f"{key}.overrides.{generation}",
+                f"there are {loop.generations} generations. Raise loop.generations, or remove it.",
+            )
+    needed = 0
+    for generation in range(2, loop.generations + 1):
+        here = loop.at(generation)
+        warm = config.generation.temperature if here.temperature is None else here.temperature
+        if config.mixes[name].samples > 1 and warm == 0:
+            yield (
+                f"{key}.temperature",
+                f"at temperature 0 all {config.mixes[name].samples} responses to a prompt that "
+                f"generation {generation} is trained on are the same. Raise it.",
+            )
+        if here.regime == "fresh":
+            needed += loops.human_rows(here.human or 0, rows)
+            if not here.human:
+                yield f"{key}.human", "fresh needs the share of human rows, above 0. Set it."
+    if needed > max(0, config.dataset.train - rows):
+        yield (
+            key,
+            f"fresh needs {needed} human rows beside the {rows} of generation 1, but dataset.train "
+            f"sets apart {config.dataset.train}. Raise it, or lower rows, loop.human or "
+            "loop.generations.",
+        )
+
+
+def _bad_start(config: StudyConfig, name: str, after: str) -> Iterator[tuple[str, str]]:
+    """What is wrong with the mix that a loop starts from."""
+    key, start, mix = f"mixes.{name}.loop.after", config.mixes.get(after), config.mixes[name]
+    if start is None:
+        yield (
+            key,
+            _unknown(after, "mix", [n for n, other in config.mixes.items() if not other.loop]),
+        )
+    elif start.loop:
+        yield key, f"'{after}' is a loop itself. Name a mix without one."
+    elif (list(start.origins.items()), start.assign) != (list(mix.origins.items()), mix.assign):
+        yield key, f"'{after}' has other origins, and is to be generation 1. Make them the same."
+
+
 def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:
     adapter = config.training.adapter
     if adapter != "lora":
@@ -289,10 +355,31 @@ def _bad_training(config: StudyConfig) -> Iterator[tuple[str, str]]:
             "training.adapter",
             f"vLLM cannot serve '{adapter}' adapters beside each other on one base. Use lora.",
         )
-    if config.training.rank > VLLM_RANKS[-1]:
+    settings = [config.training, *map(config.training.of_target, config.training.of)]
+    found = [problem for training in settings for problem in _bad_recipe(training)]
+    yield from dict.fromkeys(found)
+
+
+def _bad_recipe(training: Training) -> Iterator[tuple[str, str]]:
+    """Ranks that are not served; devices, and what they do not go with."""
+    if training.rank > VLLM_RANKS[-1]:
         yield (
             "training.rank",
-            f"vLLM serves ranks up to {VLLM_RANKS[-1]}; found {config.training.rank}.",
+            f"vLLM serves ranks up to {VLLM_RANKS[-1]}; found {training.rank}.",
+        )
+    if training.batch_size % training.devices:
+        yield (
+            "training.batch_size",
+            f"{training.batch_size} rows at once cannot be divided over {training.devices} "
+            "devices. Make it a multiple of training.devices.",
+        )
+    if training.parallel == "fsdp" and training.devices == 1:
+        yield "training.parallel", "fsdp splits a model over devices; set training.devices to 2 up."
+    if training.parallel == "fsdp" and training.quantization:
+        yield (
+            "training.parallel",
+            f"fsdp does not split weights that are quantized ({training.quantization}). Remove "
+            "training.quantization, or use ddp: each device then holds the small weights whole.",
         )
 
 

@@ -12,6 +12,8 @@ rule mix:
         **makes("mix"),
     log:
         study.path("logs/mix/{mix}/seed={seed}.log"),
+    wildcard_constraints:
+        seed=r"\d+",
     localrule: True
     conda:
         "../../envs/cpu.yaml"

@@ -3,16 +3,17 @@
 Needs: data/train.jsonl, data/prompts.jsonl, responses/<source>/seed=<seed>.jsonl of the sources in
 the mix, models/<model>/ of its verifier.
 Makes: verdicts/<mix>/seed=<seed>.jsonl, selections/<mix>/seed=<seed>.jsonl, and beside the latter
-what the verifier did (.json)
+what the verifier did (.json); of what a loop writes, the same below loop/<target>/
 """
 
 
 def is_scored_in_job(mix):
     """Whether a verifier holds a model itself; judges are served by an engine."""
-    return study.config.mixes[mix].select.verifier.by == "likelihood"
+    name = mix.rpartition("/")[2]  # in a loop, loop/<target>/<mix>
+    return study.config.mixes[name].select.verifier.by == "likelihood"
 
 
-if study.selected:
+if study.selections:
 
     rule verify:
         input:
@@ -22,7 +23,7 @@ if study.selected:
         log:
             study.path("logs/verify/{mix}/seed={seed}.log"),
         wildcard_constraints:
-            mix="|".join(study.selected),
+            mix="|".join(study.selections),
         priority: priority("verify")
         conda:
             "../../envs/cpu.yaml"
@@ -44,7 +45,7 @@ if study.selected:
         log:
             study.path("logs/select/{mix}/seed={seed}.log"),
         wildcard_constraints:
-            mix="|".join(study.selected),
+            mix="|".join(study.selections),
         priority: priority("select")
         localrule: True
         conda:
@@ -63,7 +64,7 @@ if study.selected:
         log:
             study.path("logs/verification/{mix}/seed={seed}.log"),
         wildcard_constraints:
-            mix="|".join(study.selected),
+            mix="|".join(study.selections),
         priority: priority("verification")
         localrule: True
         conda:

@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets import slurm
-from manybaskets.checks import after_failure, checked_study
+from manybaskets.checks import after_failure, checked_study, notes
 from manybaskets.config import ConfigError
 from manybaskets.devices import CPU, visible
 from manybaskets.graph import EXTENT, FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
@@ -49,14 +49,19 @@ if GPUS and "gpu" not in workflow.global_resources:
 if GPUS and workflow.is_main_process:
     # Snakemake would run a job that wants more with what there is, and say nothing.
     given = min(GPUS, workflow.global_resources["gpu"].value)
-    if study.config.engine.most_devices > given:
-        wanted = study.config.engine.most_devices
-        print(
-            f"engine.devices: a model is to be split over {wanted} GPUs, but this run has {given} "
-            f"(of {GPUS}). Lower engine.devices, or give the run more: --resources gpu={wanted}.",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+    spread = {
+        "engine": study.config.engine.most_devices,
+        "training": study.config.training.most_devices,
+    }
+    for section, wanted in spread.items():
+        if wanted > given:
+            print(
+                f"{section}.devices: a model is to be spread over {wanted} GPUs, but this run has "
+                f"{given} (of {GPUS}). Lower {section}.devices, or give the run more: --resources "
+                f"gpu={wanted}.",
+                file=sys.stderr,
+            )
+            sys.exit(2)
 
 
 onstart:
@@ -65,6 +70,8 @@ onstart:
             job.resources for job in workflow.dag.needrun_jobs() if not job.is_local
         )
         slurm.remember(study, workflow.scheduler._executor.run_uuid)
+    for note in notes(study):
+        print(note, file=sys.stderr)
     watch(study)
 
 
@@ -81,7 +88,7 @@ wildcard_constraints:
     mix="[A-Za-z0-9._-]+",
     model="[A-Za-z0-9._-]+",
     source="[A-Za-z0-9._-]+",
-    seed=r"\d+",
+    seed=r"\d+(?:/generation=\d+)?",  # in a loop, the generation goes with it
     set="[A-Za-z0-9._-]+",
     judge="[A-Za-z0-9._-]+",
 

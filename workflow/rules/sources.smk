@@ -12,6 +12,8 @@ rule generate:
         **makes("generate"),
     log:
         study.path("logs/generate/{source}/seed={seed}.log"),
+    wildcard_constraints:
+        seed=r"\d+",
     priority: priority("generate")
     conda:
         "../../envs/cpu.yaml"

@@ -5,6 +5,17 @@ Makes: cells/<target>/<mix>/seed=<seed>/{adapter/,training.json}
 """
 
 
+def trained(wildcards):
+    """The training settings of a cell's target."""
+    return study.config.training.of_target(wildcards.target)
+
+
+def training_threads(wildcards):
+    """Threads of all processes together; without a GPU, devices are processes."""
+    settings = trained(wildcards)
+    return settings.threads * (1 if GPUS else settings.devices)
+
+
 rule train:
     input:
         unpack(needs("train")),
@@ -15,9 +26,9 @@ rule train:
     priority: priority("train")
     conda:
         "../../envs/cpu.yaml"
-    threads: study.config.training.threads
+    threads: training_threads
     resources:
-        gpu=GPUS_PER_JOB,
+        gpu=lambda wildcards: min(GPUS, trained(wildcards).devices),
     params:
         job=job("train"),
     shell:

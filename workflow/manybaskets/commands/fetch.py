@@ -59,6 +59,6 @@ def _has_weights(folder: Path, repo: str, key: str) -> None:
     if not any(folder.rglob("*.safetensors")):
         raise BadFile(
             f"{key}: {repo} has no weights as safetensors; other formats can run code when they "
-            "are read and are not used. Take a revision that has them, or convert it: "
-            "AutoModelForCausalLM.from_pretrained(…).save_pretrained(…), and name the folder (path)."
+            "are read and are not used. Take a revision that has them, or convert it with "
+            "from_pretrained(…).save_pretrained(…) and name the folder (path)."
         )

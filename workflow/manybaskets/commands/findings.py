@@ -3,12 +3,14 @@
 import argparse
 import itertools
 import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manybaskets import comparison, curves, items, measurements, pooled, statistics, trends
 from manybaskets.files import BadFile, read_jsonl, whole_file
-from manybaskets.layout import RANK_SEEDS, reference_table
+from manybaskets.layout import LOOP, RANK_SEEDS, Cell, reference_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,35 +38,32 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
     With `partly`, measurements that are not there yet are left out, and so are contrasts of mixes
     and trends of primary metrics that nothing was measured of.
     """
-    cells = [
-        (
-            {"study": spec["study"], "target": t, "mix": m, "seed": s, "generation": 0},
-            root / "cells" / t / m / f"seed={s}",
-        )
-        for t, m, s in itertools.product(spec["targets"], spec["mixes"], spec["seeds"])
-        if t in spec["only"].get(m, [t])
-    ]
+    found = list(_cells(spec))
+    identities = [{"study": spec["study"], **asdict(cell)} for cell, _ in found]
+    cells = [(of, root / place) for of, (_, place) in zip(identities, found, strict=True)]
     probes = spec["probes"]
     measured = [(cell, place / f"{probe}.json") for cell, place in cells for probe in probes]
     # What a selection did to a training set stands with every target that was trained on it.
-    measured += [
-        (cell, root / "selections" / cell["mix"] / f"seed={cell['seed']}.json")
-        for cell, _ in cells
-        if cell["mix"] in spec.get("selected", ())
-    ]
+    selections = [_selection(spec, cell) for cell, _ in found]
+    measured += [(of, root / path) for of, path in zip(identities, selections, strict=True) if path]
     if partly:
         measured = [(cell, path) for cell, path in measured if path.is_file()]
     table = measurements.gather(measured)
     of_items = items.table(cells, table, _test_ids(root))
     outcomes = table[table["probe"] != "selection"]  # a training set's own: nothing to compare
     first = spec["seeds"][:RANK_SEEDS]
-    shown = [(cell, place) for cell, place in cells if cell["seed"] in first]
-    found = compared(spec["contrasts"], spec["series"], probes, outcomes, of_items)
+    last = {mix: generations for mix, (generations, _) in spec.get("loops", {}).items()}
+    shown = [
+        (cell, place)
+        for cell, place in cells
+        if cell["seed"] in first and cell["generation"] == last.get(cell["mix"], 0)
+    ]
+    compared_ = compared(spec["contrasts"], spec["series"], probes, outcomes, of_items)
     there = {(cell["target"], cell["mix"]) for cell, _ in cells}
-    found["contrasts"] = _of_cells(found["contrasts"], there)
+    compared_["contrasts"] = _of_cells(compared_["contrasts"], there)
     tables = {
-        **found,
-        "comparison": held_against(spec["reference"], found["contrasts"]),
+        **compared_,
+        "comparison": held_against(spec["reference"], compared_["contrasts"]),
         "training": curves.training_table(cells),
         "ranks": curves.rank_table(shown, root / "data" / "test.jsonl"),
         "dictionary": dictionary(),
@@ -78,6 +77,28 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
     return {"measurements": len(table)} | {
         name: len(tables[name]) for name in ("contrasts", "trends")
     }
+
+
+def _cells(spec: dict[str, Any]) -> Iterator[tuple[Cell, str]]:
+    """Every cell and its folder; loops that start from another mix have that one's cell first."""
+    for target, mix, seed in itertools.product(spec["targets"], spec["mixes"], spec["seeds"]):
+        last, after = spec.get("loops", {}).get(mix, (0, None))
+        for generation in range(1, last + 1) if last else (0,):
+            cell = Cell(target, mix, seed, generation)
+            yield cell, (Cell(target, after, seed) if after and generation == 1 else cell).path
+
+
+def _selection(spec: dict[str, Any], cell: Cell) -> str | None:
+    """What a verifier did to the rows that joined for a cell, below the study's results."""
+    if cell.generation > 1:  # the rows that its own chain wrote for it
+        before = replace(cell, generation=cell.generation - 1)
+        path = f"selections/{LOOP}/{cell.target}/{cell.mix}/seed={before.run}.json"
+        return path if cell.mix in spec.get("selected_loops", ()) else None
+    return (
+        f"selections/{cell.mix}/seed={cell.seed}.json"
+        if cell.mix in spec.get("selected", ())
+        else None
+    )
 
 
 def compared(

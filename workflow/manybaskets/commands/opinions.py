@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from manybaskets import biases
+from manybaskets import biases, divergence
 from manybaskets.config import HUMAN
 from manybaskets.files import read_jsonl, whole_file
 
@@ -30,7 +30,11 @@ def run(options: argparse.Namespace) -> None:
 def compare(files: list[Path], output: Path) -> int:
     """Writes what files of judgements say of their judges; returns how many rows that is."""
     rows = [
-        row for path in files for row in read_jsonl(path) if row.get("question", "pair") == "pair"
+        row
+        for path in files
+        if divergence.reason(path) is None
+        for row in read_jsonl(path)
+        if row.get("question", "pair") == "pair"
     ]
     found = [asdict(finding) for finding in biases.findings(rows, HUMAN)]
     table = pd.DataFrame(found, columns=[field.name for field in fields(biases.Finding)])

@@ -4,7 +4,7 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence, Sized
 
-from manybaskets.checks import study_of
+from manybaskets.checks import notes, study_of
 from manybaskets.estimates import Estimates
 from manybaskets.graph import ON_DEVICES, OUTPUTS, Graph, Job
 from manybaskets.reruns import Reason, Reruns
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     running = holder(graph.study)
     if running:
         print(f"The study is being run now: {running}")
-    print("\n".join(summary(graph, jobs, due)))
+    print("\n".join([*summary(graph, jobs, due), *notes(graph.study)]))
     if due:
         print("\n".join(["", *costs(graph, reruns, due), "", *reasons(reruns, due, options.all)]))
 
@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> None:
 def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
     """How much of the study would run."""
     study = graph.study
-    cells = {job.which for job in due if len(job.which) == 3}
+    known = {(cell.target, cell.mix, cell.run) for cell in study.cells}
+    cells = known & {job.which[:3] for job in due}
     config = study.config
     grid = (
         f"{_count(config.targets, 'target')} × {_count(list(config.mixes), 'mix', 'mixes')} and"
@@ -50,6 +51,9 @@ def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
     pairs = sum(len(study.mixes_of(target)) - 1 for target in config.targets)
     if pairs < len(config.targets) * len(config.mixes):
         grid += f"; {_count(range(pairs), 'condition')} of target and mix"
+    if study.loops:
+        chains = [f"{name} {loop.generations}" for name, loop in study.loops.items()]
+        grid += f"; generations: {', '.join(chains)}"
     lines = [f"{config.study}: {len(study.cells):,} cells ({grid}), {len(jobs):,} jobs"]
     if not due:
         return [*lines, "Nothing would run: every result is as its record says."]

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from manybaskets import selection
+from manybaskets.divergence import Diverged
 from manybaskets.files import BadFile, read_jsonl, write_jsonl
 
 HELP = "Keeps the responses of a mix that its rule asks for."
@@ -29,7 +30,8 @@ def run(options: argparse.Namespace) -> None:
     try:
         taken = selection.take(rows, passed, settings["short"], seed, f"mixes.{spec['name']}")
     except selection.TooFewError as error:
-        raise BadFile(str(error)) from None
+        # in a loop, what no verifier accepts is an end that the chain came to
+        raise (Diverged if spec.get("in_loop") else BadFile)(str(error)) from None
     counts = {
         "pool": len(rows),
         "unscored": sum(row["score"] is None for row in rows),

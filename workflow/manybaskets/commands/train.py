@@ -2,12 +2,12 @@
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 from manybaskets import training
-from manybaskets.devices import lease
+from manybaskets.devices import lease, on_cpu
 from manybaskets.files import read_jsonl, whole_directory, write_json
+from manybaskets.trainer import Recipe
 
 HELP = "Fine-tunes a LoRA adapter of the target on a mix."
 
@@ -25,9 +25,9 @@ def run(options: argparse.Namespace) -> None:
     """Writes the adapter and a summary of the training."""
     settings = {k: v for k, v in options.spec["training"].items() if k != "adapter"}
     trusted = options.spec["base"]["trust_remote_code"]
-    recipe = training.Recipe(**settings, seed=options.spec["seed"], trust_remote_code=trusted)
+    recipe = Recipe(**settings, seed=options.spec["seed"], trust_remote_code=trusted)
     rows = read_jsonl(options.rows, ["prompt", "response"])
-    with lease(), whole_directory(options.output) as folder:
+    needed = 1 if on_cpu() else recipe.devices  # on a CPU devices are processes
+    with lease(needed), whole_directory(options.output) as folder:
         summary = training.fine_tune(options.base, rows, recipe, folder)
-        shutil.rmtree(folder / "trainer", ignore_errors=True)
     write_json(options.summary, summary)

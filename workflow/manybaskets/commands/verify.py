@@ -28,14 +28,17 @@ def run(options: argparse.Namespace) -> None:
     """Writes one row per response of the pool, with its score."""
     spec = options.spec
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
-    recipe = mixes.Recipe(dict(spec["mix"]["origins"]), spec["mix"]["assign"])
-    assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
-    responses = {
-        (path.parent.name, row["id"], row["sample"]): row
-        for path in options.responses
-        for row in read_jsonl(path)
-    }
-    pool = selection.pool(assigned, responses, spec["mix"]["samples"], mixes.HUMAN)
+    if "mix" in spec:
+        recipe = mixes.Recipe(dict(spec["mix"]["origins"]), spec["mix"]["assign"])
+        assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
+        responses = {
+            (path.parent.name, row["id"], row["sample"]): row
+            for path in options.responses
+            for row in read_jsonl(path)
+        }
+        pool = selection.pool(assigned, responses, spec["mix"]["samples"], mixes.HUMAN)
+    else:  # in a loop everything that was written may be kept
+        pool = [row for path in options.responses for row in read_jsonl(path, ["origin"])]
     rows = verifiers.scored(pool, _verifier(options, pool, human))
     unscored = [row for row in rows if row["score"] is None]
     if len(unscored) == len(rows):
