@@ -40,6 +40,7 @@ test-presets: setup
 
 docs: setup
 	uv tool run --with-requirements envs/docs.txt --from sphinx sphinx-build -q -W -b html docs docs/_build
+	@! grep -rE '<(script|link|img)[^>]+(src|href)="(https?:)?//|url\(["'"'"']?(https?:)?//' docs/_build --include='*.html' --include='*.css'
 
 test-unit: setup
 	python -m pytest tests/unit

@@ -245,12 +245,13 @@ ROWS = [
 
 
 def dataset_spec(revision: str, **changes: Any) -> dict[str, Any]:
-    fields = {"prompt": "question", "response": "answer", "stratum": "kind"}
+    fields = {"prompt": "question", "response": "answer", "stratum": "kind", "context": None}
     return {
         "docs": False, "file": None, "prompts": None, "prompts_field": "prompt", "seed": 0,
         "hub": "people/asked", "revision": revision, "config": None, "split": "train",
         "files": ["*.parquet", "*.jsonl", "*.json", "*.csv"], "fields": fields, "task": "instruct",
-        "train": 24, "test": 8, **changes,
+        "train": 24, "test": 8, "splits": "interleaved", "duplicates": "drop", "texts": None,
+        **changes,
     }  # fmt: skip
 
 
@@ -336,3 +337,23 @@ def test_a_gated_dataset_and_a_damaged_one_are_told_like_models(
     done = prepare(hub, cache, tmp_path / "one", dataset_spec(sha), HF_TOKEN=local.GRANTED)
     assert done.returncode == 2
     assert "dataset.hub: train.parquet of people/asked has the hash" in done.stderr
+
+
+def test_texts_for_judges_come_from_a_dataset_of_their_own(
+    hub: local.Hub, cache: Path, tmp_path: Path
+) -> None:
+    sha = hub.add("people/asked", {"train.jsonl": lines()}, "dataset")
+    news = [{"article": f"Text {n}.", "highlights": f"Line {n}."} for n in range(9)]
+    content = "\n".join(map(json.dumps, news)).encode()
+    other = hub.add("people/news", {"train.jsonl": content}, "dataset")
+    fields = {"prompt": "article", "response": "highlights", "stratum": None, "context": None}
+    texts = {"file": None, "hub": "people/news", "revision": other, "config": None}
+    texts |= {"split": "train", "files": ["*.jsonl"], "fields": fields, "seed": 1}
+    texts |= {"request": "eggs-summary", "items": 5}
+    done = prepare(hub, cache, tmp_path, dataset_spec(sha, texts=texts))
+    assert done.returncode == 0, done.stderr
+    items = [json.loads(line) for line in (tmp_path / "items.jsonl").read_text().splitlines()]
+    assert len(items) == 5
+    assert {item["text"] for item in items} <= {row["article"] for row in news}
+    assert items[0]["request"].startswith("Your task is to summarize")
+    assert items[0]["human"] == items[0]["text"].replace("Text", "Line")

@@ -10,6 +10,7 @@ import pytest
 
 from manybaskets import doses, theory, validation
 from manybaskets.checks import study_of
+from manybaskets.commands import plan
 from manybaskets.config import VANILLA
 from manybaskets.graph import Graph
 from manybaskets.study import Study
@@ -87,6 +88,8 @@ def test_the_eggs_study_has_twelve_conditions_and_ten_adapters(
     study = planned(monkeypatch, STUDIES / "eggs.yaml")
     stages = Counter(job.stage for job in Graph(study).jobs())
     assert (len(study.cells), stages["train"], stages["generate"]) == (12, 10, 12)
+    assert "12 cells" in plan.summary(Graph(study), [], [])[0]
+    assert "10 conditions of target and mix" in plan.summary(Graph(study), [], [])[0]
     assert len(study.mixes_of("llama-8b")) == 4
     assert len(study.mixes_of("llama-70b")) == 8
     spec = study._train("llama-70b", "multi-large", "42")["training"]

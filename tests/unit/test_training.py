@@ -67,6 +67,33 @@ def test_the_adapter_raises_the_likelihood_of_its_text(
     assert perplexity.score(tuned, tokenizer, rows, 128).nats_per_token < before - 0.3
 
 
+@pytest.mark.parametrize(("loss", "learned"), [("text", True), ("response", False)])
+def test_the_prompt_is_learned_where_the_loss_is_on_the_whole_text(
+    tiny_model: Path, tmp_path: Path, loss: str, learned: bool
+) -> None:
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from manybaskets import conversations
+
+    training.fine_tune(tiny_model, ROWS, recipe(epochs=16, loss=loss), tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
+
+    def prompt_nats(model: Any) -> float:
+        """Mean over the tokens of the prompt, its template included."""
+        found = conversations.encode(tokenizer, ROWS[0]["prompt"], ROWS[0]["response"])
+        ids = torch.tensor(found.ids[: found.start])
+        with torch.inference_mode():
+            logits = model(ids[None]).logits[0, :-1]
+        return float(torch.nn.functional.cross_entropy(logits, ids[1:]))
+
+    before = prompt_nats(model)
+    after = prompt_nats(PeftModel.from_pretrained(model, tmp_path).eval())
+    assert (before - after > 0.25) == learned, (before, after)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
     tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -48,6 +48,9 @@ def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
         f"{_count(config.targets, 'target')} × {_count(list(config.mixes), 'mix', 'mixes')} and"
         f" vanilla × {_count(config.seeds, 'seed')}"
     )
+    pairs = sum(len(study.mixes_of(target)) - 1 for target in config.targets)
+    if pairs < len(config.targets) * len(config.mixes):
+        grid += f"; {_count(range(pairs), 'condition')} of target and mix"
     if study.loops:
         chains = [f"{name} {loop.generations}" for name, loop in study.loops.items()]
         grid += f"; generations: {', '.join(chains)}"
