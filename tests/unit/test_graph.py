@@ -186,6 +186,24 @@ def test_loops_after_a_mix_share_its_cells_as_their_first_generation(
     write = Job("write", ("wren", "replace", "2/generation=1"))
     assert Job("train", ("wren", "human", "2")) in graph.producers(write)
     assert not [job for job in jobs if job.stage == "mix" and job.which[0] == "replace"]
+    best = LOOPS["pooled"]["select"]
+    selected = list(
+        with_loops(
+            {
+                **study_config,
+                "mixes": {
+                    **study_config["mixes"],
+                    "best": {
+                        "origins": {"human": 1},
+                        "select": best,
+                        "loop": {"generations": 3, "after": "human"},
+                    },
+                },
+            }
+        ).jobs()
+    )
+    assert Job("verification", ("loop/wren/best", "2/generation=1")) in selected
+    assert Job("verification", ("loop/wren/best", "2/generation=3")) not in selected
     everything = with_loops(study_config, after="human", regime="accumulate")
     pool = everything.producers(Job("round", ("wren", "replace", "2/generation=3")))
     assert Job("mix", ("human", "2")) in pool

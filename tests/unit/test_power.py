@@ -125,3 +125,25 @@ def test_a_contrast_that_the_study_does_not_have_is_named(
     monkeypatch.setattr(sys, "argv", ["manybaskets", "power", str(study), "--of", "single"])
     assert __main__.main() == 2
     assert "It compares multi against human" in capsys.readouterr().err
+
+
+def test_of_a_loop_the_last_generation_counts(study: Path) -> None:
+    plain = asked(study, "--difference", "0.2")
+    folder = study / "findings"
+    frame = pd.read_csv(folder / "measurements.csv")
+    chain = frame["mix"] == "multi"
+    earlier = frame[chain].assign(generation=1, value=lambda rows: 5 * rows["value"])
+    last = frame.assign(generation=frame["generation"].mask(chain, 2))
+    pd.concat([earlier, last]).to_csv(folder / "measurements.csv", index=False)
+    table = items.read(folder / "items.parquet")
+    renamed = {
+        key._replace(generation=2) if key.mix == "multi" else key: of_key
+        for key, of_key in table.items()
+    }
+    scaled = {
+        key._replace(generation=1): Items(of_key.ids, 5 * of_key.amounts, of_key.sizes)
+        for key, of_key in table.items()
+        if key.mix == "multi"
+    }
+    items.write(folder / "items.parquet", renamed | scaled)
+    assert asked(study, "--difference", "0.2") == plain

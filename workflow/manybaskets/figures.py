@@ -18,6 +18,7 @@ from manybaskets import panels
 from manybaskets.breakdown import draw_selection
 from manybaskets.config import HUMAN
 from manybaskets.files import BadFile
+from manybaskets.measurements import last_generation
 
 SUCCESS = "attack_success_rate"
 MOST_PANELS = 24  # of a figure of small multiples
@@ -147,21 +148,14 @@ def findings(
     `others` are further fields of Findings. Without `own`, an origin that is named like a target is
     that target's own.
     """
-    values = _last_generation(measurements)
+    values = last_generation(measurements)
     if len(others.get("training", ())):
-        others["training"] = _last_generation(others["training"])
+        others["training"] = last_generation(others["training"])
     measured = set(values["mix"])
     unlisted = sorted(measured - set(mixes))
     if own is None:
         own = {target: target for target in values["target"].unique()}
     return Findings(values, contrasts, [*mixes, *unlisted], own, every=measurements, **others)
-
-
-def _last_generation(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each target's and mix's last generation."""
-    generation = rows["generation"].fillna(0)
-    last = generation.groupby([rows["target"], rows["mix"]]).transform("max")
-    return rows[generation == last].reset_index(drop=True)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ graph without running Snakemake: `records`, `reruns`, `plan`, `status`.
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -501,10 +502,10 @@ class Graph:
                     for seed in study.config.seeds
                 ),
                 *(
-                    study.path("selections", LOOP, cell.target, cell.mix, f"seed={cell.run}.json")
+                    study.path("selections", LOOP, cell.target, cell.mix, f"seed={before.run}.json")
                     for cell in study.cells
-                    if cell.mix in study.selected_loops
-                    and cell.generation < study.generations(cell.mix)[-1]
+                    if cell.mix in study.selected_loops and cell.generation > 1
+                    for before in [replace(cell, generation=cell.generation - 1)]
                 ),
             ],
             "cells": [study.path(path) for path in shown],

@@ -587,6 +587,13 @@ def gather(cells: Iterable[tuple[Mapping[str, Any], Path]]) -> "pd.DataFrame":
     return frame.sort_values(list(COLUMNS), kind="stable", ignore_index=True)
 
 
+def last_generation(rows: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows of each target's and mix's last generation: of what is no loop, all."""
+    generation = rows["generation"].fillna(0)
+    last = generation.groupby([rows["target"], rows["mix"]]).transform("max")
+    return rows[generation == last].reset_index(drop=True)
+
+
 def write_tables(frame: "pd.DataFrame", csv: Path, parquet: Path) -> None:
     """Writes a table as CSV and as Parquet, each whole or not at all.
 

@@ -241,7 +241,7 @@ def _by(rows: Sequence[Row], key: Any) -> Iterator[list[int]]:
 def _too_few(name: str, origin: str, rows: Sequence[Row], good: Sequence[int], needed: int) -> str:
     unscored = [row for row in rows if row["score"] is None]
     why = Counter(row["reason"] or row["state"] for row in unscored).most_common(1)
-    words = f"; {len(unscored)} have no score, most of them: {why[0][0]}" if why else ""
+    words = f"; {len(unscored)} have no score, most of them: {why[0][0].rstrip('.')}" if why else ""
     mend = (
         "Loosen the rule, check the verifier, or ask for more responses (select.samples)"
         if not good

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from manybaskets.bootstrap import ByItem, two_way
 from manybaskets.items import Items, Key, Table, by_item
+from manybaskets.measurements import last_generation
 from manybaskets.samples import (
     Values,
     benjamini_hochberg,
@@ -97,7 +98,7 @@ def contrasts(
     metric of a measured probe that nobody measured, and for an alpha outside 0 to 1.
     """
     _check(measurements, pairs, primary, alpha)
-    last = _last_generation(measurements)
+    last = last_generation(measurements)
     planned = list(_planned(last, pairs, primary, margins or {}))
     found = _permuted(
         [_contrast(contrast, measured, alpha) for contrast, measured in planned],
@@ -149,12 +150,6 @@ def _check(
                 "measured; there is "
                 + ", ".join(f"{name} on '{on}'" for name, on in sorted(available))
             )
-
-
-def _last_generation(measurements: pd.DataFrame) -> pd.DataFrame:
-    generation = measurements["generation"].fillna(0)
-    last = generation.groupby([measurements["target"], measurements["mix"]]).transform("max")
-    return measurements[generation == last]
 
 
 Measured = tuple[Values, Values]

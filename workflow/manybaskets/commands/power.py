@@ -51,12 +51,15 @@ def run(options: argparse.Namespace) -> None:
 def needs(options: argparse.Namespace) -> list[dict[str, Any]]:
     """For every contrast asked for: variation, seeds by number of prompts, what can be found."""
     from manybaskets import figures, items, power
+    from manybaskets.measurements import last_generation
 
     folder = options.study / "findings"
     every = figures.read_table(folder / "contrasts.csv")
     contrasts = _chosen(every, options)
-    measured = figures.read_table(folder / "measurements.csv")
+    measured = last_generation(figures.read_table(folder / "measurements.csv"))
+    last = {(row.target, row.mix): row.generation for row in measured.itertuples()}
     table = items.read(folder / "items.parquet") if (folder / "items.parquet").is_file() else {}
+    table = {k: one for k, one in table.items() if k.generation == last.get((k.target, k.mix))}
     tests = int((every["family"] == "primary").sum()) or 1
     found = []
     for row in contrasts.to_dict("records"):
