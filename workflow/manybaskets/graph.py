@@ -65,6 +65,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "pooled": "findings/pooled.csv",
         "training": "findings/training.csv",
         "ranks": "findings/ranks.csv",
+        "proxies": "findings/proxies.csv",
         "dictionary": "findings/dictionary.csv",
     },
     "figures": {"folder": "findings/figures"},

@@ -468,6 +468,11 @@ COLUMN_MEANINGS: dict[str, str] = {
     ),
     "slope": "trends.csv: change per unit of the dose, or per generation; mean over seeds.",
     "p_page": "trends.csv: Page's test of the order of the doses, two-sided.",
+    "proxy, quality, rho, mixes": (
+        "proxies.csv: Spearman's correlation of a selection's p_star or p_star_margin with the "
+        "quality of the models that came of it, over mixes; above 0 where a better proxy goes with "
+        "a better model. Its p counts orders of the mixes; with few it cannot be small."
+    ),
     "basis": "pooled.csv: what its tests rest on; for comparison with published ones only.",
 }
 

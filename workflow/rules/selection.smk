@@ -9,7 +9,7 @@ what the verifier did (.json)
 
 def is_scored_in_job(mix):
     """Whether a verifier holds a model itself; judges are served by an engine."""
-    return study.config.mixes[mix].select.verifier.by == "likelihood"
+    return study.config.mixes[mix].select.verifier.model is not None
 
 
 if study.selected:

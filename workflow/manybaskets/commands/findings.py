@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manybaskets import curves, items, measurements, pooled, statistics, trends
+from manybaskets import breakdown, curves, items, measurements, pooled, statistics, trends
 from manybaskets.files import BadFile, read_jsonl, whole_file
 from manybaskets.layout import RANK_SEEDS
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HELP = "Gathers all measurements into one table and computes the contrasts."
-TABLES = ("contrasts", "trends", "pooled", "training", "ranks", "dictionary")
+TABLES = ("contrasts", "trends", "pooled", "training", "ranks", "proxies", "dictionary")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +62,7 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
         **compared(spec["contrasts"], spec["series"], probes, outcomes, of_items),
         "training": curves.training_table(cells),
         "ranks": curves.rank_table(shown, root / "data" / "test.jsonl"),
+        "proxies": breakdown.correlations(breakdown.points(table, spec.get("unselected", ()))),
         "dictionary": dictionary(),
     }
     csv, parquet = (folder / f"measurements.{kind}" for kind in ("csv", "parquet"))
