@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from manybaskets import panels
-from manybaskets.ranks import rank_correlation
+from manybaskets.correlation import rank_correlation
 
 if TYPE_CHECKING:  # figures imports this module
     from manybaskets.figures import Findings
