@@ -220,14 +220,21 @@ class Noise(Section):
 class Verifier(Section):
     """What scores synthetic responses; a higher score is better. A name stands for `{by: name}`."""
 
-    by: Literal["reference", "likelihood", "judge", "length", "random"]
+    by: Literal["reference", "likelihood", "judge", "classifier", "length", "random"]
     """`reference`: agreement with the human response. `likelihood`: mean log-probability per token
-    under `model`. `judge`: what a source answers to a rubric. `length`: words. `random`: no
-    knowledge, the control."""
+    under `model`. `judge`: what a source answers to a rubric. `classifier`: probability of a label
+    under `model`. `length`: words. `random`: no knowledge, the control."""
     metric: Literal["rouge-1", "rouge-2", "rouge-L", "answer"] = "rouge-1"
     """Agreement of a `reference` verifier: F1 of ROUGE, or the same final number (GSM8K's form)."""
     model: str | None = None
-    """With `likelihood`: a name under `models`."""
+    """With `likelihood` and `classifier`: a name under `models`; for `classifier` a transformers
+    model of sequence classification, which nothing else in the study can use."""
+    label: str | None = None
+    """With `classifier`: the label whose probability is the score, by the name or the number that
+    the model has for it. A model with one output (a reward model) needs none: its score is that
+    output."""
+    reads: Literal["response", "pair"] = "response"
+    """With `classifier`: the response alone, or prompt and response as a pair of texts."""
     source: str | None = None
     """With `judge`: a name under `sources` (a model or an endpoint)."""
     rubric: str = "resources/judges/acceptable.txt"
@@ -235,21 +242,28 @@ class Verifier(Section):
     labels: tuple[str, str] = ("A", "B")
     """With `judge`: the label of an acceptable response, then the other."""
     accept: float | None = None
-    """Score from which a row is accepted; by default 1 for `answer` and 0.5 for `judge`."""
+    """Score from which a row is accepted; by default 1 for `answer`, 0.5 for `judge` and for the
+    `label` of a `classifier`."""
     noise: Noise | None = None
 
     @property
     def accepts_from(self) -> float | None:
         """Score from which a row is accepted; None where the verifier only ranks."""
-        if self.accept is not None or self.by not in ("reference", "judge"):
+        if self.accept is not None:
             return self.accept
-        return 0.5 if self.by == "judge" else 1.0 if self.metric == "answer" else None
+        if self.by == "judge" or self.label is not None:
+            return 0.5
+        return 1.0 if self.by == "reference" and self.metric == "answer" else None
 
     @model_validator(mode="after")
     def _complete(self) -> "Verifier":
-        for key, by in (("model", "likelihood"), ("source", "judge")):
-            if (getattr(self, key) is not None) != (self.by == by):
-                raise ValueError(f"{key} and by: {by} need each other; found by: {self.by}")
+        needed = {"model": ("likelihood", "classifier"), "source": ("judge",)}
+        for key, kinds in needed.items():
+            if (getattr(self, key) is not None) != (self.by in kinds):
+                named = " or ".join(kinds)
+                raise ValueError(f"{key} and by: {named} need each other; found by: {self.by}")
+        if self.by != "classifier" and (self.label is not None or self.reads != "response"):
+            raise ValueError(f"label and reads are a classifier's; found by: {self.by}")
         if self.noise and self.accepts_from is None:
             raise ValueError("noise needs accept: the score from which a row is accepted")
         return self

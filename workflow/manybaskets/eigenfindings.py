@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from manybaskets.rank_correlation import RankCorrelation, rank_correlation
+from manybaskets.correlation import RankCorrelation, rank_correlation
 
 LEVEL = 0.95
 GENERATOR = "generator"

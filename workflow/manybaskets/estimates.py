@@ -215,7 +215,7 @@ class Estimates:
 
     def _verify(self, mix: str, seed: str) -> float | None:
         verifier, rows = self._verifier(Job("verify", (mix, seed))), self._pool(mix, seed)
-        if verifier.by == "likelihood" and verifier.model:
+        if verifier.model:
             written = self.study.config.generation.max_tokens * SHARE_USED
             return self._reading(verifier.model, rows * (PROMPT_TOKENS + written))
         if verifier.by == "judge" and verifier.source:

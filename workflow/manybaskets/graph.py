@@ -78,6 +78,7 @@ OUTPUTS: dict[str, dict[str, str]] = {
         "training": "findings/training.csv",
         "ranks": "findings/ranks.csv",
         "comparison": "findings/comparison.csv",
+        "proxies": "findings/proxies.csv",
         "dictionary": "findings/dictionary.csv",
     },
     "figures": {"folder": "findings/figures"},

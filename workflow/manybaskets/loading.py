@@ -45,6 +45,28 @@ def merge_adapter(base: Path, adapter: Path, folder: Path, trust_remote_code: bo
             path.replace(folder / path.name)
 
 
+def load_classifier(folder: Path, dtype: Any, trust_remote_code: bool = False) -> Any:
+    """A model of sequence classification. Raises OSError where no safetensors are, and ValueError
+    where the folder's model has no classifying head."""
+    from transformers import AutoModelForSequenceClassification
+
+    model, loaded = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        dtype=dtype,
+        use_safetensors=True,
+        trust_remote_code=trust_remote_code,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    missing = sorted(loaded["missing_keys"])
+    if missing:  # transformers would fill it with random numbers and say so in a warning
+        raise ValueError(
+            f"{folder} has no trained classifier: its weights lack {', '.join(missing[:3])}. "
+            "Name a model that was saved as one for sequence classification."
+        )
+    return model
+
+
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> Any:
     """The tokenizer of a model's folder."""
     from transformers import AutoTokenizer

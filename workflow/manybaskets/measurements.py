@@ -482,6 +482,11 @@ COLUMN_MEANINGS: dict[str, str] = {
         "comparison.csv: the published difference; whether the study's has its sign; whether it "
         "lies in the study's interval. Empty where that cannot be said."
     ),
+    "proxy, quality, rho, mixes": (
+        "proxies.csv: Spearman's correlation of a selection's p_star or p_star_margin with the "
+        "quality of the models that came of it, over mixes; above 0 where a better proxy goes with "
+        "a better model. Its p counts orders of the mixes; with few it cannot be small."
+    ),
     "basis": "pooled.csv: what its tests rest on; for comparison with published ones only.",
 }
 

@@ -169,6 +169,8 @@ class Study(Layout):
         }
         if verifier.by == "reference":
             settings["metric"] = verifier.metric
+        if verifier.by == "classifier":
+            settings |= {"label": verifier.label, "reads": verifier.reads}
         if verifier.model is not None:
             found["context"] = self.config.engine.max_model_len
             found["threads"] = self.config.training.threads
@@ -443,6 +445,7 @@ class Study(Layout):
             "selected": self.selected,
             "selected_loops": self.selected_loops,
             "reference": self._published(),
+            "unselected": self._unselected(),
         }
 
     def _published(self) -> dict[str, Any] | None:
@@ -463,12 +466,16 @@ class Study(Layout):
             "series": doses.series(self.config),
             "contrasts": _plain(self.config.contrasts),
             "own": {target: self.own_source(target) for target in self.config.targets},
-            "unselected": [
-                name
-                for name, mix in self.config.mixes.items()
-                if not mix.select and HUMAN not in mix.origins
-            ],
+            "unselected": self._unselected(),
         }
+
+    def _unselected(self) -> list[str]:
+        """Mixes of synthetic text alone, all of it kept."""
+        return [
+            name
+            for name, mix in self.config.mixes.items()
+            if not mix.select and HUMAN not in mix.origins
+        ]
 
     def _report(self) -> dict[str, Any]:
         return {

@@ -69,6 +69,11 @@ def by_likelihood(log_probs: Mapping[str, float]) -> Callable[[Row], Score]:
     return score
 
 
+def by_classifier(scores: Mapping[str, float]) -> Callable[[Row], Score]:
+    """What a classifier gave rows, by `key`."""
+    return lambda row: (scores[key(row)], "")
+
+
 def label_requests(rows: Sequence[Row], rubric: str, labels: tuple[str, str]) -> list[LabelRequest]:
     """What a judge is asked about the usable rows; `rubric` has {prompt} and {response}."""
     return [

@@ -2,7 +2,7 @@
 
 Needs: the probes' results of every cell, compositions, training summaries, the yardstick.
 Makes: findings/{measurements.csv,measurements.parquet,items.parquet,contrasts.csv,trends.csv,
-pooled.csv,training.csv,ranks.csv,comparison.csv,dictionary.csv}, findings/figures/, report.html
+pooled.csv,training.csv,ranks.csv,comparison.csv,proxies.csv,dictionary.csv}, findings/figures/, report.html
 """
 
 

@@ -10,7 +10,7 @@ what the verifier did (.json); of what a loop writes, the same below loop/<targe
 def is_scored_in_job(mix):
     """Whether a verifier holds a model itself; judges are served by an engine."""
     name = mix.rpartition("/")[2]  # in a loop, loop/<target>/<mix>
-    return study.config.mixes[name].select.verifier.by == "likelihood"
+    return study.config.mixes[name].select.verifier.model is not None
 
 
 if study.selections:

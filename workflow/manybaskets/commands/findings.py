@@ -8,7 +8,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manybaskets import comparison, curves, items, measurements, pooled, statistics, trends
+from manybaskets import (
+    breakdown,
+    comparison,
+    curves,
+    items,
+    measurements,
+    pooled,
+    statistics,
+    trends,
+)
 from manybaskets.files import BadFile, read_jsonl, whole_file
 from manybaskets.layout import LOOP, RANK_SEEDS, Cell, reference_table
 
@@ -16,7 +25,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HELP = "Gathers all measurements into one table and computes the contrasts."
-TABLES = ("contrasts", "trends", "pooled", "training", "ranks", "comparison", "dictionary")
+TABLES = (
+    "contrasts",
+    "trends",
+    "pooled",
+    "training",
+    "ranks",
+    "comparison",
+    "proxies",
+    "dictionary",
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +84,7 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
         "comparison": held_against(spec["reference"], compared_["contrasts"]),
         "training": curves.training_table(cells),
         "ranks": curves.rank_table(shown, root / "data" / "test.jsonl"),
+        "proxies": breakdown.correlations(breakdown.points(table, spec.get("unselected", ()))),
         "dictionary": dictionary(),
     }
     csv, parquet = (folder / f"measurements.{kind}" for kind in ("csv", "parquet"))

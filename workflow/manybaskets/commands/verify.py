@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from manybaskets import mixes, perplexity, selection, serving, verifiers
+from manybaskets import classification, mixes, perplexity, selection, serving, verifiers
 from manybaskets.devices import lease
 from manybaskets.files import BadFile, read_jsonl, write_jsonl
 from manybaskets.layout import REPOSITORY
-from manybaskets.loading import load_model, load_tokenizer
+from manybaskets.loading import load_classifier, load_model, load_tokenizer
 
 HELP = "Scores every response that a selected mix may keep, by the mix's verifier."
 
@@ -58,6 +58,8 @@ def _verifier(options: argparse.Namespace, pool: list[Any], human: list[Any]) ->
         return verifiers.by_reference(references, settings["metric"])
     if settings["by"] == "likelihood":
         return verifiers.by_likelihood(_log_probs(options, pool))
+    if settings["by"] == "classifier":
+        return verifiers.by_classifier(_classified(options, pool))
     if settings["by"] == "judge":
         return verifiers.by_judge(_judged(options, pool))
     return verifiers.by_length if settings["by"] == "length" else verifiers.at_random(seed)
@@ -88,6 +90,28 @@ def _log_probs(options: argparse.Namespace, pool: list[Any]) -> dict[str, float]
         name: -nats / tokens
         for name, nats, tokens in zip(fit, found.nats, found.tokens, strict=True)
     }
+
+
+def _classified(options: argparse.Namespace, pool: list[Any]) -> dict[str, float]:
+    """What the classifier gives every usable response, by its key."""
+    import torch
+
+    spec, settings = options.spec, options.spec["verifier"]
+    rows = [row for row in pool if row["state"] in selection.USABLE]
+    fields = ("prompt", "response") if settings["reads"] == "pair" else ("response",)
+    trusted = spec["base"]["trust_remote_code"]
+    try:
+        with lease():
+            torch.set_num_threads(spec["threads"])
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            model = load_classifier(options.model, torch.float32, trusted).to(device).eval()
+            place = classification.place_of(settings["label"], model.config.id2label)
+            texts = [tuple(row[field] for field in fields) for row in rows]
+            tokenizer = load_tokenizer(options.model, trusted)
+            found = classification.scores(model, tokenizer, texts, place)
+    except ValueError as error:
+        raise BadFile(f"the classifier '{spec['base']['name']}': {error}") from None
+    return {verifiers.key(row): score for row, score in zip(rows, found, strict=True)}
 
 
 def _judged(options: argparse.Namespace, pool: list[Any]) -> list[Any]:

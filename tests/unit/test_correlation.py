@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from manybaskets.rank_correlation import EXACT, rank_correlation
+from manybaskets.correlation import EXACT, rank_correlation
 
 
 def test_rho_is_scipys_with_ties_too() -> None:
