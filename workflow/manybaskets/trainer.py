@@ -249,10 +249,8 @@ def _model(base: Path, recipe: Recipe) -> Any:
 
 def _adapted(model: Any, recipe: Recipe) -> Any:
     """The model with an adapter that changes nothing yet."""
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft import LoraConfig, get_peft_model
 
-    if recipe.quantization:
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     lora = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.alpha,
