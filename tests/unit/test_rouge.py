@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manybaskets import rouge
 from manybaskets.rouge import agreement, final_number, rouge_l, rouge_n, tokens
 
 # reference, response, and F1 of rouge1, rouge2, rougeL by rouge-score 0.1.2 without stemming
@@ -103,3 +104,11 @@ def test_every_solution_of_gsm8k_is_right_by_itself(shared_data: Path) -> None:
     assert all(agreement("answer", answer, answer) == 1 for answer in answers)
     others = itertools.pairwise(answers)
     assert sum(agreement("answer", one, other) or 0 for one, other in others) < 0.1 * len(answers)
+
+
+def test_summaries_are_measured_against_the_human_ones() -> None:
+    found = rouge.measured(["the cat sat", "no"], ["the cat sat", "a dog ran"])
+    values = {m.metric: (m.value, m.n) for m in found}
+    assert values == {"rouge_1": (0.5, 2), "rouge_2": (0.5, 2), "rouge_l": (0.5, 2)}
+    nothing = rouge.measured([], [])
+    assert {(m.value, m.note) for m in nothing} == {(None, "no response was generated")}

@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
+from manybaskets.measurements import Measurement
+
+METRICS = {"rouge_1": "rouge-1", "rouge_2": "rouge-2", "rouge_l": "rouge-L"}
 NUMBER = re.compile(r"-?\$?-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
 MARK = "####"  # GSM8K: what follows is the answer
 
@@ -35,6 +38,20 @@ def rouge_l(reference: Sequence[str], response: Sequence[str]) -> float:
             longest[place] = diagonal + 1 if wanted == found else max(above, longest[place - 1])
             diagonal = above
     return _f1(longest[-1], len(reference), len(response))
+
+
+def measured(responses: Sequence[str], references: Sequence[str]) -> list[Measurement]:
+    """Mean ROUGE-1, -2 and -L of responses with the human ones, in the same order; None of none."""
+    found = []
+    for name, metric in METRICS.items():
+        values = [
+            agreement(metric, reference, response) or 0.0
+            for reference, response in zip(references, responses, strict=True)
+        ]
+        mean = sum(values) / len(values) if values else None
+        note = "" if values else "no response was generated"
+        found.append(Measurement("collapse", name, "test", mean, len(values), 0, note))
+    return found
 
 
 def agreement(metric: str, reference: str, response: str) -> float | None:

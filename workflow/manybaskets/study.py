@@ -305,7 +305,10 @@ class Study(Layout):
         settings = _plain(self.config.probes.collapse)
         for key in ("prompts", "top_k", "nucleus", "embedder"):  # those of the steps before
             del settings[key]
-        return {"collapse": settings, "seed": int(seed)}
+        # How near a summary is to the human one says how good it is; of other answers it does not.
+        task = self.config.dataset.task
+        summarizes = {"task": task} if task == "summarize" else {}
+        return {"collapse": settings, "seed": int(seed), **summarizes}
 
     def _bring(self, set: str) -> dict[str, Any]:
         robustness = self._probe_robustness()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from manybaskets import corpus, likelihood
+from manybaskets import corpus, likelihood, rouge
 from manybaskets.embeddings import read_embeddings
 from manybaskets.files import read_json, read_jsonl, write_json
 from manybaskets.measurements import Measurement, to_json
@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> None:
         settings["bins"],
     )
     found += [_cut_rate(rows), *corpus.of_text(answered, human, True, design)]
+    if options.spec.get("task") == "summarize":
+        found += rouge.measured(answered, human)
     if options.embeddings:
         samples = read_jsonl(options.samples, ["id", "response"])
         found += _of_meaning(options, settings, design, samples)
