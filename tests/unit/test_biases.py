@@ -7,7 +7,7 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 
 from manybaskets import biases
-from manybaskets.measurements import METRICS
+from manybaskets.dictionary import METRICS
 from tests.unit.constructed import JUDGE, PANEL, Judge, coverage, study
 from tests.unit.test_judgements import both_orders, judgement
 

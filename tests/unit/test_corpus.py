@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from manybaskets import corpus, lexis, meaning
+from manybaskets.dictionary import METRICS
 from manybaskets.diversity import distinct_n, encode, self_bleu, tokenize
-from manybaskets.measurements import METRICS, Measurement
+from manybaskets.measurements import Measurement
 
 Vectors = corpus.Vectors
 SETTINGS = {"documents": 20, "tokens": 10, "subsamples": 5, "seed": 1}

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from manybaskets import likelihood
-from manybaskets.measurements import METRICS, Measurement
+from manybaskets.dictionary import METRICS
+from manybaskets.measurements import Measurement
 
 
 def part(nats: list[float], tokens: list[int], **changed: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybaskets import eggs, lexis, meaning
+from manybaskets.dictionary import FURTHER
 from manybaskets.diversity import (
     BLEU_ORDER,
     Integers,
@@ -25,7 +26,7 @@ from manybaskets.diversity import (
     encode,
     tokenize,
 )
-from manybaskets.measurements import FURTHER, Measurement
+from manybaskets.measurements import Measurement
 from manybaskets.seeds import derived_seed
 
 PROBE = "collapse"

@@ -17,9 +17,10 @@ import yaml
 
 from manybaskets import hub, records
 from manybaskets.config import HUMAN, VANILLA, VLLM_RANKS, Model, StudyConfig
+from manybaskets.dictionary import METRICS
 from manybaskets.files import BadFile, read_json, write_json, write_text
 from manybaskets.layout import Cell
-from manybaskets.measurements import METRICS, Measurement, from_json
+from manybaskets.measurements import Measurement, from_json
 from manybaskets.provenance import Provenance
 from manybaskets.running import running_study
 

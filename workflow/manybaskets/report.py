@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from manybaskets import cells, figures, methods
 from manybaskets.config import VANILLA, StudyConfig
-from manybaskets.measurements import METRICS
+from manybaskets.dictionary import METRICS
 from manybaskets.panels import mix_colours
 from manybaskets.study import Study
 

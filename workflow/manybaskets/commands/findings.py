@@ -18,6 +18,7 @@ from manybaskets import (
     statistics,
     trends,
 )
+from manybaskets.dictionary import COLUMN_MEANINGS, METRICS
 from manybaskets.files import BadFile, read_jsonl, whole_file
 from manybaskets.layout import LOOP, RANK_SEEDS, Cell, reference_table
 
@@ -172,8 +173,8 @@ def dictionary() -> "pd.DataFrame":
     """What every metric is, then what every column of the tables is."""
     import pandas as pd
 
-    rows = [("metric", name, text) for name, text in sorted(measurements.METRICS.items())]
-    rows += [("column", name, text) for name, text in measurements.COLUMN_MEANINGS.items()]
+    rows = [("metric", name, text) for name, text in sorted(METRICS.items())]
+    rows += [("column", name, text) for name, text in COLUMN_MEANINGS.items()]
     return pd.DataFrame(rows, columns=["kind", "name", "definition"])
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets import biases, items, questions
+from manybaskets.dictionary import METRICS
 from manybaskets.files import BadFile, read_jsonl, write_json
 from manybaskets.judgements import ALONE
-from manybaskets.measurements import METRICS, to_json
+from manybaskets.measurements import to_json
 
 HELP = "Measures preferences, self-preference and position bias of judges from their judgements."
 
