@@ -8,6 +8,7 @@ from pathlib import Path
 
 from manybaskets.files import BadFile, read_json
 
+REPOSITORY = Path(__file__).parents[2]
 FILE = "chat_template.jinja"  # comes before what tokenizer_config.json says
 MEND = (
     "Name a Jinja file under chat_template of the model; resources/chat/plain.jinja suits models "
@@ -36,3 +37,9 @@ def give(folder: Path, template: Path) -> None:
     place = folder / FILE
     place.unlink(missing_ok=True)  # a link into a cache or to the user's own file
     place.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def place(name: str) -> Path:
+    """Where a template is that a config names: there, or below the repository."""
+    given = Path(name)
+    return given if given.is_file() else REPOSITORY / name

@@ -167,7 +167,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 chat_templates.check(Path(model.path), f"models.{name}", model.path)
             except BadFile as error:
                 yield f"models.{name}.chat_template", str(error).partition(": ")[2]
-        if model.chat_template and not Path(model.chat_template).is_file():
+        if model.chat_template and not chat_templates.place(model.chat_template).is_file():
             yield (
                 f"models.{name}.chat_template",
                 f"there is no file {model.chat_template}. Mend the path.",

@@ -159,7 +159,7 @@ class Model(Section):
     """Commit of the adapter; needed with `adapter`."""
     chat_template: str | None = None
     """File with a Jinja chat template, for a model that has none or is to be asked otherwise:
-    `resources/chat/plain.jinja` suits models that were only pretrained."""
+    `resources/chat/plain.jinja` (of the repository) suits models that were only pretrained."""
     trust_remote_code: bool = False
     """Whether code that comes with the model may be run. Read it first."""
 

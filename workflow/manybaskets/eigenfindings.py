@@ -59,7 +59,9 @@ def in_words(ranking: Mapping[str, Any]) -> str:
     """A rank correlation as a sentence's end."""
     if pd.isna(ranking["rho"]):
         return str(ranking["note"])
-    return f"Spearman's rho {ranking['rho']:.2f} over {ranking['n']} arms, p = {ranking['p']:.3g}"
+    return (
+        f"Spearman's rho {ranking['rho']:.2f} over {int(ranking['n'])} arms, p = {ranking['p']:.3g}"
+    )
 
 
 def _accuracy(spec: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

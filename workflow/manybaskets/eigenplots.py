@@ -37,7 +37,7 @@ def draw_arms(tables: Tables, spec: Mapping[str, Any]) -> Figure:
     right.axhline(level, color=panels.GREY, linewidth=0.7, linestyle="--", zorder=0)
     right.axvline(NO_SELECTION, color="#dddddd", linewidth=0.8, zorder=0)
     right.set(xlim=(0.4, 1.04), xlabel="p*", ylabel="right answers")
-    p = tables["selections"].drop_duplicates(["seed", "arm"])["p"].min()
+    p = marks["p"].min()
     panels.footnote(
         figure,
         "Left: every seed a dot, the mean a tick; dashed: the generators. Right: the same colours "

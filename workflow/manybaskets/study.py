@@ -8,7 +8,7 @@ reads. Nothing here imports Snakemake or anything heavy; the Snakefile asks, thi
 from pathlib import Path
 from typing import Any
 
-from manybaskets import attacks, doses, fingerprint, loops, request_sets
+from manybaskets import attacks, chat_templates, doses, fingerprint, loops, request_sets
 from manybaskets.config import (
     HUMAN,
     VANILLA,
@@ -99,7 +99,7 @@ class Study(Layout):
         keys = ("path", "hub", "revision", "adapter", "adapter_revision", "trust_remote_code")
         described: dict[str, Any] = {key: getattr(found, key) for key in keys}
         if found.chat_template:
-            sha256 = fingerprint.file_hash(Path(found.chat_template))
+            sha256 = fingerprint.file_hash(chat_templates.place(found.chat_template))
             described |= {"chat_template": found.chat_template, "chat_template_sha256": sha256}
         return described | {"speaks": model != self.embedder}
 

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
         if adapter:
             merge_adapter(cached, adapter, folder, trusted)
         if spec.get("chat_template"):
-            chat_templates.give(folder, Path(spec["chat_template"]))
+            chat_templates.give(folder, chat_templates.place(spec["chat_template"]))
         if spec.get("speaks"):
             chat_templates.check(folder, key, spec.get("path") or spec["hub"])
 
