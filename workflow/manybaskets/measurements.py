@@ -85,8 +85,8 @@ METRICS: dict[str, str] = {
         "Share of human tokens that are the model's likeliest, from 0 to 1; higher is a better fit."
     ),
     "rouge_1": (
-        "Mean F1 of the words that a summary shares with the human one (ROUGE-1, Lin 2004), from 0 "
-        "to 1; higher is a better summary. Measured where the task is to summarize."
+        "Mean F1 of the words that a summary shares with the human one (ROUGE-1, Lin 2004), where "
+        "the task is to summarize, from 0 to 1; higher is a better summary."
     ),
     "rouge_2": "As rouge_1, of pairs of neighbouring words.",
     "rouge_l": "As rouge_1, of the longest sequence of words that both have in this order.",
