@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from manybaskets import publishing, records, training
+from manybaskets import loops, publishing, records, training
 from manybaskets.config import StudyConfig
 from manybaskets.files import BadFile, read_json, write_json
 from manybaskets.measurements import Measurement, to_json
@@ -199,3 +199,19 @@ def test_nothing_is_pushed_unless_asked(study: Path, served: local.Hub) -> None:
     done = publish(study, served, HF_TOKEN=local.GRANTED)
     assert done.returncode == 0, done.stderr
     assert not served.asked
+
+
+def test_a_generation_of_a_loop_is_a_cell_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "cells/wren/replace/seed=2/generation=3"
+    found = publishing.OF_CELL.fullmatch(folder.as_posix())
+    assert found is not None
+    assert found.groupdict() == {
+        "root": tmp_path.as_posix(), "target": "wren", "mix": "replace", "seed": "2",
+        "generation": "3",
+    }  # fmt: skip
+    assert publishing.OF_CELL.fullmatch(f"{tmp_path}/cells/wren/replace") is None
+
+
+def test_rows_that_a_loop_wrote_are_told_by_their_generation(study: Path) -> None:
+    config = publishing.of_folder(study / "cells/wren/multi/seed=1").config
+    assert publishing._origin(config, loops.origin("wren", 2)) == "generation 2 of the loop on wren"

@@ -7,6 +7,7 @@ holds none of the texts.
 
 import json
 import math
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from manybaskets.running import running_study
 
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 LEVEL = 0.95
+OF_CELL = re.compile(
+    r"(?P<root>.+)/cells/(?P<target>[^/]+)/(?P<mix>[^/]+)/seed=(?P<seed>\d+)"
+    r"(/generation=(?P<generation>\d+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -50,13 +55,14 @@ class Published:
 def of_folder(folder: Path) -> Published:
     """The cell whose results lie in `folder`. Raises BadFile where that is no cell of a study."""
     place = folder.resolve()
-    parts = place.parts[-4:]
-    if len(parts) < 4 or parts[0] != "cells" or not parts[3].startswith("seed="):
+    found = OF_CELL.fullmatch(place.as_posix())
+    if found is None:
         raise BadFile(
-            f"{folder}: not the folder of a cell. Name results/<study>/cells/<target>/<mix>/seed=N."
+            f"{folder}: not the folder of a cell. Name results/<study>/cells/<target>/<mix>/seed=N "
+            "(in a loop, its generation's)."
         )
-    root = place.parents[3]
-    cell = Cell(parts[1], parts[2], int(parts[3].removeprefix("seed=")))
+    root = Path(found["root"])
+    cell = Cell(found["target"], found["mix"], int(found["seed"]), int(found["generation"] or 0))
     return Published(root, running_study(root).config, cell)
 
 
@@ -112,7 +118,8 @@ def card(published: Published, name: str) -> str:
     seeds = len(config.seeds)
     parts = [
         "---\n" + yaml.safe_dump(_matter(published), sort_keys=False, allow_unicode=True) + "---",
-        f"# {config.study}: {cell.target} fine-tuned on “{cell.mix}”, seed {cell.seed}",
+        f"# {config.study}: {cell.target} fine-tuned on “{cell.mix}”, seed {cell.seed}"
+        + (f", generation {cell.generation}" if cell.generation else ""),
         f"A LoRA adapter, made to measure what the origin of training data does to a model. It is "
         f"one of {seeds} replication{'s' if seeds > 1 else ''} of its condition in the study "
         f"“{config.study}”"
@@ -138,7 +145,7 @@ def _check(published: Published) -> None:
             f"{published.folder}/adapter: there is no {WEIGHTS}. Run the cell first: snakemake "
             f"--cores all {published.folder}/adapter"
         )
-    record = _record(published, f"train/{cell.target}/{cell.mix}/seed={cell.seed}.json")
+    record = _record(published, f"train/{cell.target}/{cell.mix}/seed={cell.run}.json")
     outputs = [f"{published.folder}/adapter"]
     for file, problem in records.damage(published.root, record, outputs):
         raise BadFile(
@@ -175,17 +182,20 @@ def _matter(published: Published) -> dict[str, Any]:
 def _composition(published: Published) -> str:
     config, cell = published.config, published.cell
     mix = config.mixes[cell.mix]
-    made = read_json(published.root / "mixes" / cell.mix / f"seed={cell.seed}.json")
+    made = read_json(published.root / f"{cell.training_set}.json")
     cut = made.get("cut", {})
+    shares = {origin: f"{100 * share:.4g} %" for origin, share in mix.origins.items()}
+    if cell.generation > 1:  # its rows are those of a loop, not of the mix
+        shares = dict.fromkeys(made["origins"], "")
     rows = [
         [
             origin,
             _origin(config, origin),
-            f"{100 * share:.4g} %",
+            share,
             made["origins"].get(origin, 0),
             cut.get(origin, 0),
         ]
-        for origin, share in mix.origins.items()
+        for origin, share in shares.items()
     ]
     text = [_table(["origin", "what it is", "share asked for", "rows", "cut short"], rows)]
     text.append(
@@ -209,6 +219,9 @@ def _origin(config: StudyConfig, name: str) -> str:
     """What an origin is, without a path or host of this machine."""
     if name == HUMAN:
         return f"human: {_dataset(config)}"
+    if name not in config.sources:
+        target, _, generation = name.rpartition("@")  # as `loops.origin` calls it
+        return f"generation {generation} of the loop on {target}"
     source = config.sources[name]
     if source.recorded:
         return f"recorded responses ({Path(source.recorded).name})"
@@ -242,7 +255,7 @@ def _model(model: Model) -> str:
 def _training(published: Published) -> str:
     cell = published.cell
     summary = read_json(published.folder / "training.json")
-    described = _record(published, f"train/{cell.target}/{cell.mix}/seed={cell.seed}.json")
+    described = _record(published, f"train/{cell.target}/{cell.mix}/seed={cell.run}.json")
     settings = described["description"]["training"]
     made = Provenance(published.root).of(cell)
     rows = [[f"`{key}`", f"`{json.dumps(value)}`"] for key, value in sorted(settings.items())]

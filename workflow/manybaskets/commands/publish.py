@@ -29,6 +29,7 @@ def run(options: argparse.Namespace) -> None:
     published = publishing.of_folder(_folder(options))
     cell = published.cell
     name = f"{published.config.study}-{cell.target}-{cell.mix}-seed{cell.seed}"
+    name += f"-generation{cell.generation}" if cell.generation else ""
     output = options.output or published.root / "published" / name
     with whole_directory(output) as folder:
         publishing.write(published, folder, options.push or name)
@@ -56,4 +57,4 @@ def _folder(options: argparse.Namespace) -> Path:
     ]
     if not known:
         raise BadFile(f"{given}: the study {study.config.study} has no such cell.")
-    return Path(study.path(known[0].path))
+    return Path(study.path(known[-1].path))  # of a loop the last generation
