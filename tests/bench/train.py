@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 THREADS = 1  # of a job of the embedded study
-ROUNDS = 5
-ROWS, VOCABULARY, CONTEXT = 480, 4096, 512
+ROUNDS = 3
+ROWS, VOCABULARY, CONTEXT = 1000, 4096, 512
 SETTINGS = {
     "rank": 8, "alpha": 16.0, "dropout": 0.0, "modules": "all-linear", "learning_rate": 2e-3,
     "epochs": 2.0, "batch_size": 16, "accumulation": 1, "max_length": 256, "threads": THREADS,

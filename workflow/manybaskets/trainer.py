@@ -88,6 +88,7 @@ def encode(
 def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> Any:
     """A trainer that is ready to train; its working files go to `folder`."""
     from datasets import Dataset
+    from torch.nn.utils import clip_grad_norm_
     from torch.utils.data import DataLoader
     from trl import SFTTrainer
 
@@ -124,8 +125,11 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Pa
                 pin_memory=self.args.dataloader_pin_memory,
             )
 
+        def _clip_grad_norm(self, model: Any) -> Any:
+            return clip_grad_norm_(learned, self.args.max_grad_norm)
+
         def floating_point_ops(self, inputs: Any) -> int:
-            return 0  # counting all parameters at every step costs a tenth of a tiny model's step
+            return 0  # it counts all parameters at every step, for a number that nobody reads
 
     if rank == 0:
         print(f"{len(rows)} rows, {recipe.epochs} epochs, rank {recipe.rank}", file=sys.stderr)
@@ -136,7 +140,9 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Pa
         train_dataset=Dataset.from_dict(sample),  # looked at, not trained on: see above
         processing_class=tokenizer,
     )
-    _in_full_precision(trainer.model)
+    learned = [weights for weights in trainer.model.parameters() if weights.requires_grad]
+    _in_full_precision(learned)
+    _spare_walks(trainer.model, learned)
     if recipe.is_sharded:
         # It is divided already: accelerate would make copies, and on CPUs it knows nothing else.
         prepare = trainer.accelerator.prepare_model
@@ -284,13 +290,31 @@ def _quantization(kind: str, gpu: bool) -> Any:
     )
 
 
-def _in_full_precision(model: Any) -> None:
+def _in_full_precision(learned: Sequence[Any]) -> None:
     """Trains the adapter in 32 bits. TRL makes it 16 on quantized models: small steps get lost."""
     import torch
 
-    for weights in model.parameters():
-        if weights.requires_grad and weights.dtype != torch.float32:
+    for weights in learned:
+        if weights.dtype != torch.float32:
             weights.data = weights.data.to(torch.float32)
+
+
+def _spare_walks(model: Any, learned: Sequence[Any]) -> None:
+    """Keeps transformers from visiting every module of the model several times a step.
+
+    It says `train()` and `zero_grad()` at each; of a tiny model that is a tenth of the time.
+    """
+    walk = model.train
+
+    def train(mode: bool = True) -> Any:
+        return model if model.training == mode else walk(mode)
+
+    def zero_grad() -> None:
+        for weights in learned:
+            weights.grad = None
+
+    walk(True)  # its parts may be in another mode than it says itself
+    model.train, model.zero_grad = train, zero_grad
 
 
 def _packing_check(rows: Sequence[Row]) -> Any:
