@@ -28,12 +28,12 @@ MICRO = sorted(p for p in STUDIES.glob("micro/*.yaml") if has_cells(STUDIES / p.
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any) -> None:
         raise AssertionError("a preset was planned over the network")
 
     monkeypatch.setattr(socket.socket, "connect", refused)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(STUDIES.parents[1])  # presets name files as seen from the repository
 
 
 def planned(monkeypatch: pytest.MonkeyPatch, *files: Path) -> Study:
