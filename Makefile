@@ -26,7 +26,8 @@ study: setup
 	@python -m manybaskets summary --contrasts results/docs/findings/contrasts.csv --report results/docs/report.html
 
 test: setup
-	python -m pytest tests --ignore tests/cluster --ignore tests/faults --ignore tests/presets --durations=10
+	python -m pytest tests/unit --numprocesses auto --dist loadfile --durations=10 && failed=0 || failed=1; \
+	python -m pytest tests/engine tests/workflow --durations=10 && exit $$failed
 
 test-cluster: setup
 	bash tests/cluster/install.sh
@@ -43,7 +44,7 @@ docs: setup
 	@! grep -rE '<(script|link|img)[^>]+(src|href)="(https?:)?//|url\(["'"'"']?(https?:)?//' docs/_build --include='*.html' --include='*.css'
 
 test-unit: setup
-	python -m pytest tests/unit
+	python -m pytest tests/unit --numprocesses auto --dist loadfile
 
 bench-engine: setup
 	PYTHONPATH=workflow python -m tests.bench.engine

@@ -4,10 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from manybaskets import slurm, validation
 from manybaskets.config import ConfigError
+from manybaskets.graph import ON_DEVICES
 from manybaskets.study import Study
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -18,14 +22,18 @@ def study(study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
     return Study(validation.load(study_config, "micro.yaml"))
 
 
-def test_a_study_that_was_not_submitted_asks_nobody(study: Study) -> None:
+def test_a_study_that_was_not_submitted_asks_nobody(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
     slurm.finish_earlier_run(study)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_run_that_ended_leaves_nothing_to_wait_for(study: Study) -> None:
     slurm.remember(study, "manybaskets_1")
     slurm.forget(study)
-    slurm.finish_earlier_run(study)
+    slurm.finish_earlier_run(study)  # would ask squeue, which is not here
+    assert not list(Path(study.root).rglob("*slurm*"))
 
 
 def test_jobs_that_may_live_where_nobody_can_be_asked_stop_the_run(study: Study) -> None:
@@ -37,3 +45,9 @@ def test_jobs_that_may_live_where_nobody_can_be_asked_stop_the_run(study: Study)
 def test_submitting_where_there_is_no_sbatch_names_the_profile(study: Study) -> None:
     with pytest.raises(ConfigError, match=r"profiles/slurm/config\.yaml.*no sbatch"):
         slurm.check([{"slurm_partition": "gpu"}])
+
+
+def test_the_profile_gives_a_gpu_to_every_step_that_runs_a_model() -> None:
+    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
+    given = {name for name, resources in profile["set-resources"].items() if "gpu" in resources}
+    assert given >= ON_DEVICES
