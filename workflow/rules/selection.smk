@@ -6,13 +6,6 @@ Makes: verdicts/<mix>/seed=<seed>.jsonl, selections/<mix>/seed=<seed>.jsonl, and
 what the verifier did (.json); of what a loop writes, the same below loop/<target>/
 """
 
-
-def is_scored_in_job(mix):
-    """Whether a verifier holds a model itself; judges are served by an engine."""
-    name = mix.rpartition("/")[2]  # in a loop, loop/<target>/<mix>
-    return study.config.mixes[name].select.verifier.model is not None
-
-
 if study.selections:
 
     rule verify:

@@ -135,3 +135,20 @@ def job(stage):
 def priority(stage):
     """When a job runs, against others that are ready."""
     return lambda wildcards: graph.priority(identified(stage, wildcards))
+
+
+def trained(wildcards):
+    """The training settings of a cell's target."""
+    return study.config.training.of_target(wildcards.target)
+
+
+def training_threads(wildcards):
+    """Threads of all processes together; without a GPU, devices are processes."""
+    settings = trained(wildcards)
+    return settings.threads * (1 if GPUS else settings.devices)
+
+
+def is_scored_in_job(mix):
+    """Whether a verifier holds a model itself; judges are served by an engine."""
+    name = mix.rpartition("/")[2]  # in a loop, loop/<target>/<mix>
+    return study.config.mixes[name].select.verifier.model is not None

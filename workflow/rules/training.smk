@@ -5,17 +5,6 @@ Makes: cells/<target>/<mix>/seed=<seed>/{adapter/,training.json}
 """
 
 
-def trained(wildcards):
-    """The training settings of a cell's target."""
-    return study.config.training.of_target(wildcards.target)
-
-
-def training_threads(wildcards):
-    """Threads of all processes together; without a GPU, devices are processes."""
-    settings = trained(wildcards)
-    return settings.threads * (1 if GPUS else settings.devices)
-
-
 rule train:
     input:
         unpack(needs("train")),
