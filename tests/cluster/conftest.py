@@ -88,7 +88,7 @@ def eventful(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         said = seen.heads[1]
         _await(second, lambda: "waiting for" in said.read_text())
         slurm.ask("scontrol", "update", "NodeName=node1", "State=RESUME")
-        second.wait(2 * PATIENCE)
+        second.wait(4 * PATIENCE)
         assert second.returncode == 0, said.read_text()[-6000:]
     seen.jobs = slurm.jobs()
     yield seen
