@@ -129,7 +129,9 @@ def _watched(seen: Eventful) -> Iterator[None]:
         while not over.wait(0.5):
             sample: dict[tuple[str, str], set[int]] = {}
             for environment in map(slurm.environment, slurm.steps()):
-                for device in environment.get("CUDA_VISIBLE_DEVICES", "").split(","):
+                # Where SLURM keeps jobs to their devices, CUDA_VISIBLE_DEVICES starts at 0 in each.
+                given = environment.get("SLURM_STEP_GPUS") or environment.get("SLURM_JOB_GPUS", "")
+                for device in given.split(","):
                     if device:
                         where = (environment["SLURMD_NODENAME"], device)
                         sample.setdefault(where, set()).add(int(environment["SLURM_JOB_ID"]))

@@ -82,11 +82,6 @@ def test_a_killed_head_is_taken_over_and_nothing_runs_beside(eventful: Eventful)
     assert any(job.id > last for job in eventful.jobs)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="since reference is a step, it and the first pretraining are seen with one device; "
-    "whether SLURM gives it twice or the sample is wrong is not known yet",
-)
 def test_jobs_share_no_device(eventful: Eventful) -> None:
     # One job may end and another start while a sample is taken, but not at two samples in a row.
     for earlier, later in itertools.pairwise(eventful.samples):
