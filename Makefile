@@ -5,7 +5,7 @@
 # make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
 # make bench-scale    planning and gathering of a study of 10,000 cells
 # make bench-collapse what the collapse probe costs
-# make test-presets   every preset for real at micro scale (6 minutes each on two cores)
+# make test-presets   every preset for real at micro scale (some minutes each on two cores)
 # make docs    the guide as a site: docs/_build/index.html
 # make bench-train    a training against a bare loop and against TRL
 # make lint    formatting, linting, types
