@@ -27,7 +27,7 @@ study: setup
 
 test: setup
 	python -m pytest tests/unit --numprocesses auto --dist loadfile --durations=10 && failed=0 || failed=1; \
-	python -m pytest tests/engine tests/workflow --durations=10 && exit $$failed
+	python -m pytest tests/engine tests/workflow --numprocesses 2 --dist loadfile --durations=10 && exit $$failed
 
 test-cluster: setup
 	bash tests/cluster/install.sh

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.cluster import slurm
+from tests.cluster import late, slurm
 from tests.workflow.conftest import ROOT, snakemake
 
 MICRO = ("--configfile", str(ROOT / "tests/workflow/micro.yaml"))
@@ -44,12 +44,14 @@ class Eventful:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[None]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster, and the folder that its nodes share."""
     reason = slurm.why_not()
     if reason:
         pytest.skip(reason)
-    with slurm.cluster():
-        yield
+    shared = tmp_path_factory.mktemp("a cluster's home")
+    with slurm.cluster(shared):
+        yield shared
 
 
 @pytest.fixture(scope="session")
@@ -62,14 +64,15 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def eventful(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eventful]:
-    """The micro study through SLURM.
+def eventful(cluster: Path) -> Iterator[Eventful]:
+    """The micro study through SLURM, on files that other hosts see late.
 
     A node is drained and later resumed, a job is cancelled, another hangs until its time is up, the
     head process is killed while jobs run and others wait, and a second one ends the study.
     """
     short = Path(tempfile.mkdtemp(prefix="mb-"))  # the engines' sockets need short paths
-    seen = Eventful(tmp_path_factory.mktemp("a cluster study"), short)
+    seen = Eventful(cluster / "a cluster study", short)
+    seen.directory.mkdir()
     with _watched(seen), _head(seen) as first:
         hanging, process = _await(first, lambda: _step("rule_pretrain_wildcards_finch"))
         os.kill(process, signal.SIGSTOP)
@@ -100,24 +103,24 @@ def _head(seen: Eventful) -> "Iterator[subprocess.Popen[bytes]]":
     """The process that submits and watches."""
     said = seen.directory / f"head-{len(seen.heads) + 1}.txt"
     seen.heads.append(said)
-    with said.open("wb") as out:
+    with late.host(seen.directory.parent) as sight, said.open("wb") as out:
         process = subprocess.Popen(
-            [
+            sight.command(
                 *(sys.executable, str(ROOT / "tests/cluster/quick.py")),
                 *("--snakefile", str(ROOT / "Snakefile"), *MICRO),
                 *("--profile", str(ROOT / "workflow/profiles/slurm"), "--jobs", "4"),
-            ],
-            cwd=seen.directory,
+                cwd=seen.directory,
+            ),
             env=os.environ | {"TMPDIR": str(seen.temporary)},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
         )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs SLURM from Debian's or Ubuntu's packages, for tests/cluster; starts nothing. Needs root.
 set -euo pipefail
-packages=(munge slurmctld slurmd slurm-client)
+packages=(munge slurmctld slurmd slurm-client bindfs)  # bindfs: files that are seen late
 dpkg -s "${packages[@]}" > /dev/null 2>&1 && exit 0
 [ "$(id -u)" = 0 ] || {
   echo "tests/cluster needs ${packages[*]}: install them as root (apt-get install ${packages[*]})." >&2

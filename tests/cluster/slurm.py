@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster import late
+
 NODES = ("node1", "node2")
 GPUS_PER_NODE = 2
 NVIDIA_MAJOR = 195  # with /dev/null's numbers, ConstrainDevices would deny /dev/null to every job
@@ -41,8 +43,11 @@ def why_not() -> str | None:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[None]:
-    """Starts the cluster, and stops it so that nothing is left of it."""
+def cluster(shared: Path) -> Iterator[None]:
+    """Starts the cluster, and stops it so that nothing is left of it.
+
+    Each node sees what others make in the folder `shared` late, as on a network file system.
+    """
     with contextlib.ExitStack() as running:
         made = running.enter_context(tempfile.TemporaryDirectory(prefix="manybaskets-slurm-"))
         directory = Path(made)
@@ -61,7 +66,9 @@ def cluster() -> Iterator[None]:
         running.callback(_remove_cgroups)
         for node in NODES:
             (directory / node).mkdir()
-            running.enter_context(_daemon(directory, node, "slurmd", "-D", "-N", node))
+            sight = running.enter_context(late.host(shared))
+            slurmd = sight.command("slurmd", "-D", "-N", node)
+            running.enter_context(_daemon(directory, node, *slurmd))
         _wait(lambda: states() == {"idle"}, directory)
         running.callback(_cancel_all, directory)
         yield

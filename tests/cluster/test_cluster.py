@@ -3,13 +3,14 @@
 import itertools
 import os
 import shutil
+import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import slurm
+from tests.cluster import late, slurm
 from tests.cluster.conftest import MICRO, Eventful
 from tests.workflow.conftest import ROOT, snakemake
 
@@ -36,6 +37,20 @@ def test_the_results_are_the_bytes_of_a_local_run(local: Path, eventful: Eventfu
     here, there = files(local), files(eventful.results)
     assert here.keys() == there.keys()
     assert [name for name in here if here[name] != there[name]] == []
+
+
+def test_the_nodes_saw_new_files_late(cluster: Path) -> None:
+    """So that the study that went through them shows something."""
+    if not late.can():
+        pytest.skip("no FUSE or bindfs here: the nodes saw every file at once")
+    new = cluster / "new"
+    with late.host(cluster) as sight:
+        look = sight.command("cat", str(new))
+        assert subprocess.run(look, capture_output=True, check=False).returncode != 0
+        new.write_text("text")
+        assert subprocess.run(look, capture_output=True, check=False).returncode != 0
+        time.sleep(late.SECONDS + 0.5)
+        assert subprocess.run(look, capture_output=True, check=False).stdout == b"text"
 
 
 def test_every_step_was_finished_once(eventful: Eventful) -> None:
@@ -102,7 +117,7 @@ def test_nothing_outlives_the_jobs(eventful: Eventful) -> None:
 
 
 def test_a_partition_that_does_not_exist_is_named_with_those_that_do(
-    cluster: None, tmp_path: Path
+    cluster: Path, tmp_path: Path
 ) -> None:
     wrong = ("--default-resources", "slurm_account=lab", "slurm_partition=a100", "mem_mb=1000")
     done = snakemake(tmp_path, *MICRO, *PROFILE, *wrong, *TARGET)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -33,8 +34,19 @@ def snakemake(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[
 
 @pytest.fixture(scope="session")
 def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory in which the micro study was run to its end."""
-    directory = tmp_path_factory.mktemp("a study with spaces")
-    done = snakemake(directory, "--configfile", str(ROOT / "tests/workflow/micro.yaml"))
-    assert done.returncode == 0, done.stdout[-6000:]
+    """The directory in which the micro study was run to its end; nothing may change in it.
+
+    All of pytest's workers share one: whoever asks first makes it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        shared = shared.parent
+    directory = shared / "a study with spaces"
+    with FileLock(shared / "micro.lock"):
+        if not directory.exists():
+            directory.mkdir()
+            done = snakemake(directory, "--configfile", str(ROOT / "tests/workflow/micro.yaml"))
+            (directory / "said").write_text(done.stdout, encoding="utf-8")
+            (directory / "returncode").write_text(str(done.returncode))
+    assert (directory / "returncode").read_text() == "0", (directory / "said").read_text()[-6000:]
     return directory
