@@ -9,11 +9,11 @@ import pytest
 
 from manybaskets import chat_templates, checks
 from manybaskets.__main__ import main
-from manybaskets.config import ConfigError
 from manybaskets.conversations import encode
 from manybaskets.files import BadFile
 from manybaskets.layout import RESOURCES
 from manybaskets.loading import load_tokenizer
+from manybaskets.sections.base import ConfigError
 
 PLAIN = RESOURCES / "chat/plain.jinja"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from manybaskets import checks
-from manybaskets.config import ConfigError
+from manybaskets.sections.base import ConfigError
 
 
 def refused(raw: dict[str, Any]) -> str:

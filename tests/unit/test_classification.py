@@ -10,8 +10,8 @@ import pytest
 
 from manybaskets import classification, validation
 from manybaskets.commands import verify
-from manybaskets.config import ConfigError
 from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.sections.base import ConfigError
 from manybaskets.study import Study
 from tests.conftest import WORDS
 

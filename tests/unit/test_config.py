@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from manybaskets import config, eigenstudy, theory, validation
-from manybaskets.config import ConfigError
+from manybaskets.sections.base import ConfigError
 
 ROOT = Path(__file__).parents[2]
 
 
 def message(raw: dict[str, Any]) -> str:
-    with pytest.raises(config.ConfigError) as caught:
+    with pytest.raises(ConfigError) as caught:
         validation.load(raw, "my.yaml")
     return str(caught.value)
 
@@ -216,14 +216,14 @@ def test_all_problems_are_named_at_once(study_config: dict[str, Any]) -> None:
 def test_a_name_that_stands_twice_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text("mixes:\n  a: {}\n  b: {}\n  a: {}\n")
-    with pytest.raises(config.ConfigError, match="'a' stands twice, on lines 2 and 4"):
+    with pytest.raises(ConfigError, match="'a' stands twice, on lines 2 and 4"):
         validation.read(path)
 
 
 def test_a_broken_yaml_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text("a: [1\n")
-    with pytest.raises(config.ConfigError, match=r"broken\.yaml: not readable as YAML"):
+    with pytest.raises(ConfigError, match=r"broken\.yaml: not readable as YAML"):
         validation.read(path)
 
 

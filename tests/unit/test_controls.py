@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from manybaskets import __main__, controls, validation
-from manybaskets.config import ConfigError, StudyConfig
+from manybaskets.config import StudyConfig
 from manybaskets.files import read_json, read_jsonl, write_jsonl
 from manybaskets.graph import Graph, Job
+from manybaskets.sections.base import ConfigError
 from manybaskets.study import Study
 
 BEST = {"best-of": 4, "verifier": "reference"}

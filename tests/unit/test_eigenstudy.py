@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from manybaskets import checks, eigenfindings, eigenplots, eigenstudy, validation
 from manybaskets.commands import eigenvalues as command
-from manybaskets.config import ConfigError
+from manybaskets.sections.base import ConfigError
 
 STUDIES = Path(__file__).parents[2] / "resources/studies"
 SMALL: dict[str, Any] = {

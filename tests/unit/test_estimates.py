@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from manybaskets import architectures, judging, validation
-from manybaskets.config import Scratch
 from manybaskets.estimates import Estimates, _scratch_weights
 from manybaskets.graph import Graph, Job
 from manybaskets.reruns import Reruns
+from manybaskets.sections.models import Scratch
 from manybaskets.study import Study
 
 TRAIN = Job("train", ("wren", "human", "1"))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from manybaskets import validation
-from manybaskets.config import VANILLA
 from manybaskets.graph import OUTPUTS, WILDCARDS, Graph, Job
 from manybaskets.reruns import Reruns
+from manybaskets.sections.base import VANILLA
 from manybaskets.study import Study
 
 

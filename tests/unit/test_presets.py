@@ -11,8 +11,8 @@ import pytest
 from manybaskets import doses, theory, validation
 from manybaskets.checks import study_of
 from manybaskets.commands import plan
-from manybaskets.config import VANILLA
 from manybaskets.graph import Graph
+from manybaskets.sections.base import VANILLA
 from manybaskets.study import Study
 
 STUDIES = Path(__file__).parents[2] / "resources" / "studies"

@@ -11,9 +11,10 @@ import pytest
 
 from manybaskets import comparison, figures, methods, report, statistics
 from manybaskets.commands import summary
-from manybaskets.config import Mix, StudyConfig
+from manybaskets.config import StudyConfig
 from manybaskets.layout import reference_table
 from manybaskets.measurements import COLUMNS
+from manybaskets.sections.mixes import Mix
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>\u2028'\"&amp;"
 MIXES = ["vanilla", "single", "human"]

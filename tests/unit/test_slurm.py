@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from manybaskets import slurm, validation
-from manybaskets.config import ConfigError
 from manybaskets.graph import ON_DEVICES
+from manybaskets.sections.base import ConfigError
 from manybaskets.study import Study
 
 ROOT = Path(__file__).parents[2]

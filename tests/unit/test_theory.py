@@ -9,7 +9,7 @@ import pytest
 
 from manybaskets import checks, theory, theoryplots, validation
 from manybaskets.commands import theory as command
-from manybaskets.config import ConfigError
+from manybaskets.sections.base import ConfigError
 
 PRESET = Path(__file__).parents[2] / "resources/studies/verification.yaml"
 PHASES = {"dimension": 10, "sizes": [20, 60], "noise": [0.1, 0.9], "keep": [[1, 1], [0.8, 0.3]]}

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manybaskets import divergence
-from manybaskets.config import ConfigError
 from manybaskets.files import BadFile
+from manybaskets.sections.base import ConfigError
 
 if TYPE_CHECKING:  # not every command needs the graph
     from manybaskets.graph import Graph, Job

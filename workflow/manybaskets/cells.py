@@ -14,10 +14,10 @@ from typing import Any
 import pandas as pd
 
 from manybaskets import figures
-from manybaskets.config import VANILLA
 from manybaskets.files import BadFile, read_json, read_jsonl
 from manybaskets.layout import Cell
 from manybaskets.provenance import Provenance
+from manybaskets.sections.base import VANILLA
 from manybaskets.study import Study
 
 SAMPLES = 12

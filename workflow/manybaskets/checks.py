@@ -14,19 +14,14 @@ import yaml
 
 from manybaskets import chat_templates, dataset, mixes, recorded, request_sets, validation
 from manybaskets.attacks import FAMILIES
-from manybaskets.config import (
-    HUMAN,
-    VANILLA,
-    Asked,
-    ConfigError,
-    Robustness,
-    Source,
-    StudyConfig,
-    Training,
-)
+from manybaskets.config import StudyConfig
 from manybaskets.files import BadFile, read_json, read_jsonl
 from manybaskets.layout import REPOSITORY, RESOURCES
 from manybaskets.requesting import read_requests
+from manybaskets.sections.base import HUMAN, VANILLA, ConfigError
+from manybaskets.sections.models import Source
+from manybaskets.sections.probes import Asked, Robustness
+from manybaskets.sections.runs import Training
 from manybaskets.study import Study
 
 MIB = 1024**2

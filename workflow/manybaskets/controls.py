@@ -7,7 +7,8 @@ loop of which the rule does not say how many rows are kept.
 
 from collections.abc import Mapping
 
-from manybaskets.config import ConfigError, Mix, Select, Verifier
+from manybaskets.sections.base import ConfigError
+from manybaskets.sections.mixes import Mix, Select, Verifier
 
 SUFFIX = "-random"
 

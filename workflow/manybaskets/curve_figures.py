@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from manybaskets import panels
-from manybaskets.config import VANILLA
 from manybaskets.curves import PEOPLE
 from manybaskets.figures import KEY_METRICS, Drawing, Findings, metric_label
+from manybaskets.sections.base import VANILLA
 from manybaskets.trends import GENERATION
 
 MOST_PANELS = 12

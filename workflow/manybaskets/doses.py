@@ -5,7 +5,9 @@ Knows the recipes of mixes, no results.
 
 from typing import TypedDict
 
-from manybaskets.config import HUMAN, Mix, StudyConfig
+from manybaskets.config import StudyConfig
+from manybaskets.sections.base import HUMAN
+from manybaskets.sections.mixes import Mix
 
 FEWEST = 3  # doses; two are a contrast
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from manybaskets.config import Section
+from manybaskets.sections.base import Section
 from manybaskets.verification import Proxy, proxy
 
 Probability = Annotated[float, Field(ge=0, le=1)]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from manybaskets import eigenmodels
-from manybaskets.config import Count, Section
 from manybaskets.eigenmodels import Rows, Schedule, Shape, Transformer
 from manybaskets.eigenvalues import SIZES, Encoding, Floats, Name, Task, Tokens
 from manybaskets.files import BadFile
+from manybaskets.sections.base import Count, Section
 from manybaskets.seeds import derived_seed
 
 Tolerance = Annotated[float, Field(gt=0, lt=1)]

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from manybaskets.config import ConfigError, Count, Section
 from manybaskets.eigenarms import Arm, controls
 from manybaskets.eigenlessons import Labels, Lessons, Network, Problem
+from manybaskets.sections.base import ConfigError, Count, Section
 
 
 class Generator(Lessons):

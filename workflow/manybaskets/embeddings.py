@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybaskets.config import MINILM
 from manybaskets.devices import lease
 from manybaskets.files import BadFile, whole_file
+from manybaskets.sections.base import MINILM
 
 # all-MiniLM-L6-v2 as it is published; the package that brings it here is somebody else's.
 MINILM_SHA256 = {

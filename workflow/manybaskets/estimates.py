@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from manybaskets import judging, loops
-from manybaskets.config import HUMAN, Scratch, Verifier
 from manybaskets.devices import on_cpu
 from manybaskets.graph import Graph, Job
 from manybaskets.layout import parted
 from manybaskets.reruns import Reruns
+from manybaskets.sections.base import HUMAN
+from manybaskets.sections.mixes import Verifier
+from manybaskets.sections.models import Scratch
 
 TARGET_TOKENS = 16  # of the beginning of a reply that GCG aims at, and the template before it
 PROMPT_TOKENS, JUDGE_TOKENS = 40, 260  # of an ordinary prompt, of a pair put before a judge

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 
 from manybaskets import panels
 from manybaskets.breakdown import draw_selection
-from manybaskets.config import HUMAN
 from manybaskets.files import BadFile
 from manybaskets.measurements import last_generation
+from manybaskets.sections.base import HUMAN
 
 SUCCESS = "attack_success_rate"
 MOST_PANELS = 24  # of a figure of small multiples

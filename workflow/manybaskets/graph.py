@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from manybaskets.config import VANILLA
 from manybaskets.layout import LOOP, Cell, parted
+from manybaskets.sections.base import VANILLA
 from manybaskets.study import Study
 
 # In a loop `seed` has the generation with it: `2/generation=3`, and the `mix` of a selection the

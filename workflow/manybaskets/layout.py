@@ -9,8 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from manybaskets import loops, request_sets
-from manybaskets.config import HUMAN, VANILLA, Loop, Mix, Outsider, StudyConfig
+from manybaskets.config import StudyConfig
 from manybaskets.controls import control_of
+from manybaskets.sections.base import HUMAN, VANILLA
+from manybaskets.sections.mixes import Loop, Mix
+from manybaskets.sections.probes import Outsider
 
 REPOSITORY = Path(__file__).parents[2]
 RESOURCES = REPOSITORY / "resources"

@@ -6,19 +6,12 @@ Every sentence follows from the config alone; nothing here knows a result.
 from collections.abc import Sequence
 
 from manybaskets import doses, extensions
-from manybaskets.config import (
-    HUMAN,
-    MINILM,
-    VANILLA,
-    Collapse,
-    Judge,
-    Mix,
-    Model,
-    Select,
-    Source,
-    StudyConfig,
-)
+from manybaskets.config import StudyConfig
 from manybaskets.samples import seeds_to_permute
+from manybaskets.sections.base import HUMAN, MINILM, VANILLA
+from manybaskets.sections.mixes import Mix, Select
+from manybaskets.sections.models import Model, Source
+from manybaskets.sections.probes import Collapse, Judge
 
 REFERENCES = (
     "Schaffelder, M. and Gatt, A. Synthetic Eggs in Many Baskets: The Impact of Synthetic Data "

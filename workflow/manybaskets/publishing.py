@@ -17,13 +17,16 @@ from typing import Any
 import yaml
 
 from manybaskets import hub, records
-from manybaskets.config import HUMAN, VANILLA, VLLM_RANKS, Model, StudyConfig
+from manybaskets.config import StudyConfig
 from manybaskets.dictionary import METRICS
 from manybaskets.files import BadFile, read_json, write_json, write_text
 from manybaskets.layout import Cell
 from manybaskets.measurements import Measurement, from_json
 from manybaskets.provenance import Provenance
 from manybaskets.running import running_study
+from manybaskets.sections.base import HUMAN, VANILLA
+from manybaskets.sections.models import Model
+from manybaskets.sections.runs import VLLM_RANKS
 
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 LEVEL = 0.95

@@ -20,9 +20,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from manybaskets import cells, figures, methods
-from manybaskets.config import VANILLA, StudyConfig
+from manybaskets.config import StudyConfig
 from manybaskets.dictionary import METRICS
 from manybaskets.panels import mix_colours
+from manybaskets.sections.base import VANILLA
 from manybaskets.study import Study
 
 TEMPLATES = Path(__file__).parents[1] / "report"

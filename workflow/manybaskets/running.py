@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import IO
 
 from manybaskets import validation
-from manybaskets.config import ConfigError
 from manybaskets.devices import start_time
 from manybaskets.files import clear_unfinished, read_json, write_text
+from manybaskets.sections.base import ConfigError
 from manybaskets.study import Study
 
 POLL_SECONDS, GRACE_SECONDS = 0.5, 10.0

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from manybaskets.config import ConfigError
 from manybaskets.files import read_json, write_json
+from manybaskets.sections.base import ConfigError
 from manybaskets.study import Study
 
 PROFILE = "workflow/profiles/slurm/config.yaml"

@@ -9,20 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets import attacks, chat_templates, doses, fingerprint, loops, request_sets
-from manybaskets.config import (
-    HUMAN,
-    VANILLA,
-    VLLM_RANKS,
-    Asked,
-    ConfigError,
-    Documentation,
-    Mix,
-    Robustness,
-    Section,
-    Source,
-)
 from manybaskets.files import canonical_json
 from manybaskets.layout import REPOSITORY, RESOURCES, Cell, Layout, parted
+from manybaskets.sections.base import HUMAN, VANILLA, ConfigError, Section
+from manybaskets.sections.data import Documentation
+from manybaskets.sections.mixes import Mix
+from manybaskets.sections.models import Source
+from manybaskets.sections.probes import Asked, Robustness
+from manybaskets.sections.runs import VLLM_RANKS
 
 # Stages whose description differs between the generations of a loop; what the others make differs
 # because their inputs do.

@@ -16,8 +16,8 @@ from pydantic import Field, ValidationError
 from scipy import stats
 
 from manybaskets import gaussian, selfconsuming
-from manybaskets.config import ConfigError, Count, Section
 from manybaskets.gaussian import Condition, Keep, Mixture
+from manybaskets.sections.base import ConfigError, Count, Section
 from manybaskets.seeds import derived_seed
 
 Probability = Annotated[float, Field(ge=0, le=1)]

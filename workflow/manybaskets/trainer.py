@@ -21,7 +21,7 @@ LEAK = 1e-3  # of the logits' own spread: what rounding may do where examples ar
 
 @dataclass(frozen=True)
 class Recipe:
-    """LoRA and optimizer settings of a cell; what they mean stands in `config.Training`.
+    """LoRA and optimizer settings of a cell; what they mean stands in `sections.runs.Training`.
 
     `batch_size` rows at once, over all `devices` together, `accumulation` times per step. `threads`
     matters on CPUs only, where `devices` are processes.

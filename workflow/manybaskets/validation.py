@@ -13,19 +13,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from manybaskets import loops
-from manybaskets.config import (
-    HUMAN,
-    MINILM,
-    VANILLA,
-    VLLM_RANKS,
-    Asked,
-    ConfigError,
-    Loop,
-    Mix,
-    StudyConfig,
-    Training,
-)
+from manybaskets.config import StudyConfig
 from manybaskets.controls import with_controls
+from manybaskets.sections.base import HUMAN, MINILM, VANILLA, ConfigError
+from manybaskets.sections.mixes import Loop, Mix
+from manybaskets.sections.probes import Asked
+from manybaskets.sections.runs import VLLM_RANKS, Training
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 

@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets import eigenstudy, fingerprint
-from manybaskets.config import ConfigError
+from manybaskets.sections.base import ConfigError
 from manybaskets.devices import CPU, visible
 from manybaskets.files import canonical_json
 

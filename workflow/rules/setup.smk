@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets import slurm
 from manybaskets.checks import after_failure, checked_study, notes
-from manybaskets.config import ConfigError
+from manybaskets.sections.base import ConfigError
 from manybaskets.devices import CPU, visible
 from manybaskets.graph import EXTENT, FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
 from manybaskets.progress import watch

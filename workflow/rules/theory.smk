@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets import fingerprint, theory
-from manybaskets.config import ConfigError
+from manybaskets.sections.base import ConfigError
 from manybaskets.files import canonical_json
 from manybaskets.theoryplots import FIGURES
 

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from manybaskets import corpus
-from manybaskets.config import MINILM, Collapse
 from manybaskets.dictionary import METRICS
 from manybaskets.embeddings import embed, embedder_folder
 from manybaskets.files import BadFile, read_jsonl
 from manybaskets.measurements import Measurement
+from manybaskets.sections.base import MINILM
+from manybaskets.sections.probes import Collapse
 
 HELP = "Measures the variety of any file of responses, and their distance from human ones."
 PROMPTS, RESPONSES = ("prompt", "instruction", "question"), ("response", "output", "answer")

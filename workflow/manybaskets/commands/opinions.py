@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from manybaskets import biases, divergence
-from manybaskets.config import HUMAN
 from manybaskets.files import read_jsonl, whole_file
+from manybaskets.sections.base import HUMAN
 
 HELP = "Computes every measure of every judge, and of all together, with intervals."
 
