@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from manybaskets import chat_templates, checks
-from manybaskets.__main__ import main
+from manybaskets.commandline import main
 from manybaskets.conversations import encode
 from manybaskets.files import BadFile
 from manybaskets.layout import RESOURCES

@@ -7,10 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from manybaskets import forkserver
+from manybaskets.devices import on_cpu
 from tests.workflow.conftest import ROOT, snakemake
 
 MICRO = ("--configfile", str(ROOT / "tests/workflow/micro.yaml"))
@@ -169,8 +173,14 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(
     assert planned(micro, *MICRO, "--config", change) == rules
 
 
-def test_cells_made_again_on_one_core_are_the_same_bytes(micro: Path, tmp_path: Path) -> None:
-    """All but logs, records and the report, which tell how long every job took."""
+def test_cells_made_again_on_one_core_are_the_same_bytes(
+    micro: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but logs, records and the report, which tell how long every job took.
+
+    Every step starts by itself this time: the first run's were copies of the fork server.
+    """
+    monkeypatch.setenv(forkserver.VARIABLE, "none")
     micro = shutil.copytree(micro, tmp_path / "a study with spaces")
     before = {
         path.relative_to(micro): path.read_bytes()
@@ -244,6 +254,32 @@ def test_two_gpus_of_a_training_are_asked_for(
     done = snakemake(tmp_path, *MICRO, *wanted, "--resources", "gpu=1")
     assert done.returncode != 0
     assert "training.devices" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not on_cpu(), reason="no fork server here")
+def test_steps_are_done_by_copies_of_the_fork_server(tmp_path: Path) -> None:
+    with (tmp_path / "said").open("wb") as out:
+        run = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+                *("--directory", str(tmp_path), "--cores", "1", *MICRO),
+                *("--", "results/micro/models/wren.json"),
+            ],
+            stdout=out,
+            stderr=out,
+        )
+    seen = set()
+    while run.poll() is None:
+        for task in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                words = task.read_text().split("\0")
+                parent = int((task.parent / "stat").read_text().rpartition(")")[2].split()[1])
+                if words[1:3] == ["-m", "manybaskets.forkserver"]:
+                    seen.add((words[3].rpartition("-")[2] == str(run.pid), parent == run.pid))
+        time.sleep(0.1)
+    assert run.returncode == 0, (tmp_path / "said").read_text()[-3000:]
+    # the server, which Snakemake started, and a copy, which the server did
+    assert {(True, True), (True, False)} <= seen
 
 
 def test_a_cell_is_published_as_a_folder_that_peft_loads(micro: Path, tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import shlex
 import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
-from manybaskets import slurm
+from manybaskets import forkserver, slurm
 from manybaskets.checks import after_failure, checked_study, notes
 from manybaskets.sections.base import ConfigError
-from manybaskets.devices import CPU, visible
+from manybaskets.devices import CPU, on_cpu, visible
 from manybaskets.graph import EXTENT, FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
 from manybaskets.progress import watch
 
@@ -31,11 +31,15 @@ exports = {
     "MANYBASKETS_ENDPOINTS": study.endpoint_environment(),
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+# Without conda, jobs run in the interpreter that Snakemake itself runs in.
+is_own_interpreter = not workflow.deployment_settings.deployment_method
+can_fork = is_own_interpreter and on_cpu() and sys.platform == "linux"
+if can_fork and forkserver.VARIABLE not in os.environ:
+    exports[forkserver.VARIABLE] = str(forkserver.place())
 prefix = "".join(
     f"export {name}={shlex.quote(value)}; " for name, value in exports.items()
 )
-if not workflow.deployment_settings.deployment_method:
-    # Without conda, jobs run in the interpreter that Snakemake itself runs in.
+if is_own_interpreter:
     prefix += f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
 # Snakemake formats the prefix like a command.
 shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
@@ -70,6 +74,14 @@ onstart:
             job.resources for job in workflow.dag.needrun_jobs() if not job.is_local
         )
         slurm.remember(study, workflow.scheduler._executor.run_uuid)
+    elif forkserver.VARIABLE in exports:
+        forkserver.start(forkserver.place(), exports)
+    # A second after every round of scheduling, Snakemake 9.27 starts another one, for its default
+    # limit of 100 jobs a second: with every job that ends, one more round a second goes on for
+    # ever. The cores, or `jobs` in a cluster's profile, bound what runs.
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
     for note in notes(study):
         print(note, file=sys.stderr)
     watch(study)
