@@ -133,8 +133,11 @@ def test_the_map_says_which_cells_lack_a_probe() -> None:
     table = measured()
     table = table[~((table["mix"] == "multi") & (table["seed"] == 2))]
     gap = (table["mix"] == "human") & (table["probe"] == "preference") & (table["seed"] == 1)
-    drawn = study_figures.draw_map(full(table[~gap]))
+    # What is said of a mix's verifier is no probe of the cells of that mix, or of others.
+    selected = table[table["mix"] == "single"].assign(probe="selection", metric="p_star")
+    drawn = study_figures.draw_map(full(pd.concat([table[~gap], selected])))
     assert drawn is not None
+    assert set(drawn[1]["probes"]) == {3}
     cells = drawn[1].set_index(["mix", "seed"])["measured"]
     assert cells["multi", 2] == 0
     assert cells["human", 1] == 2

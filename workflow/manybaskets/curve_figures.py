@@ -117,10 +117,10 @@ def draw_attempts(findings: Findings) -> Drawing | None:
     for ax, (target, attack) in zip(axes, plots, strict=True):
         of_panel = data[(data["target"] == target) & (data["attack"] == attack)]
         ax.set_xscale("log", base=2)
+        ax.set_ylim(-0.03, 1.03)  # before the lines, whose names are kept apart on this scale
         _labelled_lines(ax, of_panel, ("attempts", "value"), findings.mixes, dots=True)
         ax.set_xticks(sorted(set(of_panel["attempts"])))
         _plain_ticks(ax)
-        ax.set_ylim(-0.03, 1.03)
         ax.set_title(f"{target}: {attack}" if len(findings.targets) > 1 else attack, loc="left")
         ax.set_xlabel("attempts at a request", color=panels.GREY)
         ax.set_ylabel("requests answered at least once")

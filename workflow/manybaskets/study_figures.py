@@ -26,7 +26,8 @@ def draw_map(findings: Findings) -> Drawing | None:
         dict.fromkeys(name for recipe in findings.recipes.values() for name, _ in recipe)
     )
     origins.sort(key=lambda name: name != "human")
-    probes = sorted(findings.values["probe"].unique())
+    # What is said of a selection is not measured on the cell.
+    probes = sorted(set(findings.values["probe"]) - {"selection"})
     seeds = sorted(findings.seeds or findings.values["seed"].unique())
     columns = [(target, seed) for target in findings.targets for seed in seeds]
     shown = columns[:MOST_COLUMNS]
@@ -126,6 +127,7 @@ def _map_rows(
 ) -> pd.DataFrame:
     """One row per cell: how many probes measured it."""
     there = findings.values[["target", "mix", "seed", "probe"]].drop_duplicates()
+    there = there[there["probe"].isin(probes)]
     counts = there.groupby(["target", "mix", "seed"]).size().to_dict()
     rows = [
         (target, mix, seed, counts.get((target, mix, seed), 0), len(probes), column)
