@@ -134,7 +134,8 @@ def test_the_map_says_which_cells_lack_a_probe() -> None:
     table = table[~((table["mix"] == "multi") & (table["seed"] == 2))]
     gap = (table["mix"] == "human") & (table["probe"] == "preference") & (table["seed"] == 1)
     # What is said of a mix's verifier is no probe of the cells of that mix, or of others.
-    selected = table[table["mix"] == "single"].assign(probe="selection", metric="p_star")
+    selected = table[(table["mix"] == "single") & (table["metric"] == "self_bleu")]
+    selected = selected.assign(probe="selection", metric="p_star")
     drawn = study_figures.draw_map(full(pd.concat([table[~gap], selected])))
     assert drawn is not None
     assert set(drawn[1]["probes"]) == {3}
