@@ -31,8 +31,8 @@ from pathlib import Path
 
 VARIABLE = "MANYBASKETS_FORKSERVER"  # path of the socket; "none": every step starts by itself
 PRELOADED = (
-    *("torch", "transformers.models.auto.modeling_auto", "peft", "sentence_transformers"),
-    *("scipy.stats", "aiohttp", "manybaskets.commandline"),
+    *("torch", "transformers.models.auto.modeling_auto", "peft", "trl.trainer.sft_trainer"),
+    *("sentence_transformers", "scipy.stats", "aiohttp", "manybaskets.commandline"),
     *("manybaskets.graph", "manybaskets.records", "manybaskets.running"),
 )
 POLL_SECONDS, GRACE_SECONDS = 0.5, 10.0
