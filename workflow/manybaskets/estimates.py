@@ -26,10 +26,14 @@ from manybaskets.sections.models import Scratch
 TARGET_TOKENS = 16  # of the beginning of a reply that GCG aims at, and the template before it
 PROMPT_TOKENS, JUDGE_TOKENS = 40, 260  # of an ordinary prompt, of a pair put before a judge
 SHARE_USED = 0.6  # of max_tokens, by an ordinary response
-# Seconds before a job's own work begins: interpreter, libraries, model.
+# Seconds before a job's own work begins: interpreter, libraries, model. Without a GPU, steps are
+# copies of a process that has the libraries, and models are small.
+MODEL_STEPS = (
+    *("pretrain", "yardstick", "train", "score", "optimise"),
+    *("mirror", "reference", "embed"),
+)
 START = {
-    **dict.fromkeys(("pretrain", "yardstick", "train", "score", "optimise"), 8.0),
-    **dict.fromkeys(("mirror", "reference", "embed"), 8.0),
+    **dict.fromkeys(MODEL_STEPS, 8.0),
     **dict.fromkeys(("generate", "candidates", "verify", "write"), 2.0),
     **dict.fromkeys(("respond", "attack", "answer", "judge", "label", "calibrate"), 2.0),
     "consult": 2.0,
@@ -40,11 +44,12 @@ START = {
     **{"figures": 12.0, "report": 3.0},
 }
 ENGINE_START = {"cpu": 20.0, "gpu": 60.0}  # seconds, once per model served
-STEP = {"cpu": 0.2, "gpu": 0.1}  # seconds of the shortest training step
-GENERATED = {"cpu": 5_000.0, "gpu": 20_000.0}  # tokens a second at most, however small the model
+START_OF_COPY = 1.0
+STEP = {"cpu": 0.12, "gpu": 0.1}  # seconds of the shortest training step
+GENERATED = {"cpu": 4_000.0, "gpu": 20_000.0}  # tokens a second at most, however small the model
 COMPARED = 5_000.0  # responses a second that are held against a reference
-JUDGED = {"cpu": 500.0, "gpu": 2_000.0}  # judgements a second at most
-EMBEDDED = {"cpu": 0.03, "gpu": 0.01}  # seconds a text, one at a time
+JUDGED = {"cpu": 300.0, "gpu": 2_000.0}  # judgements a second at most
+EMBEDDED = {"cpu": 0.022, "gpu": 0.01}  # seconds a text, one at a time
 GPU_RATE = 1e14  # FLOP/s of a GPU that trains or reads
 WRITING = 0.3  # share of that rate when writing token by token
 MIB = 1024**2
@@ -74,7 +79,10 @@ class Estimates:
             return self._mean(job.stage)
         work = getattr(self, f"_{job.stage}", None)
         spent = work(**job.wildcards) if work else 0.0
-        seconds = None if spent is None else START.get(job.stage, 1.0) + spent
+        start = START.get(job.stage, 1.0)
+        if self._device == "cpu" and job.stage in MODEL_STEPS:
+            start = START_OF_COPY
+        seconds = None if spent is None else start + spent
         return Estimate(seconds, self._bytes(job), False)
 
     @functools.cache  # noqa: B019
@@ -383,7 +391,10 @@ def _scratch_weights(scratch: Scratch) -> int:
 
 
 def _cpu_rate() -> float:
-    """Half of what a matrix product reaches on the cores that are free now."""
+    """A fifth of what a matrix product reaches on the cores that are free now.
+
+    Jobs run side by side, and the products of small models are small.
+    """
     import numpy as np
 
     matrix = np.ones((768, 768), dtype=np.float32)
@@ -392,4 +403,4 @@ def _cpu_rate() -> float:
         started = time.perf_counter()
         matrix @ matrix
         best = min(best, time.perf_counter() - started)
-    return 2 * 768**3 / best / 2
+    return 2 * 768**3 / best / 5
