@@ -86,6 +86,59 @@ def test_the_plain_template_keeps_the_response_and_ends_it(
     assert opening.endswith("### Instruction:\nsort the list\n\n### Response:\n")
 
 
+SYSTEM = 'You are "helpful".\nNothing {{ else }}, %} or é.'
+
+
+def test_a_system_message_stands_before_every_exchange(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    spoken = {"chat_template": str(PLAIN), "system": SYSTEM}
+    assert fetched(tiny_model, made, monkeypatch, **spoken) == 0
+    tokenizer = load_tokenizer(made)
+    user = [{"role": "user", "content": "sort"}]
+    said = tokenizer.apply_chat_template(user, tokenize=False, add_generation_prompt=True)
+    assert said.startswith(SYSTEM + "\n\n### Instruction:\nsort")
+    encoded = encode(tokenizer, "sort", "It sorts.")
+    assert SYSTEM.splitlines()[0] in tokenizer.decode(encoded.ids[: encoded.start])
+    assert tokenizer.decode(encoded.ids[encoded.start :]) == "It sorts." + tokenizer.eos_token
+    own = [{"role": "system", "content": "Another."}, *user]
+    said = tokenizer.apply_chat_template(own, tokenize=False)
+    assert "Another." in said and SYSTEM not in said
+    assert SYSTEM not in str(load_tokenizer(tiny_model).chat_template)
+
+
+def test_a_template_that_takes_no_system_message_is_named(
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As Gemma's, which raises, and as those that pass over what they do not know."""
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    silent = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}"
+    for text in (refusing, silent):
+        template = tmp_path / "template.jinja"
+        template.write_text(text)
+        more = {"chat_template": str(template), "system": SYSTEM}
+        assert fetched(tiny_model, tmp_path / "made", monkeypatch, **more) == 2
+        assert "made.system" in capsys.readouterr().err
+        assert not (tmp_path / "made").exists()
+
+
+def test_a_model_with_a_system_message_is_a_folder_of_the_study(
+    study_config: dict[str, Any], tiny_model: Path
+) -> None:
+    study_config["models"]["own"] = {"path": str(tiny_model), "system": SYSTEM}
+    study_config["targets"] = ["own"]
+    study = checks.checked_study(study_config, [])
+    assert study.model("own") == study.path("models/own")
+    assert "own" in study.fetched_models
+    study_config["models"]["wren"]["system"] = SYSTEM
+    with pytest.raises(ConfigError, match=r"models\.wren.*no system message"):
+        checks.checked_study(study_config, [])
+
+
 def test_a_study_of_a_model_without_template_ends_before_any_job(
     study_config: dict[str, Any], speechless: Path
 ) -> None:

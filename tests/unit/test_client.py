@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from manybaskets import connection
+from manybaskets import connection, serving
 from manybaskets.client import ChatRequest, LabelRequest
 from manybaskets.continuations import TextRequest
 from manybaskets.engine import endpoint
@@ -90,6 +90,20 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     endpoint = Endpoint()
     yield endpoint
     endpoint.close()
+
+
+def test_a_source_s_system_message_stands_before_every_request(
+    server: Endpoint, tmp_path: Path
+) -> None:
+    source = {"name": "api", "endpoint": server.url, "model": "m"}
+    generation = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 8}
+    for system in ({}, {"system": "Be brief."}):
+        spec = {"source": source | system, "generation": generation, "engine": {}}
+        asked = [{"id": "1", "prompt": "Question?"}]
+        serving.source_rows(spec, asked, ("test", len(system)), None, tmp_path / "rows.jsonl")
+    user = {"role": "user", "content": "Question?"}
+    messages = [request["messages"] for request in server.asked]
+    assert messages == [[user], [{"role": "system", "content": "Be brief."}, user]]
 
 
 def test_replies_come_in_the_order_of_requests(server: Endpoint) -> None:

@@ -4,6 +4,7 @@ Every step speaks to models in conversations, so that one text stands before a r
 in generation and in scoring. A model that was only pretrained has no template of its own.
 """
 
+import json
 from pathlib import Path
 
 from manybaskets.files import BadFile, read_json
@@ -37,6 +38,39 @@ def give(folder: Path, template: Path) -> None:
     place = folder / FILE
     place.unlink(missing_ok=True)  # a link into a cache or to the user's own file
     place.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def precede(folder: Path, system: str, key: str, trust_remote_code: bool = False) -> None:
+    """Lets every conversation of a folder's model begin with a system message.
+
+    Whoever sends one of their own keeps it. Raises BadFile where the template takes none; `key` is
+    the message's place in the config.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=trust_remote_code
+    )
+    first = json.dumps([{"role": "system", "content": system}], ensure_ascii=False)
+    opening = (
+        "{%- if not messages or messages[0]['role'] != 'system' -%}"
+        f"{{%- set messages = {first} + messages -%}}"
+        "{%- endif -%}"
+    )
+    template = opening + str(tokenizer.get_chat_template())
+    asked = [{"role": "user", "content": "?"}]
+    try:
+        said = tokenizer.apply_chat_template(asked, chat_template=template, tokenize=False)
+    except Exception as error:  # templates raise what they like
+        said = str(error)
+    if system.strip() not in said:
+        raise BadFile(
+            f"{key}: the model's chat template takes no system message. Remove the key, or name a "
+            "template that takes one under chat_template."
+        )
+    place = folder / FILE
+    place.unlink(missing_ok=True)
+    place.write_text(template, encoding="utf-8")
 
 
 def place(name: str) -> Path:

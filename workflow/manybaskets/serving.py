@@ -58,6 +58,7 @@ def ask(
     partial: Path,
     progress: str,
     again: int = 0,
+    system: str | None = None,
 ) -> list[Reply]:
     """Replies to (id, prompt) pairs, each request with the seed of its purpose and id.
 
@@ -66,11 +67,12 @@ def ask(
     """
     replies: dict[str, Reply] = {}
     waiting = prompts
+    opening = ({"role": "system", "content": system},) if system else ()
     for attempt in range(again + 1):
         requests = [
             ChatRequest(
                 id=row,
-                messages=({"role": "user", "content": prompt},),
+                messages=(*opening, {"role": "user", "content": prompt}),
                 seed=derived_seed(*purpose, row, attempt),
                 temperature=generation["temperature"],
                 top_p=generation["top_p"],
@@ -100,7 +102,10 @@ def source_rows(
     name, partial = spec["source"]["name"], partial_path(output)
     prompts = [(row["id"], row["prompt"]) for row in asked]
     with serve_source(spec["source"], model, spec["engine"]) as client:
-        replies = ask(client, prompts, spec["generation"], (*purpose, name), partial, name, again=2)
+        replies = ask(
+            client, prompts, spec["generation"], (*purpose, name), partial, name,
+            again=2, system=spec["source"].get("system"),
+        )  # fmt: skip
     print(summarize(replies))
     return [
         {

@@ -95,6 +95,8 @@ class Study(Layout):
         if found.chat_template:
             sha256 = fingerprint.file_hash(chat_templates.place(found.chat_template))
             described |= {"chat_template": found.chat_template, "chat_template_sha256": sha256}
+        if found.system:
+            described["system"] = found.system
         return described | {"speaks": model != self.embedder}
 
     def _yardstick(self) -> dict[str, Any]:
@@ -513,6 +515,8 @@ class Study(Layout):
         """What decides a source's answers; the key itself is never part of it."""
         source = _plain(self.config.sources[name])
         del source["key_env"], source["max_tokens_total"]
+        if source["system"] is None:
+            del source["system"]
         source["name"] = name
         if source["recorded"]:
             source["sha256"] = fingerprint.file_hash(Path(source["recorded"]))

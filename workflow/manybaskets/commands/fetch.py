@@ -53,6 +53,8 @@ def run(options: argparse.Namespace) -> None:
             chat_templates.give(folder, chat_templates.place(spec["chat_template"]))
         if spec.get("speaks"):
             chat_templates.check(folder, key, spec.get("path") or spec["hub"])
+        if spec.get("system"):
+            chat_templates.precede(folder, spec["system"], f"{key}.system", trusted)
 
 
 def _has_weights(folder: Path, repo: str, key: str) -> None:

@@ -47,6 +47,9 @@ class Model(Section):
     chat_template: str | None = None
     """File with a Jinja chat template, for a model that has none or is to be asked otherwise:
     `resources/chat/plain.jinja` (of the repository) suits models that were only pretrained."""
+    system: str | None = Field(None, min_length=1)
+    """A system message that stands before every exchange with this model: in training, in
+    generation, and wherever it is asked or scored."""
     trust_remote_code: bool = False
     """Whether code that comes with the model may be run. Read it first."""
 
@@ -59,13 +62,21 @@ class Model(Section):
             )
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the model, so that it is pinned")
-        if self.scratch and self.chat_template:
-            raise ValueError("scratch models have a chat template of their own; remove the key")
+        if self.scratch and self.speaks_otherwise:
+            raise ValueError(
+                "scratch models have a chat template of their own, which knows no system message; "
+                "remove chat_template and system"
+            )
         if self.adapter and not self.hub:
             raise ValueError("adapter is for models with hub: it is merged into what is fetched")
         if bool(self.adapter) != bool(self.adapter_revision):
             raise ValueError("adapter and adapter_revision (its commit) need each other")
         return self
+
+    @property
+    def speaks_otherwise(self) -> bool:
+        """Whether conversations with it are written otherwise than its own files say."""
+        return bool(self.chat_template or self.system)
 
 
 class Source(Section):
@@ -85,11 +96,16 @@ class Source(Section):
     """Name of the environment variable that holds the endpoint's key."""
     max_tokens_total: int | None = None
     """Budget of the endpoint in tokens, prompt and response together."""
+    system: str | None = Field(None, min_length=1)
+    """System message of every request to the endpoint. That of a model served here stands with
+    the model (`models`)."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Source":
         if self.recorded and (self.endpoint or self.model):
             raise ValueError("a recorded source has neither model nor endpoint")
+        if self.system and not self.endpoint:
+            raise ValueError("system is for endpoints; a model's stands under models")
         if not self.recorded and not self.model:
             raise ValueError("needs one of model, recorded, or endpoint with model")
         return self
