@@ -85,8 +85,22 @@ def test_the_copy_of_a_killed_step_ends_at_once(
     step = asking(tmp_path, *CONTRAST, "pipe")
     wait(lambda: copies(server))
     step.kill()
-    wait(lambda: not copies(server), forkserver.GRACE_SECONDS / 2)
+    wait(lambda: not copies(server), 5)
     step.communicate()
+
+
+def test_the_copy_of_an_interrupted_step_ends_as_if_it_were_interrupted_itself(
+    tmp_path: Path, server: "subprocess.Popen[bytes]"
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    step = asking(tmp_path, *CONTRAST, "pipe")
+    wait(lambda: copies(server))
+    time.sleep(1.0)  # until it reads
+    step.send_signal(signal.SIGINT)
+    _, wrong = step.communicate(timeout=60)
+    assert step.returncode == 130
+    assert "Traceback" not in wrong
+    wait(lambda: not copies(server), 5)
 
 
 def test_the_step_of_a_killed_copy_says_so_and_fails(

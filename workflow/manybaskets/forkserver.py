@@ -23,7 +23,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,7 +34,8 @@ PRELOADED = (
     *("sentence_transformers", "scipy.stats", "aiohttp", "manybaskets.commandline"),
     *("manybaskets.graph", "manybaskets.records", "manybaskets.running"),
 )
-POLL_SECONDS, GRACE_SECONDS = 0.5, 10.0
+POLL_SECONDS = 0.5
+INTERRUPT = b"i"
 KILLED = 137  # what a shell says of a process that was killed
 _told = threading.Event()  # the step knows how its command ended
 
@@ -86,7 +86,7 @@ def ask() -> int | None:
         try:
             said = connection.recv(1)
         except KeyboardInterrupt:
-            connection.shutdown(socket.SHUT_WR)
+            connection.send(INTERRUPT)
             said = connection.recv(1)
     if not said:
         print("The process of this step was killed.", file=sys.stderr)
@@ -146,12 +146,14 @@ def become(connection: socket.socket) -> None:
 
 
 def _end_with(connection: socket.socket) -> None:
-    """Ends this process when the step does: as Ctrl-C would, and for good ten seconds later."""
-    connection.recv(1)
-    if not _told.is_set():
+    """Interrupts this process when the step is interrupted, and kills it when the step is gone.
+
+    A step that was killed must not finish its work a moment later.
+    """
+    while connection.recv(1) == INTERRUPT:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        time.sleep(GRACE_SECONDS)
-        os._exit(1)
+    if not _told.is_set():
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _work(connection: socket.socket, main: Callable[[], int]) -> int:
