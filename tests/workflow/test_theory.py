@@ -1,5 +1,8 @@
 """A study of theory through Snakemake: tables and figures, computed once."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,15 @@ theory:
   gaussian_loops: null
   regression_loops: {rows: 20, dimension: 2, generations: 3, repetitions: 3}
 """
+
+
+@contextmanager
+def running_lock(root: Path) -> Iterator[None]:
+    """As if another process ran the study."""
+    (root / "records").mkdir(parents=True)
+    with (root / "records/run.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +54,15 @@ def test_a_change_computes_the_part_it_touches_again(made: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:]
     assert "theory/geometry.csv" in done.stdout
     assert done.stdout.count("rule compute:") == 1
+
+
+def test_the_second_of_two_runs_is_told_and_computes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with running_lock(tmp_path / "results/verification"):
+        done = snakemake(tmp_path, "--configfile", PRESET, "small.yaml")
+    assert done.returncode != 0
+    assert "is being run already" in done.stdout
+    assert not (tmp_path / "results/verification/theory").exists()
 
 
 def test_a_mistake_ends_before_anything_is_computed(tmp_path: Path) -> None:

@@ -28,12 +28,11 @@ POLL_SECONDS, GRACE_SECONDS = 0.5, 10.0
 _held: list[IO[str]] = []  # a lock goes when its file is closed
 
 
-def begin(study: Study) -> None:
-    """Makes this process the one that runs the study, until it ends.
+def begin(root: Path) -> None:
+    """Makes this process the one that runs the study with results below `root`, until it ends.
 
     Raises ConfigError when another process runs it.
     """
-    root = Path(study.root)
     lock = _lock_file(root, "run")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

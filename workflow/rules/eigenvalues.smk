@@ -9,9 +9,13 @@ import os
 import re
 import shlex
 import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets import eigenstudy, fingerprint
+from manybaskets.running import begin
 from manybaskets.sections.base import ConfigError
 from manybaskets.devices import CPU, visible
 from manybaskets.files import canonical_json
@@ -32,6 +36,13 @@ shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
 GPUS = len([device for device in visible() if device != CPU])
 if GPUS and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", GPUS)
+
+
+onstart:
+    try:
+        begin(Path(f"results/{study.study}"))
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

@@ -6,6 +6,7 @@ plans; what a person forces (-f, -F, -R) is forced as ever.
 """
 
 import functools
+from pathlib import Path
 
 import snakemake.jobs
 from snakemake.dag import DAG
@@ -49,7 +50,7 @@ def take_over():
     """Before the records are read: nobody else writes them from here on."""
     if is_real():
         try:
-            begin(study)
+            begin(Path(study.root))
             slurm.finish_earlier_run(study)
             settle(study)
         except (ConfigError, OSError) as error:

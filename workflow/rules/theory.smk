@@ -7,9 +7,13 @@ Makes: results/<study>/theory/<part>.{csv,svg,png}
 import os
 import shlex
 import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets import fingerprint, theory
+from manybaskets.running import begin
 from manybaskets.sections.base import ConfigError
 from manybaskets.files import canonical_json
 from manybaskets.theoryplots import FIGURES
@@ -26,6 +30,13 @@ prefix = (
 if not workflow.deployment_settings.deployment_method:
     prefix += f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
 shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
+
+
+onstart:
+    try:
+        begin(Path(f"results/{study.study}"))
+    except ConfigError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
