@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from manybaskets import architectures, judging, validation
-from manybaskets.estimates import Estimates, _scratch_weights
+from manybaskets.estimates import START_OF_COPY, Estimates, _scratch_weights
 from manybaskets.graph import Graph, Job
 from manybaskets.reruns import Reruns
 from manybaskets.sections.models import Scratch
@@ -37,7 +37,7 @@ def test_twice_the_epochs_are_modelled_as_twice_the_work(study_config: dict[str,
         found.__dict__["_rate"] = 1e11
         seconds = found.of(TRAIN).seconds
         assert seconds is not None
-        work.append(seconds - 8.0)
+        work.append(seconds - START_OF_COPY)
     assert work[1] == pytest.approx(2 * work[0])
 
 
@@ -145,7 +145,7 @@ def test_an_accumulating_loop_costs_more_with_every_generation(
     def work(mix: str, generation: int) -> float:
         seconds = found.of(Job("train", ("wren", mix, f"1/generation={generation}"))).seconds
         assert seconds is not None
-        return seconds - 8.0
+        return seconds - START_OF_COPY
 
     assert [work("accumulate", t) / work("accumulate", 1) for t in (2, 3, 4)] == [2, 3, 4]
     for mix in ("replace", "accumulate-subsample"):
