@@ -31,6 +31,32 @@ def server(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     process.wait()
 
 
+@pytest.fixture
+def sleepers(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server whose copies do nothing for ten minutes, whatever they are asked."""
+    (tmp_path / "sleepy.py").write_text(
+        "import time\nfrom manybaskets import commandline\n"
+        "def main():\n"
+        "    try:\n        print('asleep', flush=True)\n        time.sleep(600)\n"
+        "    except KeyboardInterrupt:\n        return 130\n"
+        "commandline.main = main\n"
+    )
+    path = os.pathsep.join([str(WORKFLOW), str(tmp_path)])
+    process = forkserver.start(tmp_path / "s", {"PYTHONPATH": path}, ("sleepy",))
+    wait(lambda: (tmp_path / "s").exists())
+    yield process
+    process.kill()
+    process.wait()
+
+
+def asleep(tmp_path: Path) -> "subprocess.Popen[str]":
+    """A step whose copy is at work."""
+    step = asking(tmp_path, "anything")
+    assert step.stdout is not None
+    assert step.stdout.readline() == "asleep\n"
+    return step
+
+
 def wait(done: Callable[[], object], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not done():
@@ -67,7 +93,7 @@ def test_a_copy_has_the_arguments_folder_and_output_of_its_step(
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert said == alone.stdout != ""
-    assert wrong == alone.stderr
+    assert wrong == alone.stderr == ""
 
 
 def test_a_step_fails_as_its_copy_does(tmp_path: Path, server: "subprocess.Popen[bytes]") -> None:
@@ -79,37 +105,30 @@ def test_a_step_fails_as_its_copy_does(tmp_path: Path, server: "subprocess.Popen
 
 
 def test_the_copy_of_a_killed_step_ends_at_once(
-    tmp_path: Path, server: "subprocess.Popen[bytes]"
+    tmp_path: Path, sleepers: "subprocess.Popen[bytes]"
 ) -> None:
-    os.mkfifo(tmp_path / "pipe")  # nobody writes: whoever reads it waits
-    step = asking(tmp_path, *CONTRAST, "pipe")
-    wait(lambda: copies(server))
+    step = asleep(tmp_path)
     step.kill()
-    wait(lambda: not copies(server), 5)
+    wait(lambda: not copies(sleepers), 5)
     step.communicate()
 
 
 def test_the_copy_of_an_interrupted_step_ends_as_if_it_were_interrupted_itself(
-    tmp_path: Path, server: "subprocess.Popen[bytes]"
+    tmp_path: Path, sleepers: "subprocess.Popen[bytes]"
 ) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    step = asking(tmp_path, *CONTRAST, "pipe")
-    wait(lambda: copies(server))
-    time.sleep(1.0)  # until it reads
+    step = asleep(tmp_path)
     step.send_signal(signal.SIGINT)
     _, wrong = step.communicate(timeout=60)
     assert step.returncode == 130
     assert "Traceback" not in wrong
-    wait(lambda: not copies(server), 5)
+    wait(lambda: not copies(sleepers), 5)
 
 
 def test_the_step_of_a_killed_copy_says_so_and_fails(
-    tmp_path: Path, server: "subprocess.Popen[bytes]"
+    tmp_path: Path, sleepers: "subprocess.Popen[bytes]"
 ) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    step = asking(tmp_path, *CONTRAST, "pipe")
-    wait(lambda: copies(server))
-    os.kill(copies(server)[0], signal.SIGKILL)
+    step = asleep(tmp_path)
+    os.kill(copies(sleepers)[0], signal.SIGKILL)
     _, wrong = step.communicate(timeout=60)
     assert step.returncode == forkserver.KILLED
     assert "was killed" in wrong

@@ -109,6 +109,12 @@ def test_an_adapter_without_effect_fails_the_job(tiny_model: Path, tmp_path: Pat
         training.fine_tune(tiny_model, ROWS[:8], recipe(learning_rate=0.0), tmp_path / "none")
 
 
+def test_rows_for_a_single_step_are_learned_from(tiny_model: Path, tmp_path: Path) -> None:
+    """A warm-up begins at a rate of 0, and that step would be the only one."""
+    made = training.fine_tune(tiny_model, ROWS[:6], recipe(epochs=1), tmp_path / "one")
+    assert made["largest_logit_change"] > 0
+
+
 def test_only_the_response_carries_loss(tiny_model: Path, tmp_path: Path) -> None:
     trainer = trainers.build(tiny_model, ROWS[:8], recipe(), tmp_path / "look")
     batch = next(iter(trainer.get_train_dataloader()))

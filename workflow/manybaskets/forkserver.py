@@ -156,24 +156,25 @@ def _end_with(connection: socket.socket) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _work(connection: socket.socket, main: Callable[[], int]) -> int:
-    """Does the step's command, and says at this process's very end how it went."""
+def _work(connection: socket.socket, main: Callable[[], int]) -> None:
+    """Does the step's command, says how it went, and ends this process.
+
+    The interpreter is not taken apart at the end: the libraries of the server, which are not this
+    process's to clear away, would complain of it in the step's log.
+    """
     status = 1
-
-    def tell() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        _told.set()
-        connection.send(bytes([status]))
-
-    atexit.register(tell)
     try:
         status = main()
     except SystemExit as ended:  # argparse
         status = ended.code if isinstance(ended.code, int) else 1
     except BaseException:
         traceback.print_exc()
-    return status
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _told.set()
+    connection.send(bytes([status]))
+    os._exit(status)
 
 
 if __name__ == "__main__":
@@ -181,4 +182,4 @@ if __name__ == "__main__":
     become(asked)
     from manybaskets.commandline import main
 
-    sys.exit(_work(asked, main))
+    _work(asked, main)

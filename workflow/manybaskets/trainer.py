@@ -97,6 +97,10 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Pa
     encoded = encode(tokenizer, rows, recipe.max_length, recipe.loss)
     gpu = _has_gpu()
     settings = _settings(recipe, folder, gpu)  # connects the processes
+    if len(encoded) * recipe.epochs <= recipe.batch_size * recipe.accumulation:
+        settings.warmup_steps = (
+            0  # the first step of a warm-up changes nothing, and is the only one
+        )
     model = _adapted(_model(base, recipe), recipe)
     if recipe.is_sharded:
         shard(model, recipe.devices, gpu)

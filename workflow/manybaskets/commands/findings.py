@@ -101,7 +101,10 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
 
 def _cells(spec: dict[str, Any]) -> Iterator[tuple[Cell, str]]:
     """Every cell and its folder; loops that start from another mix have that one's cell first."""
+    only = spec.get("only", {})  # mixes that some targets alone are trained on
     for target, mix, seed in itertools.product(spec["targets"], spec["mixes"], spec["seeds"]):
+        if target not in only.get(mix, spec["targets"]):
+            continue
         last, after = spec.get("loops", {}).get(mix, (0, None))
         for generation in range(1, last + 1) if last else (0,):
             cell = Cell(target, mix, seed, generation)
