@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets import __main__ as main
-from manybaskets import divergence, measurements, validation
+from manybaskets import commandline, divergence, measurements, validation
 from manybaskets.files import read_json, write_json
 from manybaskets.graph import Graph, Job
 from manybaskets.study import Study
@@ -23,7 +22,7 @@ def graph(study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def run(graph: Graph, job: Job, command: Any) -> None:
-    main.run(argparse.Namespace(run=command), (graph, job))
+    commandline.run(argparse.Namespace(run=command), (graph, job))
 
 
 def refuse(_: argparse.Namespace) -> None:
