@@ -1,6 +1,6 @@
 """A process that has imported what steps need and forks for each: start-up is paid once a run.
 
-    python -m manybaskets.forkserver <socket> <module> …
+    python -m manybaskets.forkserver <socket> <process it ends with> <module> …
 
 Importing PyTorch, transformers and PEFT takes six seconds of a core, longer than many a step of a
 small study works. A run of Snakemake starts one server; a step asks it for a copy of itself, which
@@ -59,7 +59,7 @@ def start(
             if probe.connect_ex(str(old)) == errno.ECONNREFUSED:
                 old.unlink()
     return subprocess.Popen(
-        [sys.executable, "-m", "manybaskets.forkserver", str(path), *modules],
+        [sys.executable, "-m", "manybaskets.forkserver", str(path), str(os.getpid()), *modules],
         env=os.environ | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -75,14 +75,14 @@ def ask() -> int | None:
     """
     path = os.environ.get(VARIABLE, "")
     with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(path)
-        except OSError:
-            return None
         what = {"arguments": sys.argv, "folder": os.getcwd(), "environment": dict(os.environ)}
         message = json.dumps(what).encode("utf-8", "surrogateescape")
-        socket.send_fds(connection, [struct.pack("!I", len(message))], [0, 1, 2])
-        connection.sendall(message)
+        try:
+            connection.connect(path)
+            socket.send_fds(connection, [struct.pack("!I", len(message))], [0, 1, 2])
+            connection.sendall(message)  # a copy that did not get all of it does nothing
+        except OSError:
+            return None
         try:
             said = connection.recv(1)
         except KeyboardInterrupt:
@@ -94,12 +94,11 @@ def ask() -> int | None:
     return said[0]
 
 
-def serve(path: Path, modules: list[str]) -> socket.socket:
+def serve(path: Path, parent: int, modules: list[str]) -> socket.socket:
     """Waits for steps and forks for each; returns in the copies, with the connection to the step.
 
-    Ends the process when the one that started it is gone.
+    Ends this process when `parent`, which started it, is gone.
     """
-    parent = os.getppid()
     for name in modules:
         with suppress(ImportError):  # the step that needs it will say so
             importlib.import_module(name)
@@ -178,7 +177,7 @@ def _work(connection: socket.socket, main: Callable[[], int]) -> None:
 
 
 if __name__ == "__main__":
-    asked = serve(Path(sys.argv[1]), sys.argv[2:])
+    asked = serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
     become(asked)
     from manybaskets.commandline import main
 

@@ -98,9 +98,7 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Pa
     gpu = _has_gpu()
     settings = _settings(recipe, folder, gpu)  # connects the processes
     if len(encoded) * recipe.epochs <= recipe.batch_size * recipe.accumulation:
-        settings.warmup_steps = (
-            0  # the first step of a warm-up changes nothing, and is the only one
-        )
+        settings.warmup_steps = 0  # a warm-up's first step changes nothing; here it is the only
     model = _adapted(_model(base, recipe), recipe)
     if recipe.is_sharded:
         shard(model, recipe.devices, gpu)
