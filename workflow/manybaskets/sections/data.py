@@ -34,10 +34,9 @@ class RowFields(Section):
     with an empty line between, as in the Eggs study."""
 
 
-class Dataset(Section):
-    """Human prompts and human responses. Exactly one of `docs`, `file`, `hub`."""
+class Rows(Section):
+    """Rows of a prompt and a human response, of a file or of the hub."""
 
-    docs: Documentation | None = None
     file: str | None = None
     """A JSON-lines file (or a JSON array) of rows with a prompt and a human response."""
     hub: str | None = None
@@ -51,6 +50,12 @@ class Dataset(Section):
     files: list[str] = ["*.parquet", "*.jsonl", "*.json", "*.csv", "*.jsonl.gz", "*.jsonl.zst"]
     """Which files of the hub dataset are fetched, as patterns; all of its data by default."""
     fields: RowFields = RowFields()
+
+
+class Dataset(Rows):
+    """Human prompts and human responses. Exactly one of `docs`, `file`, `hub`."""
+
+    docs: Documentation | None = None
     task: Literal["instruct", "summarize"] = "instruct"
     splits: Literal["interleaved", "scikit-learn"] = "interleaved"
     """How rows of a file or the hub are split, stratified either way. `scikit-learn`: by its

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from manybaskets import extensions
 from manybaskets.sections.base import Count, NoNulls, Section
-from manybaskets.sections.data import RowFields
+from manybaskets.sections.data import Rows
 
 
 class Collapse(Section):
@@ -137,23 +137,12 @@ class Robustness(Section):
     max_tokens: Count = 32
 
 
-class JudgedTexts(Section):
-    """Texts with a human summary or answer, apart from the dataset. One of `file`, `hub`."""
+class JudgedTexts(Rows):
+    """Texts with a human summary or answer, apart from the dataset. One of `file`, `hub`.
 
-    file: str | None = None
-    """A JSON-lines file (or a JSON array)."""
-    hub: str | None = None
-    """A dataset on the Hugging Face hub."""
-    revision: str | None = None
-    """Commit of the hub dataset; needed with `hub`."""
-    config: str | None = None
-    """Configuration (subset) of the hub dataset."""
-    split: str = "train"
-    """Split of the hub dataset."""
-    files: list[str] = ["*.parquet", "*.jsonl", "*.json", "*.csv", "*.jsonl.gz", "*.jsonl.zst"]
-    """Which files of the hub dataset are fetched, as patterns."""
-    fields: RowFields = RowFields()
-    """`prompt` is the text, `response` what people made of it."""
+    A row's prompt is the text, its response what people made of it.
+    """
+
     request: str = "summarize"
     """What a source is asked: the name of a template under `resources/prompts/` with {text}."""
     seed: int = 0
