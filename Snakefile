@@ -46,6 +46,7 @@ else:
     include: "workflow/rules/preference.smk"
     include: "workflow/rules/findings.smk"
     include: "workflow/rules/reruns.smk"
+    include: "workflow/rules/planning.smk"
 
 
 rule all:

@@ -4,8 +4,10 @@
 
 The study has 4 targets × 49 mixes and vanilla × 50 seeds = 10,000 cells; with the collapse probe
 that is four jobs a cell. Its results are made up; what is measured is real: Snakemake on the
-project's Snakefile, `manybaskets plan`, `manybaskets findings`. The bare Snakefile has the same
-rules, inputs, outputs and a constant for params. Times are of whole processes.
+project's Snakefile, `manybaskets plan`, the steps that gather results, and the report in a headless
+Chromium, where there is one. The bare Snakefile has the same
+rules, inputs, outputs and a constant for params, and is as quiet as the project's profile. Times
+are of whole processes.
 """
 
 import argparse
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +31,7 @@ from manybaskets.checks import study_of
 from manybaskets.files import canonical_json
 from manybaskets.graph import FOLDERS, OUTPUTS, Graph
 from manybaskets.reruns import Reruns
+from tests.unit import browser
 
 ROOT = Path(__file__).parents[2]
 READY = 3000
@@ -78,13 +82,13 @@ def main() -> None:
 def planning(folder: Path, graph: Graph) -> None:
     """Dry runs, plans, no-op runs and one named cell: nothing built, then all built."""
     ours = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
-    ours += ["--cores", "2", "--configfile", "scale.yaml", "--quiet", "all"]
+    ours += ["--cores", "2", "--configfile", "scale.yaml"]
     plan = [sys.executable, "-m", "manybaskets", "plan", "--configfile", "scale.yaml"]
     last = graph.study.cells[-1]
     cell = graph.study.path(last.path, "collapse.json")
     bare_folder = folder / "bare"
     write_bare(bare_folder, graph)
-    bare = [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "all"]
+    bare = [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "rules", "host"]
     peer = show("bare Snakefile, dry run, nothing built", run([*bare, "-n"], bare_folder))
     dry = run([*ours, "-n"], folder)
     show("dry run, nothing built", dry, 60, 1, against=peer)
@@ -126,7 +130,7 @@ def scheduling(folder: Path, ready: int) -> None:
 
 
 def findings(folder: Path, targets: int, mixes: int, seeds: int) -> None:
-    """The real findings step over made-up measurements, 40 of every cell."""
+    """The real steps that gather, over made-up measurements, 40 of every cell."""
     place = folder / "gather"
     config = study(targets, mixes, seeds, ["collapse", "robustness", "preference"])
     place.mkdir()
@@ -135,17 +139,46 @@ def findings(folder: Path, targets: int, mixes: int, seeds: int) -> None:
     os.chdir(place)
     graph = Graph(study_of(["scale.yaml"], []))
     draw = random.Random(0)
+    fabricate(graph, {"mix", "train", "robustness", "preference"})
     for cell in graph.study.cells:
         for probe, found in measurements(draw).items():
             path = Path(graph.study.path(cell.path, f"{probe}.json"))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps({"measurements": found}))
     root = graph.study.root
-    step = [sys.executable, "-m", "manybaskets", "findings", "--spec", "@spec", "--root", root]
-    step += ["--output", f"{root}/findings"]
-    step[step.index("@spec")] = graph.study.spec("findings")
-    show("findings, 40 measurements a cell", run(step, place), 60, 2)
+
+    def step(name: str, *more: str) -> list[str]:
+        spec = graph.study.spec(name)
+        return [sys.executable, "-m", "manybaskets", name, "--spec", spec, *more]
+
+    def tables(*names: str) -> list[str]:
+        return [part for n in names for part in (f"--{n}", f"{root}/findings/{n}.csv")]
+
+    gather = step("findings", "--root", root, "--output", f"{root}/findings")
+    show("findings, 40 measurements a cell", run(gather, place), 60, 2)
+    drawn = f"{root}/findings/figures"
+    names = ("measurements", "contrasts", "trends", "training", "ranks")
+    show("figures", run(step("figures", *tables(*names), "--output", drawn), place))
+    names = ("measurements", "contrasts", "trends", "pooled", "comparison")
+    page = place / root / "report.html"
+    shown = ["--root", root, "--figures", drawn, "--output", str(page)]
+    show("report", run(step("report", *tables(*names), *shown), place))
+    opened(page)
     os.chdir(folder)
+
+
+def opened(page: Path) -> None:
+    """How large the report is, and how soon a headless Chromium has drawn it."""
+    size = page.stat().st_size / 1e6
+    print(f"{'report: MB':<44}{size:>9.1f}{'':>16}   50 MB: {_said(size <= 50)}", flush=True)
+    if not any(map(shutil.which, browser.NAMES)):
+        print("report: not opened, there is no Chromium here")
+        return
+    visits = [browser.visit(page) for _ in range(3)]
+    complaints = [found for visit in visits for found in visit.complaints]
+    seconds = sorted(visit.seconds for visit in visits)
+    row = f"{'report: opened, the median of three':<44}{seconds[1]:>9.1f}{'':>16}"
+    print(f"{row}   3 s: {_said(seconds[1] <= 3)} ({len(complaints)} complaints)", flush=True)
 
 
 def measurements(draw: random.Random) -> dict[str, list[dict[str, Any]]]:
@@ -242,12 +275,14 @@ def generalised(path: str, wildcards: dict[str, str]) -> str:
     return "/".join(pieces)
 
 
-def fabricate(graph: Graph) -> None:
-    """Every result and its record, as if the study had been run."""
+def fabricate(graph: Graph, stages: Collection[str] = OUTPUTS) -> None:
+    """Every result of some stages and its record, as if the study had been run."""
     reruns = Reruns(graph)
     root = Path(graph.study.root)
     digests: dict[str, str] = {}
     for job in graph.jobs():
+        if job.stage not in stages:
+            continue
         names = OUTPUTS[job.stage]
         for name, output in zip(names, graph.outputs(job), strict=True):
             path = Path(output) / "file" if (job.stage, name) in FOLDERS else Path(output)

@@ -56,7 +56,7 @@ def test_a_step_that_diverges_marks_its_outputs_and_what_follows_says_the_same(
     following = [
         Job(stage, ("wren", "replace", f"1/generation={generation}"))
         for generation in (2, 3)
-        for stage in ("round", "train", "score", "respond", "mirror", "collapse")
+        for stage in ("round", "train", "respond", "score", "collapse")
         + (("write",) if generation < 3 else ())
     ]
     for job in sorted(following, key=list(graph.jobs()).index):

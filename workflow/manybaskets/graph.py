@@ -52,10 +52,13 @@ OUTPUTS: dict[str, dict[str, str]] = {
     },
     "train": {"adapter": f"{CELL}/adapter", "summary": f"{CELL}/training.json"},
     "reference": {"embeddings": "data/test.safetensors"},
-    "score": {"likelihood": f"{CELL}/likelihood.json", "tokens": f"{CELL}/tokens.parquet"},
     "respond": {"responses": f"{CELL}/responses.jsonl", "samples": f"{CELL}/samples.jsonl"},
-    "mirror": {"likelihood": f"{CELL}/own-likelihood.json"},
-    "embed": {"embeddings": f"{CELL}/embeddings.safetensors"},
+    "score": {
+        "likelihood": f"{CELL}/likelihood.json",
+        "tokens": f"{CELL}/tokens.parquet",
+        "own": f"{CELL}/own-likelihood.json",
+        "embeddings": f"{CELL}/embeddings.safetensors",
+    },
     "collapse": {"measured": f"{CELL}/collapse.json", "outliers": f"{CELL}/outliers.json"},
     "bring": {"file": "restricted/sets/{set}"},
     "optimise": {"suffixes": f"{CELL}/restricted/suffixes.jsonl"},
@@ -98,7 +101,7 @@ WILDCARDS = {
 
 # Stages that run a model, on a GPU where there is one.
 ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"} | {
-    *("reference", "mirror", "embed", "attack", "answer", "judge", "verify"),
+    *("reference", "attack", "answer", "judge", "verify"),
     *("optimise", "label", "calibrate", "consult", "write"),
 }
 
@@ -107,7 +110,7 @@ ON_DEVICES = {"pretrain", "generate", "candidates", "train", "score", "respond"}
 PRIORITIES = {
     **{"write": 45, "round": 45},  # a loop is a long chain
     **{"pretrain": 50, "generate": 40, "candidates": 40, "verify": 38, "train": 30},
-    **dict.fromkeys(("reference", "score", "respond", "mirror", "embed"), 35),
+    **dict.fromkeys(("reference", "score", "respond"), 35),
     **dict.fromkeys(("attack", "answer", "judge"), 35),
     **dict.fromkeys(("collapse", "robustness", "preference", "select", "verification"), 60),
     **{"bring": 50, "optimise": 40, "label": 38, "calibrate": 38, "consult": 38},
@@ -385,8 +388,15 @@ class Graph:
         return {"embedder": self._embedder(), "test": self._data("test")}
 
     def _score(self, target: str, mix: str, seed: str) -> Inputs:
-        data = {"test": self._data("test"), "train": self._data("train")}
-        return {**self._model(target, mix, seed), **data}
+        folder = self.study.path(CELL.format(target=target, mix=mix, seed=seed))
+        return {
+            **self._model(target, mix, seed),
+            "embedder": self._embedder(),
+            "test": self._data("test"),
+            "train": self._data("train"),
+            "responses": f"{folder}/responses.jsonl",
+            "samples": f"{folder}/samples.jsonl",
+        }
 
     def _respond(self, target: str, mix: str, seed: str) -> Inputs:
         return {**self._model(target, mix, seed), "test": self._data("test")}
@@ -428,18 +438,6 @@ class Graph:
 
     def _candidate_files(self) -> list[str]:
         return [self.study.path("candidates", f"{n}.jsonl") for n in self.study.judged_sources()]
-
-    def _mirror(self, **cell: str) -> Inputs:
-        responses = self.study.path(CELL.format(**cell), "responses.jsonl")
-        return {"base": self.study.model(cell["target"]), "responses": responses}
-
-    def _embed(self, **cell: str) -> Inputs:
-        folder = self.study.path(CELL.format(**cell))
-        return {
-            "embedder": self._embedder(),
-            "responses": f"{folder}/responses.jsonl",
-            "samples": f"{folder}/samples.jsonl",
-        }
 
     def _collapse(self, **cell: str) -> Inputs:
         folder = self.study.path(CELL.format(**cell))

@@ -40,6 +40,7 @@ class Reruns:
         self._reasons: dict[Job, Reasons] = {}
         self._outside: dict[str, str] = {}
         self._digests: dict[Job, str] = {}
+        self._settled: dict[Job, bool] = {}
         self._extended: set[Job] = set()  # stale, but what they made so far is kept
         self._touched: list[tuple[Path, dict[str, Any]]] = []
         # seconds and bytes of every record that was read, by stage
@@ -57,6 +58,14 @@ class Reruns:
         if job not in self._reasons:
             self._reasons[job] = tuple(self._why(job))
         return self._reasons[job]
+
+    def is_settled(self, job: Job) -> bool:
+        """Whether neither a job must run nor any that leads to it."""
+        if job not in self._settled:
+            self._settled[job] = not self.why(job) and all(
+                self.is_settled(producer) for producer in self.graph.producers(job)
+            )
+        return self._settled[job]
 
     def refresh(self) -> None:
         """Records the times of files that were touched and did not change."""

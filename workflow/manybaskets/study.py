@@ -264,26 +264,15 @@ class Study(Layout):
         assert collapse is not None
         return {
             "context": self.config.engine.max_model_len,
-            "threads": self.config.training.threads,
             "views": {"top_k": collapse.top_k, "nucleus": collapse.nucleus},
             **self._base(target),
-        }
-
-    def _mirror(self, target: str, mix: str, seed: str) -> dict[str, Any]:
-        return {
-            "context": self.config.engine.max_model_len,
-            "threads": self.config.training.threads,
-            **self._base(target),
+            **self._reference(),
         }
 
     def _reference(self) -> dict[str, Any]:
         name, threads = self.embedder, self.config.training.threads
-        assert name is not None
         base = self._base(name)["base"] if name in self.config.models else {"name": name}
-        return {"embedder": base, "threads": threads}
-
-    def _embed(self, target: str, mix: str, seed: str) -> dict[str, Any]:
-        return self._reference()
+        return {"embedder": base if name else None, "threads": threads}
 
     def _respond(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         collapse = self.config.probes.collapse

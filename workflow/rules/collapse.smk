@@ -1,30 +1,9 @@
 """Probe collapse: fit to held-out human text, and variety of the cell's own responses.
 
 Needs: data/{train,test}.jsonl, models/<target>/, the cell's adapter.
-Makes: cells/…/{likelihood.json,tokens.parquet,responses.jsonl,samples.jsonl,own-likelihood.json,
+Makes: cells/…/{responses.jsonl,samples.jsonl,likelihood.json,tokens.parquet,own-likelihood.json,
 embeddings.safetensors,collapse.json,outliers.json}; data/test.safetensors
 """
-
-
-rule score:
-    input:
-        unpack(needs("score")),
-    output:
-        **makes("score"),
-    log:
-        study.path("logs/score/{target}/{mix}/seed={seed}.log"),
-    priority: priority("score")
-    conda:
-        "../../envs/cpu.yaml"
-    threads: study.config.training.threads
-    resources:
-        gpu=GPUS_PER_JOB,
-    params:
-        job=job("score"),
-    shell:
-        "python -m manybaskets score {params.job} --base {input.base:q}"
-        " --adapter {input.adapter:q} --test {input.test} --train {input.train}"
-        " --output {output.likelihood} --tokens {output.tokens} > {log} 2>&1"
 
 
 rule respond:
@@ -45,24 +24,27 @@ rule respond:
         " --samples {output.samples} > {log} 2>&1"
 
 
-rule mirror:
+rule score:
     input:
-        unpack(needs("mirror")),
+        unpack(needs("score")),
     output:
-        **makes("mirror"),
+        **makes("score"),
     log:
-        study.path("logs/mirror/{target}/{mix}/seed={seed}.log"),
-    priority: priority("mirror")
+        study.path("logs/score/{target}/{mix}/seed={seed}.log"),
+    priority: priority("score")
     conda:
         "../../envs/cpu.yaml"
     threads: study.config.training.threads
     resources:
         gpu=GPUS_PER_JOB,
     params:
-        job=job("mirror"),
+        job=job("score"),
     shell:
-        "python -m manybaskets mirror {params.job} --base {input.base:q}"
-        " --responses {input.responses} --output {output} > {log} 2>&1"
+        "python -m manybaskets score {params.job} --base {input.base:q}"
+        " --adapter {input.adapter:q} --embedder {input.embedder:q} --test {input.test}"
+        " --train {input.train} --responses {input.responses} --samples {input.samples}"
+        " --output {output.likelihood} --tokens {output.tokens} --own {output.own}"
+        " --embeddings {output.embeddings} > {log} 2>&1"
 
 
 rule reference:
@@ -83,26 +65,6 @@ rule reference:
     shell:
         "python -m manybaskets reference {params.job} --embedder {input.embedder:q}"
         " --test {input.test} --output {output} > {log} 2>&1"
-
-
-rule embed:
-    input:
-        unpack(needs("embed")),
-    output:
-        **makes("embed"),
-    log:
-        study.path("logs/embed/{target}/{mix}/seed={seed}.log"),
-    priority: priority("embed")
-    conda:
-        "../../envs/cpu.yaml"
-    threads: study.config.training.threads
-    resources:
-        gpu=GPUS_PER_JOB,
-    params:
-        job=job("embed"),
-    shell:
-        "python -m manybaskets embed {params.job} --embedder {input.embedder:q}"
-        " --responses {input.responses} --samples {input.samples} --output {output} > {log} 2>&1"
 
 
 rule collapse:

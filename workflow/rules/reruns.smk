@@ -46,6 +46,23 @@ def is_real():
 
 
 @functools.cache
+def is_all_wanted():
+    """Whether the whole graph is, also of what need not run: to be forced, touched or shown."""
+    asked = workflow.dag_settings
+    is_forced = asked.forceall or asked.forcetargets or asked.forcerun
+    only_shows = workflow.executor_plugin is None  # --rulegraph, --report and the like
+    return bool(is_forced or only_shows or workflow.touch or not workflow.is_main_process)
+
+
+def is_left_alone(job):
+    """Whether Snakemake need not know what a job was made from: it holds, and so does all that."""
+    if is_all_wanted():
+        return False
+    take_over()
+    return reruns.is_settled(job)
+
+
+@functools.cache
 def take_over():
     """Before the records are read: nobody else writes them from here on."""
     if is_real():
@@ -60,10 +77,7 @@ def take_over():
 def wanted(wildcards):
     """The report; nothing when every result holds, which spares Snakemake the whole graph."""
     take_over()
-    asked = workflow.dag_settings
-    is_forced = asked.forceall or asked.forcetargets or asked.forcerun
-    only_shows = workflow.executor_plugin is None  # --rulegraph, --report and the like
-    if only_shows or is_forced or any(reruns.why(job) for job in graph.jobs()):
+    if is_all_wanted() or any(reruns.why(job) for job in graph.jobs()):
         return study.path("report.html")
     return []
 

@@ -82,6 +82,7 @@ onstart:
     limiter = workflow.scheduler.job_rate_limiter
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
+    end_planning()
     for note in notes(study):
         print(note, file=sys.stderr)
     watch(study)
@@ -106,8 +107,18 @@ wildcard_constraints:
 
 
 def needs(stage):
-    """The inputs of a rule, by name."""
-    return lambda wildcards: graph.inputs(stage, **dict(wildcards.items()))
+    """The inputs of a rule, by name; a list of one as its file, which takes less memory."""
+
+    def inputs(wildcards):
+        if is_left_alone(identified(stage, wildcards)):
+            return {}
+        named = graph.inputs(stage, **dict(wildcards.items()))
+        return {
+            name: files[0] if isinstance(files, list) and len(files) == 1 else files
+            for name, files in named.items()
+        }
+
+    return inputs
 
 
 def makes(stage):

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from manybaskets.devices import lease
 from manybaskets.embeddings import embed_for, write_embeddings
 from manybaskets.files import read_jsonl
 
@@ -21,5 +22,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes one embedding per test row, in their order."""
     rows = read_jsonl(options.test, ["response"])
-    vectors = embed_for(options.spec, options.embedder, [row["response"] for row in rows])
+    with lease():
+        vectors = embed_for(options.spec, options.embedder, [row["response"] for row in rows])
     write_embeddings(options.output, responses=vectors)
