@@ -1,14 +1,16 @@
 """Figures of curves and of the study as a whole: drawn where there is something, else not."""
 
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
-from manybaskets import curve_figures, figures, judge_figures, study_figures, trends
+from manybaskets import curve_figures, figures, judge_figures, panels, study_figures, trends
 from manybaskets.curves import PEOPLE
 from tests.unit.test_figures import MIXES, PRIMARY, found, measured, texts
 
@@ -197,3 +199,24 @@ def test_success_over_attempts_has_every_seed_at_every_number_of_attempts() -> N
         (1, 2, 32)
     ]
     assert curve_figures.draw_attempts(full(measured())) is None
+
+
+@pytest.mark.parametrize("reach", [0.0065, 0.9, 40.0, 123456.0, 3e-7])
+@pytest.mark.parametrize("most", [3, 5])
+def test_labels_of_ticks_do_not_touch(reach: float, most: int) -> None:
+    figure, axes = panels.axes(1, 4, (panels.WIDTH, 2))
+    with matplotlib.rc_context(panels.STYLE):
+        for ax in axes.flat:
+            ax.set_xlim(-reach * 0.8, reach)
+            ax.xaxis.set_major_locator(panels.RoomyTicks(most))
+        panels.freeze(figure)
+        low, high = axes[0][0].get_xlim()
+        drawn = [
+            label.get_window_extent()
+            for place, label in zip(
+                axes[0][0].get_xticks(), axes[0][0].get_xticklabels(), strict=True
+            )
+            if low <= place <= high
+        ]
+    assert 1 <= len(drawn) <= most + 1
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(drawn))

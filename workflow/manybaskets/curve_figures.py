@@ -166,7 +166,7 @@ def _draw_slopes(
     ax.set_ylim(len(mixes) - 0.4, -0.6)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
-    ax.locator_params(axis="x", nbins=4)
+    ax.xaxis.set_major_locator(panels.RoomyTicks(4))
 
 
 def _signed(value: float, precision: float) -> str:

@@ -51,7 +51,7 @@ def draw_judges(findings: Findings) -> Drawing | None:
         ax.margins(x=0.1)
         low, high = ax.get_xlim()  # so that a few thousandths do not look like a verdict
         ax.set_xlim(min(low, MEASURES[name] - LEAST), max(high, MEASURES[name] + LEAST))
-        ax.locator_params(axis="x", nbins=3)
+        ax.xaxis.set_major_locator(panels.RoomyTicks(3))
         ax.set_title(_title(name), loc="left", fontsize=7.5)
         ax.set_xlabel(f"{MEASURES[name]:g}: {_meaning(name)}", color=panels.GREY, fontsize=7)
     axes[0][0].set_yticks(range(len(shown)), panels.shortened(shown, 24).values())

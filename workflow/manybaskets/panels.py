@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 WIDTH = 6.8  # inches: two columns of a paper, with text that stays readable there
@@ -63,6 +64,29 @@ def axes(
         rows, columns, squeeze=False, sharey=sharey, gridspec_kw={"width_ratios": width_ratios}
     )
     return figure, found
+
+
+class RoomyTicks(MaxNLocator):
+    """At most `most` ticks of an x axis plus one, fewer where their labels would touch."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(nbins=most, steps=[1, 2, 2.5, 5, 10])
+        self.most = most
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        """Places of ticks, of which some may lie outside the limits."""
+        ax: Any = self.axis.axes  # type: ignore[union-attr]
+        points = ax.get_window_extent().width / ax.figure.dpi * 72
+        for bins in range(self.most, 0, -1):
+            self.set_params(nbins=bins)
+            places = super().tick_values(vmin, vmax)
+            inside = [place for place in places if min(vmin, vmax) <= place <= max(vmin, vmax)]
+            labels = ax.xaxis.get_major_formatter().format_ticks(inside)
+            # A digit of the font is about 0.64 of its size wide; half a size stays between.
+            wide = (0.64 * max(map(len, labels), default=0) + 0.5) * STYLE["xtick.labelsize"]
+            if len(inside) < 2 or points * (inside[1] - inside[0]) >= wide * abs(vmax - vmin):
+                break
+        return places
 
 
 def freeze(figure: Figure) -> None:
@@ -176,7 +200,7 @@ def forest(
             _interval(ax, row, place, colour)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.locator_params(axis="x", nbins=5)
+    ax.xaxis.set_major_locator(RoomyTicks(5))
 
 
 def forest_labels(ax: Axes, lines: Sequence[tuple[str, str | None]]) -> None:
@@ -337,7 +361,7 @@ def strip(
     ax.set_ylim(len(mixes) - 0.5 + middle, -0.5 + middle)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.locator_params(axis="x", nbins=4)
+    ax.xaxis.set_major_locator(RoomyTicks(4))
     ax.margins(x=0.08)
 
 
