@@ -1,12 +1,20 @@
 """Costs of jobs: measured where there is something measured, modelled otherwise."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from manybaskets import architectures, judging, validation
-from manybaskets.estimates import START_OF_COPY, Estimates, _scratch_weights
+from manybaskets.commands import plan
+from manybaskets.estimates import (
+    ENGINE_START,
+    START,
+    START_OF_COPY,
+    Estimates,
+    _scratch_weights,
+)
 from manybaskets.graph import Graph, Job
 from manybaskets.reruns import Reruns
 from manybaskets.sections.models import Scratch
@@ -16,12 +24,14 @@ TRAIN = Job("train", ("wren", "human", "1"))
 
 
 def estimates(
-    config: dict[str, Any], measured: dict[str, list[tuple[float, int]]] | None = None
+    config: dict[str, Any],
+    measured: dict[str, list[tuple[float, int]]] | None = None,
+    on_gpus: bool = False,
 ) -> Estimates:
     graph = Graph(Study(validation.load(config, "micro.yaml")))
     reruns = Reruns(graph)
     reruns.measured.update(measured or {})
-    return Estimates(graph, reruns)
+    return Estimates(graph, reruns, on_gpus)
 
 
 def test_a_stage_that_has_run_costs_what_it_cost(study_config: dict[str, Any]) -> None:
@@ -55,6 +65,77 @@ def test_a_model_that_is_not_here_has_no_estimate(
     study_config["models"]["lark"] = {"hub": "org/lark", "revision": "0" * 40}
     study_config["targets"] = ["lark"]
     assert estimates(study_config).of(Job("train", ("lark", "human", "1"))).seconds is None
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("meta-llama/Llama-3.1-8B-Instruct", 8e9),
+        ("google/gemma-2-9b-it", 9e9),
+        ("Qwen/Qwen2.5-0.5B", 0.5e9),
+        ("HuggingFaceTB/SmolLM2-135M", 135e6),
+        ("mistralai/Mixtral-8x7B-v0.1", 56e9),
+        ("8b-labs/parrot", None),
+        ("microsoft/phi-4", None),
+        ("bigscience/bloom-7b1", None),
+    ],
+)
+def test_the_name_of_a_model_that_is_not_here_may_tell_its_size(
+    study_config: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    weights: float | None,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study_config["models"]["lark"] = {"hub": name, "revision": "0" * 40}
+    study_config["targets"] = ["lark"]
+    found = estimates(study_config)
+    fetched = found.of(Job("fetch", ("lark",)))
+    if weights is None:
+        assert fetched.seconds is None and not found.named
+    else:
+        assert fetched.bytes == 2 * weights and found.named == {"lark": weights}
+
+
+def test_gpus_of_a_job_share_its_work(study_config: dict[str, Any]) -> None:
+    study_config["models"]["wren"]["scratch"] |= {"hidden": 8192, "layers": 32, "heads": 64}
+    jobs = [Job(stage, ("wren", "human", "1")) for stage in ("train", "respond", "judge", "score")]
+    one = estimates(study_config, on_gpus=True)
+    study_config |= {
+        "training": {"devices": 4},
+        "engine": {"devices": 3, "of": {"wren": {"devices": 2}}},
+    }
+    many = estimates(study_config, on_gpus=True)
+    assert [many.devices(job) for job in jobs] == [4, 2, 2, 1]
+    for job in jobs:
+        alone, shared = one.of(job).seconds, many.of(job).seconds
+        assert alone is not None and shared is not None
+        start = START.get(job.stage, 1.0) + ENGINE_START["gpu"] * (job.stage == "respond")
+        assert (shared - start) * many.devices(job) == pytest.approx(alone - start, rel=0.01)
+
+
+def test_without_gpus_a_job_holds_the_cpu(study_config: dict[str, Any]) -> None:
+    study_config["training"] = {"devices": 4, "batch_size": 8}
+    assert estimates(study_config).devices(TRAIN) == 1
+
+
+def test_a_plan_says_of_which_jobs_it_does_not_know_the_time(
+    study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study_config["models"]["lark"] = {"hub": "org/lark", "revision": "0" * 40}
+    study_config["targets"] = ["wren", "lark"]
+    found = estimates(study_config, on_gpus=True)
+    score = [Job("score", (target, "human", "1")) for target in ("lark", "wren")]
+    whole, partly = (
+        "\n".join(plan.costs(found, due)) for due in ([Job("fetch", ("lark",))], score)
+    )
+    assert "not known" in whole and " 0 s" not in whole
+    assert re.search(r"score +2 +over ", partly)
+    assert "Together more than" in partly
+    assert "Not known is the time of: score 1 jobs." in partly
+    assert "on GPUs that make 1e+14 a second" in partly
 
 
 def test_judgements_are_counted_as_they_are_asked(study_config: dict[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 Time and disk of a stage are what its jobs took in earlier runs of this study, where there are
 any. Otherwise time is a constant for starting up, and the floating-point operations of the models
-(2 per weight and token read or written, 6 per token trained on) at the speed of this machine; a
-generating CPU or GPU is slower than that by what is said below. No run has measured the GPU's
-constants.
+(2 per weight and token read or written, 6 per token trained on) at the speed of this machine, or of
+a GPU; a generating CPU or GPU is slower than that by what is said below. Several GPUs of a job
+share its work. No run has measured the GPU's constants.
 """
 
 import functools
 import json
+import re
 import statistics
 import time
 from pathlib import Path
@@ -20,8 +21,7 @@ from manybaskets.graph import Graph, Job
 from manybaskets.layout import parted
 from manybaskets.reruns import Reruns
 from manybaskets.sections.base import HUMAN
-from manybaskets.sections.mixes import Verifier
-from manybaskets.sections.models import Scratch
+from manybaskets.sections.models import Model, Scratch
 
 TARGET_TOKENS = 16  # of the beginning of a reply that GCG aims at, and the template before it
 PROMPT_TOKENS, JUDGE_TOKENS = 40, 260  # of an ordinary prompt, of a pair put before a judge
@@ -52,6 +52,13 @@ COMPARED = 5_000.0  # responses a second that are held against a reference
 JUDGED = {"cpu": 300.0, "gpu": 2_000.0}  # judgements a second at most
 EMBEDDED = {"cpu": 0.022, "gpu": 0.01}  # seconds a text, one at a time
 GPU_RATE = 1e14  # FLOP/s of a GPU that trains or reads
+DOWNLOADED = 1e8  # bytes a second from the hub
+# What engines serve; a verifier is served where it is a judge.
+SERVED = {"generate", "candidates", "write", "respond", "attack", "answer"} | {
+    *("judge", "consult", "label", "calibrate", "verify")
+}
+# "Llama-3.1-8B-Instruct", "gemma-2-9b-it", "SmolLM2-135M", "Mixtral-8x7B"
+NAMED_SIZE = re.compile(r"(?<![\w.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bBmM])(?![a-zA-Z0-9])")
 WRITING = 0.3  # share of that rate when writing token by token
 MIB = 1024**2
 
@@ -65,13 +72,18 @@ class Estimate(NamedTuple):
 
 
 class Estimates:
-    """Costs of the jobs of one study, by what `reruns` read of its earlier runs."""
+    """Costs of the jobs of one study, by what `reruns` read of its earlier runs.
 
-    def __init__(self, graph: Graph, reruns: Reruns) -> None:
+    Modelled are those on GPUs where there are any here, or `on_gpus`; else on this CPU.
+    """
+
+    def __init__(self, graph: Graph, reruns: Reruns, on_gpus: bool = False) -> None:
         self.graph = graph
         self.study = graph.study
+        self.named: dict[str, int] = {}
+        """Weights of models that are not here, by what their names say."""
         self._measured = reruns.measured
-        self._device = "cpu" if on_cpu() else "gpu"
+        self._device = "gpu" if on_gpus or not on_cpu() else "cpu"
         self._served: set[str] = set()
 
     def of(self, job: Job) -> Estimate:
@@ -85,6 +97,24 @@ class Estimates:
             start = START_OF_COPY
         seconds = None if spent is None else start + spent
         return Estimate(seconds, self._bytes(job), False)
+
+    def devices(self, job: Job) -> int:
+        """GPUs that a job holds at once; 1 without any."""
+        if self._device == "cpu":
+            return 1
+        if job.stage == "train":
+            return self.study.config.training.of_target(job.wildcards["target"]).devices
+        of_mix = self.study.selection(job.wildcards["mix"]) if job.stage == "verify" else None
+        if job.stage not in SERVED or (of_mix and of_mix.verifier.model):
+            return 1
+        return self.study.config.engine.of_model(self.graph.model(job)).devices
+
+    @property
+    def basis(self) -> str:
+        """What modelled times rest on."""
+        if self._device == "gpu":
+            return f"from FLOPs, on GPUs that make {GPU_RATE:.0e} a second"
+        return "from FLOPs, on this machine's CPU"
 
     @functools.cache  # noqa: B019
     def _mean(self, stage: str) -> Estimate:
@@ -120,7 +150,8 @@ class Estimates:
         """Judgements that a job asks for."""
         preference = self.study.config.probes.preference
         if job.stage == "verify":
-            return self._pool(**job.wildcards) * (self._verifier(job).by == "judge")
+            by = self.study.selection(job.wildcards["mix"]).verifier.by
+            return self._pool(**job.wildcards) * (by == "judge")
         wildcards = job.wildcards
         if job.stage == "consult" and preference:
             return judging.count_asked(
@@ -151,6 +182,10 @@ class Estimates:
         read = [self._reading(name, self.study.config.dataset.test * 100) for name in names]
         return None if None in read else sum(filter(None, read)) + 3 * len(names)
 
+    def _fetch(self, model: str) -> float | None:
+        weights = self._weights(model)
+        return None if weights is None else 2 * weights / DOWNLOADED
+
     def _generate(self, source: str, seed: str) -> float | None:
         return self._writing_source(source, self._asked(source))
 
@@ -164,7 +199,8 @@ class Estimates:
         batch = training.batch_size * training.accumulation
         steps = training.epochs * self._trained_on(target, mix, seed) / batch
         tokens = batch * (PROMPT_TOKENS + SHARE_USED * self.study.config.generation.max_tokens)
-        return steps * max(STEP[self._device], 6 * weights * tokens / self._rate)
+        devices = self.devices(Job("train", (target, mix, seed)))
+        return steps * max(STEP[self._device], 6 * weights * tokens / self._rate / devices)
 
     def _write(self, target: str, mix: str, seed: str) -> float | None:
         return self._writing(target, self.tokens(Job("write", (target, mix, seed))))
@@ -209,7 +245,7 @@ class Estimates:
 
     def _judge(self, target: str, mix: str, seed: str) -> float | None:
         asked = self.judgements(Job("judge", (target, mix, seed)))
-        read = self._reading(target, asked * JUDGE_TOKENS)
+        read = self._reading(target, asked * JUDGE_TOKENS, self._serving(target))
         return None if read is None else max(read, asked / JUDGED[self._device])
 
     def _consult(self, judge: str, seed: str) -> float | None:
@@ -217,11 +253,11 @@ class Estimates:
         found = self.study.outsiders[judge]
         if found.endpoint:
             return None
-        read = self._reading(found.model, asked * JUDGE_TOKENS)
+        read = self._reading(found.model, asked * JUDGE_TOKENS, self._serving(found.model))
         return None if read is None else max(read, asked / JUDGED[self._device])
 
     def _verify(self, mix: str, seed: str) -> float | None:
-        verifier, rows = self._verifier(Job("verify", (mix, seed))), self._pool(mix, seed)
+        verifier, rows = self.study.selection(mix).verifier, self._pool(mix, seed)
         if verifier.model:
             written = self.study.config.generation.max_tokens * SHARE_USED
             return self._reading(verifier.model, rows * (PROMPT_TOKENS + written))
@@ -229,7 +265,7 @@ class Estimates:
             model = self.study.config.sources[verifier.source].model
             if model not in self.study.config.models:
                 return None
-            read = self._reading(model, rows * JUDGE_TOKENS)
+            read = self._reading(model, rows * JUDGE_TOKENS, self._serving(model))
             return None if read is None else max(read, rows / JUDGED[self._device])
         return rows / COMPARED
 
@@ -249,12 +285,19 @@ class Estimates:
             return None
         start = 0.0 if model in self._served else ENGINE_START[self._device]
         self._served.add(model)
-        rate = min(GENERATED[self._device], self._rate * WRITING / (2 * weights))
+        together = self._rate * self._serving(model)
+        rate = min(GENERATED[self._device], together * WRITING / (2 * weights))
         return start + SHARE_USED * limit / rate
 
-    def _reading(self, model: str, tokens: float) -> float | None:
+    def _reading(self, model: str, tokens: float, devices: int = 1) -> float | None:
         weights = self._weights(model)
-        return None if weights is None else 2 * weights * tokens / self._rate
+        return None if weights is None else 2 * weights * tokens / self._rate / devices
+
+    def _serving(self, model: str) -> int:
+        """GPUs of the engine of a model."""
+        if self._device == "cpu":
+            return 1
+        return self.study.config.engine.of_model(model).devices
 
     def _embedding(self, texts: int) -> float:
         return texts * EMBEDDED[self._device]
@@ -276,11 +319,6 @@ class Estimates:
                 missed *= 1 - mix.origins.get(source, 0.0)
             total += self.study.rows * (1 - missed)
         return round(total)
-
-    def _verifier(self, job: Job) -> Verifier:
-        select = self.study.config.mixes[job.wildcards["mix"].rpartition("/")[2]].select
-        assert select is not None
-        return select.verifier
 
     def _joining(self, wildcards: dict[str, str]) -> int:
         """Rows that a generation of a loop writes for the next."""
@@ -326,7 +364,7 @@ class Estimates:
 
     @functools.cache  # noqa: B019
     def _weights(self, model: str) -> int | None:
-        """Weights of a model; None for one that is not on this machine."""
+        """Weights of a model; None for one that is not here and whose name does not tell."""
         found = self.study.config.models[model]
         if found.scratch:
             return _scratch_weights(found.scratch)
@@ -335,9 +373,18 @@ class Estimates:
         try:
             settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return None
+            return self._by_name(model, found)
         wide = (settings.get("dtype") or settings.get("torch_dtype")) == "float32"
         return size // (4 if wide else 2) or None
+
+    def _by_name(self, model: str, found: Model) -> int | None:
+        said = NAMED_SIZE.findall((found.hub or "").rpartition("/")[2])
+        if not said:
+            return None
+        experts, size, unit = said[0]
+        weights = float(size) * int(experts or 1) * (1e9 if unit in "bB" else 1e6)
+        self.named[model] = round(weights)
+        return self.named[model]
 
     @functools.cached_property
     def _rate(self) -> float:
@@ -367,7 +414,8 @@ class Estimates:
             return None if weights is None else round(4 * weights / 200 * rank / 16)
         if job.stage in ("pretrain", "fetch"):
             weights = self._weights(job.wildcards["model"])
-            return None if weights is None else 4 * weights
+            size = 4 if job.stage == "pretrain" else 2
+            return None if weights is None else size * weights
         if job.stage == "documentation":
             return 15 * MIB
         if job.stage in ("generate", "verify"):

@@ -193,13 +193,26 @@ class Graph:
 
     def priority(self, job: Job) -> float:
         """The stage's, and within it by model: one model's engine gets all its work at once."""
-        wildcards = job.wildcards
-        model = wildcards.get("target") or wildcards.get("model")
-        if "source" in wildcards:
-            model = self.study.config.sources[wildcards["source"]].model
+        model = self.model(job)
         models = list(self.study.config.models)
         later = models.index(model) / len(models) if model in models else 0.0
         return PRIORITIES[job.stage] - later
+
+    def model(self, job: Job) -> str | None:
+        """The model that a job runs: a name in `models`, or an endpoint's own; None without one."""
+        study, named = self.study, job.wildcards
+        if job.stage == "consult":
+            return study.outsiders[named["judge"]].model
+        if "judge" in named:
+            robustness = study.config.probes.robustness
+            return robustness.judges[named["judge"]].model if robustness else None
+        if job.stage == "verify":
+            verifier = study.selection(named["mix"]).verifier
+            source = verifier.source
+            return study.config.sources[source].model if source else verifier.model
+        if "source" in named:
+            return study.config.sources[named["source"]].model
+        return named.get("target") or named.get("model")
 
     def files(self, job: Job) -> list[str]:
         """All inputs of a job, in the order of its rule."""
@@ -318,9 +331,7 @@ class Graph:
         return {"texts": self.study.judged_items(), "model": self._source_model(source)}
 
     def _verify(self, mix: str, seed: str) -> Inputs:
-        select = self.study.config.mixes[mix.rpartition("/")[2]].select
-        assert select is not None
-        verifier = select.verifier
+        verifier = self.study.selection(mix).verifier
         model = [self.study.model(verifier.model)] if verifier.model else []
         written = self.study.path("responses", mix, f"seed={seed}.jsonl")
         return {
@@ -331,8 +342,8 @@ class Graph:
         }
 
     def _select(self, mix: str, seed: str) -> Inputs:
-        select = self.study.config.mixes[mix.rpartition("/")[2]].select
-        like = [select.as_many_as] if select and select.as_many_as else []
+        select = self.study.selection(mix)
+        like = [select.as_many_as] if select.as_many_as else []
         return {
             "verdicts": self.study.path("verdicts", mix, f"seed={seed}.jsonl"),
             "like": [self.study.path("verdicts", name, f"seed={seed}.jsonl") for name in like],

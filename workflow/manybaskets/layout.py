@@ -12,7 +12,7 @@ from manybaskets import loops, request_sets
 from manybaskets.config import StudyConfig
 from manybaskets.controls import control_of
 from manybaskets.sections.base import HUMAN, VANILLA
-from manybaskets.sections.mixes import Loop, Mix
+from manybaskets.sections.mixes import Loop, Mix, Select
 from manybaskets.sections.probes import Outsider
 
 REPOSITORY = Path(__file__).parents[2]
@@ -238,6 +238,12 @@ class Layout:
         """Mixes with a training set of their own: all but loops that start after another mix."""
         mixes = self.config.mixes.items()
         return {name: mix for name, mix in mixes if not (mix.loop and mix.loop.after)}
+
+    def selection(self, mix: str) -> Select:
+        """How a mix selects, or the chain of one: `loop/<target>/<mix>`."""
+        select = self.config.mixes[mix.rpartition("/")[2]].select
+        assert select is not None
+        return select
 
     @property
     def selections(self) -> list[str]:

@@ -154,8 +154,7 @@ class Study(Layout):
 
     def _verify(self, mix: str, seed: str) -> dict[str, Any]:
         recipe = self.config.mixes[mix.rpartition("/")[2]]
-        assert recipe.select is not None
-        verifier = recipe.select.verifier
+        verifier = self.selection(mix).verifier
         settings: dict[str, Any] = {"by": verifier.by}
         of_mix = {"mix": _recipe(recipe), "rows": self.rows}
         found: dict[str, Any] = {
@@ -179,8 +178,7 @@ class Study(Layout):
         return found
 
     def _select(self, mix: str, seed: str) -> dict[str, Any]:
-        select = self.config.mixes[mix.rpartition("/")[2]].select
-        assert select is not None
+        select = self.selection(mix)
         settings = _plain(select)
         del settings["control"]
         found = {

@@ -173,5 +173,4 @@ def training_threads(wildcards):
 
 def is_scored_in_job(mix):
     """Whether a verifier holds a model itself; judges are served by an engine."""
-    name = mix.rpartition("/")[2]  # in a loop, loop/<target>/<mix>
-    return study.config.mixes[name].select.verifier.model is not None
+    return study.selection(mix).verifier.model is not None

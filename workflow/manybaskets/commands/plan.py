@@ -22,6 +22,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--configfile", action="append", default=[], help="may be repeated")
     parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--all", action="store_true", help="every job with all of its reasons")
+    parser.add_argument(
+        "--gpu", action="store_true", help="what it will cost on GPUs, which this machine may lack"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -35,7 +38,8 @@ def run(options: argparse.Namespace) -> None:
         print(f"The study is being run now: {running}")
     print("\n".join([*summary(graph, jobs, due), *notes(graph.study)]))
     if due:
-        print("\n".join(["", *costs(graph, reruns, due), "", *reasons(reruns, due, options.all)]))
+        cost = costs(Estimates(graph, reruns, options.gpu), due)
+        print("\n".join(["", *cost, "", *reasons(reruns, due, options.all)]))
 
 
 def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
@@ -62,35 +66,48 @@ def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
     return [*lines, f"{_count(due, 'job')} would run{where}{held}."]
 
 
-def costs(graph: Graph, reruns: Reruns, due: Sequence[Job]) -> list[str]:
-    """Time, disk, tokens and judgements by stage, and what the estimate rests on."""
-    estimates = Estimates(graph, reruns)
-    serving = graph.study.config.engine.devices
-    rows, notes = [], []
+def costs(estimates: Estimates, due: Sequence[Job]) -> list[str]:
+    """Time, disk, tokens and judgements by stage, and what the estimate rests on.
+
+    Time is that of all devices of a job together.
+    """
+    rows, unknown = [], []
     total_hours = total_bytes = 0.0
     for stage in OUTPUTS:
         of_stage = [job for job in due if job.stage == stage]
         if not of_stage:
             continue
         found = [estimates.of(job) for job in of_stage]
-        known = [one.seconds for one in found if one.seconds is not None]
-        devices = 1 if stage in ("train", "score", "pretrain") else serving
-        hours = sum(known) * devices / 3600
+        known = [
+            one.seconds * estimates.devices(job)
+            for job, one in zip(of_stage, found, strict=True)
+            if one.seconds is not None
+        ]
+        hours = sum(known) / 3600
         size = sum(one.bytes or 0 for one in found)
+        time = _time(hours) if known else "not known"
+        if known and len(known) < len(found):
+            time = f"over {time}"
         if len(known) < len(found):
-            notes.append(f"{stage}: the time of {len(found) - len(known)} jobs is not known")
+            unknown.append(f"{stage} {len(found) - len(known)}")
         if stage in ON_DEVICES:
             total_hours += hours
         total_bytes += size
         asked = _asked(estimates, of_stage)
         basis = "measured" if found[0].measured else "modelled"
         device = "device" if stage in ON_DEVICES else "CPU"
-        rows.append([stage, f"{len(of_stage):,}", _time(hours), device, _size(size), basis, asked])
+        rows.append([stage, f"{len(of_stage):,}", time, device, _size(size), basis, asked])
     heading = ["stage", "jobs", "time", "on", "disk", "basis", "asks for"]
     lines = _table([heading, *rows])
-    lines.append(f"Together {total_hours:.3g} device-hours, {_size(total_bytes)} of disk.")
-    lines.append("measured: the mean of this study's finished jobs. modelled: from FLOPs.")
-    return lines + notes
+    least = "more than " if unknown else ""
+    lines.append(f"Together {least}{total_hours:,.3g} device-hours, {_size(total_bytes)} of disk.")
+    lines.append(f"measured: the mean of this study's finished jobs. modelled: {estimates.basis}.")
+    if estimates.named:
+        named = [f"{model} {size / 1e9:g} B" for model, size in sorted(estimates.named.items())]
+        lines.append(f"Sizes of models that are not here are from their names: {', '.join(named)}.")
+    if unknown:
+        lines.append(f"Not known is the time of: {', '.join(unknown)} jobs.")
+    return lines
 
 
 def reasons(reruns: Reruns, due: Sequence[Job], every: bool) -> list[str]:
