@@ -56,7 +56,7 @@ def draw_selection(findings: "Findings") -> tuple[Figure, pd.DataFrame]:
         ax.set_xlim(-0.04, 1.04)
         ax.locator_params(axis="y", nbins=5)
         ax.set_xlabel("p*")
-    present = [mix for mix in findings.mixes if mix in set(data["mix"])]
+    present = [mix for mix in findings.mixes if data["mix"].eq(mix).any()]
     panels.key(figure, present, findings.mixes)
     panels.footnote(
         figure,

@@ -75,7 +75,7 @@ def draw_generations(findings: Findings) -> Drawing | None:
     ][: MOST_PANELS // 2]
     if not plots:
         return None
-    mixes = [mix for mix in findings.mixes if mix in set(every["mix"])]
+    mixes = [mix for mix in findings.mixes if every["mix"].eq(mix).any()]
     size = (panels.WIDTH, len(plots) * (0.14 * len(mixes) + 1.15) + 0.2)
     figure, axes = panels.axes(len(plots), 2, size, width_ratios=(1.5, 1.0))
     parts = []
@@ -324,7 +324,7 @@ def _labelled_lines(
     x, y = columns
     colours = panels.mix_colours(mixes)
     ends = {}
-    for mix in [mix for mix in mixes if mix in set(rows["mix"])]:
+    for mix in [mix for mix in mixes if rows["mix"].eq(mix).any()]:
         mean = _seed_lines(ax, rows[rows["mix"] == mix], x, colours[mix], y, dots)
         if len(mean):
             ends[mix] = (float(mean[x].iloc[-1]), float(mean[y].iloc[-1]))

@@ -410,7 +410,7 @@ def _planes(
             ax.set_ylabel(labels[1])
         if place + columns >= len(plots):
             ax.set_xlabel(labels[0])
-    present = [mix for mix in findings.mixes if mix in set(data["mix"])]
+    present = [mix for mix in findings.mixes if data["mix"].eq(mix).any()]
     if len(plots) > 1:
         panels.key(figure, present, findings.mixes)
     used = [findings.of(*metric) for metric in dict.fromkeys(m for plot in plots for m in plot[2:])]

@@ -319,7 +319,8 @@ def _probe(
 ) -> dict[str, Any]:
     title, question, captions = PROBES[name]
     values = found.values[found.values["probe"] == name]
-    metrics = [metric for metric in METRICS if metric in set(values["metric"])]
+    measured, mixes = set(values["metric"].unique()), set(values["mix"].unique())
+    metrics = [metric for metric in METRICS if metric in measured]
     return {
         "name": name,
         "title": title,
@@ -329,7 +330,7 @@ def _probe(
             (figures.NAMES.get(metric, metric.replace("_", " ")), METRICS[metric])
             for metric in metrics
         ],
-        "mixes": [(mix, colours[mix]) for mix in found.mixes if mix in set(values["mix"])],
+        "mixes": [(mix, colours[mix]) for mix in found.mixes if mix in mixes],
         "tables": [
             {"target": target, "rows": list(_means(rows, found.mixes, metrics))}
             for target, rows in values.groupby("target", sort=True)
@@ -342,7 +343,8 @@ def _means(
     values: pd.DataFrame, mixes: Sequence[str], metrics: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """One row per metric and item set: mean and standard deviation over seeds of every mix."""
-    present = [mix for mix in mixes if mix in set(values["mix"])]
+    known = set(values["mix"].unique())
+    present = [mix for mix in mixes if mix in known]
     groups = dict(list(values.groupby(["metric", "item_set"], sort=True)))
     for metric, item_set in sorted(groups, key=lambda key: (metrics.index(key[0]), key[1])):
         of_mix = groups[metric, item_set].groupby("mix")["value"]
