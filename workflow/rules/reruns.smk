@@ -6,11 +6,11 @@ plans; what a person forces (-f, -F, -R) is forced as ever.
 """
 
 import functools
+import sys
 from pathlib import Path
 
 import snakemake.jobs
 from snakemake.dag import DAG
-from snakemake.exceptions import WorkflowError
 
 from manybaskets.reruns import Reason, Reruns
 from manybaskets.running import begin, settle
@@ -56,27 +56,24 @@ def is_all_wanted():
 
 def is_left_alone(job):
     """Whether Snakemake need not know what a job was made from: it holds, and so does all that."""
-    if is_all_wanted():
-        return False
-    take_over()
-    return reruns.is_settled(job)
+    return not is_all_wanted() and reruns.is_settled(job)
 
 
-@functools.cache
-def take_over():
-    """Before the records are read: nobody else writes them from here on."""
+async def init(dag, *args, init=DAG.init, **kwargs):
+    """Before the records are read for a run: nobody else writes them from here on."""
     if is_real():
         try:
             begin(Path(study.root))
             slurm.finish_earlier_run(study)
             settle(study)
         except (ConfigError, OSError) as error:
-            raise WorkflowError(str(error)) from None
+            print(error, file=sys.stderr)
+            sys.exit(1)
+    await init(dag, *args, **kwargs)
 
 
 def wanted(wildcards):
     """The report; nothing when every result holds, which spares Snakemake the whole graph."""
-    take_over()
     if is_all_wanted() or any(reruns.why(job) for job in graph.jobs()):
         return study.path("report.html")
     return []
@@ -84,7 +81,6 @@ def wanted(wildcards):
 
 async def update_needrun(dag, create_inventory=False):
     """Snakemake's decision, taken from the records."""
-    take_over()
     dag._needrun.clear()
     dag._n_until_ready.clear()
     dag._ready_jobs.clear()
@@ -126,4 +122,5 @@ async def update_needrun(dag, create_inventory=False):
 
 
 if workflow.is_main_process:
+    DAG.init = init
     DAG.update_needrun = update_needrun
