@@ -51,7 +51,9 @@ def is_all_wanted():
     asked = workflow.dag_settings
     is_forced = asked.forceall or asked.forcetargets or asked.forcerun
     only_shows = workflow.executor_plugin is None  # --rulegraph, --report and the like
-    return bool(is_forced or only_shows or workflow.touch or not workflow.is_main_process)
+    return bool(
+        is_forced or only_shows or workflow.touch or not workflow.is_main_process
+    )
 
 
 def is_left_alone(job):
