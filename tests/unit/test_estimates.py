@@ -115,6 +115,26 @@ def test_gpus_of_a_job_share_its_work(study_config: dict[str, Any]) -> None:
         assert (shared - start) * many.devices(job) == pytest.approx(alone - start, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("verifier", "devices"),
+    [
+        ({"by": "reference", "accept": 0.5}, 1),
+        ({"by": "likelihood", "model": "finch"}, 1),
+        ({"by": "judge", "source": "finch"}, 2),
+    ],
+)
+def test_a_verifier_holds_gpus_of_an_engine_where_it_is_a_judge(
+    study_config: dict[str, Any], verifier: dict[str, Any], devices: int
+) -> None:
+    study_config["engine"] = {"devices": 2}
+    study_config["mixes"]["best"] = {
+        "origins": {"wren": 1.0},
+        "select": {"top": 0.5, "verifier": verifier},
+    }
+    found = estimates(study_config, on_gpus=True)
+    assert found.devices(Job("verify", ("best", "1"))) == devices
+
+
 def test_without_gpus_a_job_holds_the_cpu(study_config: dict[str, Any]) -> None:
     study_config["training"] = {"devices": 4, "batch_size": 8}
     assert estimates(study_config).devices(TRAIN) == 1

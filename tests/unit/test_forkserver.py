@@ -111,6 +111,8 @@ def test_the_copy_of_a_killed_step_ends_at_once(
     step.kill()
     wait(lambda: not copies(sleepers), 5)
     step.communicate()
+    assert step.returncode == -signal.SIGKILL
+    assert copies(sleepers) == []
 
 
 def test_the_copy_of_an_interrupted_step_ends_as_if_it_were_interrupted_itself(

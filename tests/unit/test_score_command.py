@@ -1,6 +1,8 @@
 """The step that scores text under a cell and a cell's text under its target."""
 
 import argparse
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +96,30 @@ def test_responses_and_samples_are_embedded_apart(tiny_model: Path, tmp_path: Pa
 def test_without_an_embedder_nothing_is_embedded(tiny_model: Path, tmp_path: Path) -> None:
     options = scored(tmp_path, tiny_model, None)
     assert embeddings.read_embeddings(options.embeddings) == {}
+
+
+@pytest.mark.parametrize("tuned", [True, False])
+def test_the_model_is_gone_before_the_embedder_comes(
+    tiny_model: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tuned: bool
+) -> None:
+    seen: list[Any] = []
+    is_gone: list[bool] = []
+    load, embed = score.load_scorer, score.embed_for
+
+    def loading(*arguments: Any) -> Any:
+        model, as_target = load(*arguments)
+        seen.extend(map(weakref.ref, [model, *model.parameters()]))
+        return model, as_target
+
+    def embedding(*arguments: Any) -> Any:
+        is_gone.extend(one() is None for one in seen)
+        return embed(*arguments)
+
+    monkeypatch.setattr(score, "load_scorer", loading)
+    monkeypatch.setattr(score, "embed_for", embedding)
+    gc.disable()  # a garbage collection may come late, or never
+    try:
+        scored(tmp_path, tiny_model, adapter if tuned else None, MINILM)
+    finally:
+        gc.enable()
+    assert is_gone and all(is_gone)

@@ -28,10 +28,7 @@ PROMPT_TOKENS, JUDGE_TOKENS = 40, 260  # of an ordinary prompt, of a pair put be
 SHARE_USED = 0.6  # of max_tokens, by an ordinary response
 # Seconds before a job's own work begins: interpreter, libraries, model. Without a GPU, steps are
 # copies of a process that has the libraries, and models are small.
-MODEL_STEPS = (
-    *("pretrain", "yardstick", "train", "score", "optimise"),
-    "reference",
-)
+MODEL_STEPS = ("pretrain", "yardstick", "train", "score", "optimise", "reference")
 START = {
     **dict.fromkeys(MODEL_STEPS, 8.0),
     **dict.fromkeys(("generate", "candidates", "verify", "write"), 2.0),
@@ -53,9 +50,9 @@ JUDGED = {"cpu": 300.0, "gpu": 2_000.0}  # judgements a second at most
 EMBEDDED = {"cpu": 0.022, "gpu": 0.01}  # seconds a text, one at a time
 GPU_RATE = 1e14  # FLOP/s of a GPU that trains or reads
 DOWNLOADED = 1e8  # bytes a second from the hub
-# What engines serve; a verifier is served where it is a judge.
+# What engines serve, and verifiers that are judges.
 SERVED = {"generate", "candidates", "write", "respond", "attack", "answer"} | {
-    *("judge", "consult", "label", "calibrate", "verify")
+    *("judge", "consult", "label", "calibrate")
 }
 # "Llama-3.1-8B-Instruct", "gemma-2-9b-it", "SmolLM2-135M", "Mixtral-8x7B"
 NAMED_SIZE = re.compile(r"(?<![\w.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bBmM])(?![a-zA-Z0-9])")
@@ -100,14 +97,12 @@ class Estimates:
 
     def devices(self, job: Job) -> int:
         """GPUs that a job holds at once; 1 without any."""
-        if self._device == "cpu":
-            return 1
-        if job.stage == "train":
+        if job.stage == "train" and self._device == "gpu":
             return self.study.config.training.of_target(job.wildcards["target"]).devices
-        of_mix = self.study.selection(job.wildcards["mix"]) if job.stage == "verify" else None
-        if job.stage not in SERVED or (of_mix and of_mix.verifier.model):
-            return 1
-        return self.study.config.engine.of_model(self.graph.model(job)).devices
+        is_served = job.stage in SERVED
+        if job.stage == "verify":
+            is_served = self.study.selection(job.wildcards["mix"]).verifier.source is not None
+        return self._serving(self.graph.model(job)) if is_served else 1
 
     @property
     def basis(self) -> str:
@@ -293,8 +288,8 @@ class Estimates:
         weights = self._weights(model)
         return None if weights is None else 2 * weights * tokens / self._rate / devices
 
-    def _serving(self, model: str) -> int:
-        """GPUs of the engine of a model."""
+    def _serving(self, model: str | None) -> int:
+        """GPUs of the engine of a model; 1 without any."""
         if self._device == "cpu":
             return 1
         return self.study.config.engine.of_model(model).devices

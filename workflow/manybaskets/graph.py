@@ -549,8 +549,7 @@ class Graph:
         }
 
     def _judge_model(self, judge: str) -> list[str]:
-        robustness = self.study.config.probes.robustness
-        model = robustness.judges[judge].model if robustness else None
+        model = self.model(Job("calibrate", (judge,)))
         return [self.study.model(model)] if model in self.study.config.models else []
 
     def _sets(self) -> list[str]:

@@ -75,13 +75,13 @@ class RoomyTicks(MaxNLocator):
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
         """Places of ticks, of which some may lie outside the limits."""
-        ax: Any = self.axis.axes  # type: ignore[union-attr]
-        points = ax.get_window_extent().width / ax.figure.dpi * 72
+        axis: Any = self.axis
+        points = axis.axes.get_window_extent().width / axis.get_figure().dpi * 72
         for bins in range(self.most, 0, -1):
             self.set_params(nbins=bins)
             places = super().tick_values(vmin, vmax)
             inside = [place for place in places if min(vmin, vmax) <= place <= max(vmin, vmax)]
-            labels = ax.xaxis.get_major_formatter().format_ticks(inside)
+            labels = axis.get_major_formatter().format_ticks(inside)
             # A digit of the font is about 0.64 of its size wide; half a size stays between.
             wide = (0.64 * max(map(len, labels), default=0) + 0.5) * STYLE["xtick.labelsize"]
             if len(inside) < 2 or points * (inside[1] - inside[0]) >= wide * abs(vmax - vmin):

@@ -16,7 +16,7 @@ from snakemake.settings.enums import Quietness
 gc.disable()
 
 # Every list of inputs, outputs or wildcards has two of these, with nothing in them but a name.
-AttributeGuard.__new__ = functools.cache(lambda cls, name: object.__new__(cls))
+AttributeGuard.__new__ = functools.cache(lambda cls, name=None: object.__new__(cls))
 
 # Environments of rules that are not used, and for them the parameters of every job.
 if is_own_interpreter:
