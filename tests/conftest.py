@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.paths import ROOT
+
 WORDS = "sort the list of rows and return a copy of each value in the table or raise".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real data beside the repository; tests that need it are skipped where it is missing."""
-    folder = Path(__file__).parents[1].parent / "shared" / "data"
+    folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the folder of real data is not here")
     return folder
@@ -19,7 +21,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tokenizer() -> Any:
-    from manybaskets import architectures
+    from manybaskets.models import architectures
 
     texts = [" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))]
     return architectures.train_tokenizer(texts, 320)
@@ -30,7 +32,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path
     """A randomly initialised Llama of a few thousand parameters, as a model folder."""
     import torch
 
-    from manybaskets import architectures
+    from manybaskets.models import architectures
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models") / "tiny"

@@ -84,7 +84,7 @@ def self_bleu() -> dict[str, float]:
     """Ours on all documents, NLTK's on a few against all others."""
     from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
-    from manybaskets.diversity import self_bleu
+    from manybaskets.metrics.ngram_diversity import self_bleu
 
     texts = _texts(DOCUMENTS, LENGTH)
     seconds = _median(lambda: self_bleu(texts))
@@ -105,13 +105,13 @@ def self_bleu() -> dict[str, float]:
 
 def text() -> dict[str, float]:
     """All metrics of words of one cell."""
-    from manybaskets import corpus
+    from manybaskets.probes.collapse import subsampling
 
     responses = [" ".join(words) for words in _texts(RESPONSES, LENGTH)]
-    design = corpus.Design(documents=500, tokens=64, subsamples=20, seed=0)
+    design = subsampling.Design(documents=500, tokens=64, subsamples=20, seed=0)
     human = [" ".join(words) for words in _texts(2 * RESPONSES, LENGTH)[RESPONSES:]]
     started = time.perf_counter()
-    found = corpus.of_text(responses, human, True, design)
+    found = subsampling.of_text(responses, human, True, design)
     seconds = time.perf_counter() - started
     assert sum(m.value is None for m in found) <= 2, "sentences are what random words lack"
     return {"seconds": seconds}
@@ -122,7 +122,8 @@ def likelihood(rows: str, once: str = "") -> dict[str, float]:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from manybaskets import architectures, perplexity, token_table
+    from manybaskets.models import architectures
+    from manybaskets.probes.collapse import scoring, token_table
 
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
@@ -142,7 +143,7 @@ def likelihood(rows: str, once: str = "") -> dict[str, float]:
         {"id": f"{i}", "prompt": sentence(5, 15), "response": sentence(5, 40)}
         for i in range(int(rows))
     ]
-    encoded, _ = perplexity.encode(tokenizer, exchanges, CONTEXT)
+    encoded, _ = scoring.encode(tokenizer, exchanges, CONTEXT)
     counts = np.zeros(len(tokenizer), dtype=np.int32)
 
     def ours() -> None:
@@ -161,8 +162,8 @@ def likelihood(rows: str, once: str = "") -> dict[str, float]:
     @torch.inference_mode()
     def bare() -> None:
         # the tokenizer's work too, which the step also does
-        found, _ = perplexity.encode(tokenizer, exchanges, CONTEXT)
-        for batch in perplexity.batches(found, 4096):
+        found, _ = scoring.encode(tokenizer, exchanges, CONTEXT)
+        for batch in scoring.batches(found, 4096):
             ids = torch.nn.utils.rnn.pad_sequence(
                 [torch.tensor(found[i].ids) for i in batch], batch_first=True
             )

@@ -10,7 +10,7 @@ import time
 
 from threadpoolctl import threadpool_limits
 
-from tests.unit.constructed import JUDGE, PANEL, coverage
+from tests.support.judge_worlds import JUDGE, PANEL, coverage
 
 
 def main() -> None:

@@ -34,15 +34,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from manybaskets import architectures
-from manybaskets.client import ChatRequest
 from manybaskets.devices import on_cpu
-from manybaskets.engine import EngineSettings, engine, stop_engines
 from manybaskets.files import canonical_json, read_jsonl, write_json, write_jsonl
-from manybaskets.launch import arguments, described, environment
+from manybaskets.models import architectures
 from manybaskets.seeds import derived_seed
+from manybaskets.serving.client import ChatRequest
+from manybaskets.serving.engine import EngineSettings, engine, stop_engines
+from manybaskets.serving.vllm_args import arguments, described, environment
+from tests.support.paths import ROOT
 
-WORKFLOW = Path(__file__).parents[2] / "workflow"
+WORKFLOW = ROOT / "workflow"
 TINY = {"hidden": 128, "layers": 2, "heads": 4}
 LARGE = {
     "architectures": ["LlamaForCausalLM"],

@@ -26,14 +26,14 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from manybaskets import records
-from manybaskets.checks import study_of
+from manybaskets.dag import records
+from manybaskets.dag.graph import FOLDERS, OUTPUTS, Graph
+from manybaskets.dag.invalidation import Reruns
+from manybaskets.dag.preflight import study_of
 from manybaskets.files import canonical_json
-from manybaskets.graph import FOLDERS, OUTPUTS, Graph
-from manybaskets.reruns import Reruns
-from tests.unit import browser
+from tests.support import browser
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 READY = 3000
 GIB = 1024**3
 # A process's peak memory begins with that of the process that forked it; this one is small.

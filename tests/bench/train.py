@@ -117,10 +117,11 @@ def prepare(folder: str) -> dict[str, Any]:
     """A target of the embedded study's size, untrained, and rows of documentation."""
     import torch
 
-    from manybaskets import architectures, documentation
+    from manybaskets.data import docstrings
     from manybaskets.files import write_jsonl
+    from manybaskets.models import architectures
 
-    found = documentation.without_duplicates(documentation.harvest_one("stdlib", (6, 60)))
+    found = docstrings.without_duplicates(docstrings.harvest_one("stdlib", (6, 60)))
     rows = [
         {"prompt": f"Document {row.module}.{row.name}.", "response": row.description}
         for row in found[:: len(found) // ROWS][:ROWS]
@@ -140,7 +141,7 @@ def ours(folder: str) -> dict[str, Any]:
     """The training phase of the step."""
     import torch
 
-    from manybaskets import trainer as trainers
+    from manybaskets.training import trainer as trainers
 
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
@@ -157,7 +158,7 @@ def bare(folder: str) -> dict[str, Any]:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from manybaskets.loading import load_model
+    from manybaskets.models.loading import load_model
 
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
@@ -192,7 +193,7 @@ def trl(folder: str) -> dict[str, Any]:
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
 
-    from manybaskets.loading import load_model, load_tokenizer
+    from manybaskets.models.loading import load_model, load_tokenizer
 
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
@@ -248,9 +249,9 @@ def _large(peer: bool) -> dict[str, Any]:
     from transformers import LlamaConfig, LlamaForCausalLM
     from trl import SFTConfig, SFTTrainer
 
-    from manybaskets import architectures
-    from manybaskets import trainer as trainers
-    from manybaskets.loading import load_tokenizer
+    from manybaskets.models import architectures
+    from manybaskets.models.loading import load_tokenizer
+    from manybaskets.training import trainer as trainers
 
     words = [f"word{i}" for i in range(2000)]
     rows = [
@@ -337,9 +338,9 @@ def _lora() -> dict[str, Any]:
 
 def _batches(folder: str) -> Any:
     """The padded batches of an epoch, as the step makes them."""
-    from manybaskets.batches import StepBatches, padded
-    from manybaskets.loading import load_tokenizer
-    from manybaskets.trainer import encode
+    from manybaskets.models.loading import load_tokenizer
+    from manybaskets.training.batching import StepBatches, padded
+    from manybaskets.training.trainer import encode
 
     rows = encode(load_tokenizer(Path(folder, "base")), _rows(folder), 256)
     order = StepBatches([len(row.ids) for row in rows], 16, 1, 1)

@@ -17,7 +17,8 @@ from typing import TypeVar
 import pytest
 
 from tests.cluster import late, slurm
-from tests.workflow.conftest import ROOT, snakemake
+from tests.support.paths import ROOT
+from tests.workflow.conftest import snakemake
 
 MICRO = ("--configfile", str(ROOT / "tests/workflow/micro.yaml"))
 PATIENCE = 240.0  # seconds, for anything that is waited for

@@ -12,7 +12,8 @@ import pytest
 
 from tests.cluster import late, slurm
 from tests.cluster.conftest import MICRO, Eventful
-from tests.workflow.conftest import ROOT, snakemake
+from tests.support.paths import ROOT
+from tests.workflow.conftest import snakemake
 
 PROFILE = ("--profile", str(ROOT / "workflow/profiles/slurm"))
 TARGET = ("--", "results/micro/models/wren.json")

@@ -18,19 +18,19 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-import manybaskets
-from manybaskets import judges
-from manybaskets.client import ChatRequest, Client, LabelRequest
-from manybaskets.continuations import TextRequest
-from manybaskets.devices import private_directory, start_time
-from manybaskets.engine import (
+from manybaskets.paths import WORKFLOW
+from manybaskets.probes.robustness import judges
+from manybaskets.probes.robustness.judges.prompts import texts_of
+from manybaskets.processes import private_directory, start_time
+from manybaskets.serving.client import ChatRequest, Client, LabelRequest
+from manybaskets.serving.engine import (
     EngineSettings,
     EngineState,
     engine,
     live_engines,
     stop_engines,
 )
-from manybaskets.judges.texts import texts_of
+from manybaskets.serving.text_logprobs import TextRequest
 
 SETTINGS = EngineSettings(dtype="float32", kv_cache_gib=0.25, keep_alive=60.0)
 
@@ -42,7 +42,7 @@ def own_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     runtime.mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        patch.setenv("PYTHONPATH", str(Path(manybaskets.__file__).parents[1]))
+        patch.setenv("PYTHONPATH", str(WORKFLOW))
         patch.delenv("MANYBASKETS_RUN_PID", raising=False)
         yield private_directory()
         stop_engines()

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-import manybaskets
-from manybaskets.devices import private_directory, start_time
-from manybaskets.engine import EngineState, engine, live_engines
 from manybaskets.files import canonical_json, read_jsonl, write_jsonl
-from manybaskets.launch import EngineSettings
+from manybaskets.paths import WORKFLOW
+from manybaskets.processes import private_directory, start_time
+from manybaskets.serving.engine import EngineState, engine, live_engines
+from manybaskets.serving.vllm_args import EngineSettings
 
-PACKAGE = Path(manybaskets.__file__).parents[1]
 SPEC = {
     "generation": {"temperature": 1.0, "top_p": 1.0, "max_tokens": 24},
     "seed": 1,
@@ -71,7 +70,7 @@ def own_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     runtime = Path("/tmp") / f"mb-runs-{os.getpid()}"
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(PACKAGE), str(PACKAGE.parent)]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(WORKFLOW), str(WORKFLOW.parent)]))
     monkeypatch.setenv("MANYBASKETS_ENGINE", canonical_json({"kv_cache_gib": 0.25}))
     monkeypatch.delenv("MANYBASKETS_RUN_PID", raising=False)
     yield private_directory()

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from manybaskets.files import write_jsonl
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 MICRO = ROOT / "tests/workflow/micro.yaml"
 ROWS = [
     {"prompt": f"Question {n} on lists?", "response": f"Answer {n} is this."} for n in range(80)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from manybaskets.checks import study_of
-from manybaskets.graph import Graph, Job
-from manybaskets.reruns import Reruns
+from manybaskets.dag.graph import Graph, Job
+from manybaskets.dag.invalidation import Reruns
+from manybaskets.dag.preflight import study_of
 from tests.faults.conftest import ROOT, contents, make_mixes
 
 WRAPPER = """

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from manybaskets.devices import private_directory, start_time
-from manybaskets.engine import live_engines
 from manybaskets.files import read_json
+from manybaskets.processes import private_directory, start_time
+from manybaskets.serving.engine import live_engines
 from tests.faults.conftest import MICRO, command, contents, snakemake
 
 SEED = int(os.environ.get("MANYBASKETS_FAULT_SEED", "1"))

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from manybaskets.checks import study_of
+from manybaskets.dag.graph import Graph, Job
+from manybaskets.dag.preflight import study_of
 from manybaskets.files import read_json
-from manybaskets.graph import Graph, Job
 from tests.faults.conftest import OWN, ROOT, command, contents, make_mixes, snakemake
 
 ROOMY = 60 * 1024**2
@@ -151,8 +151,8 @@ def test_a_full_directory_for_temporary_files_is_told(own: Path) -> None:
         if mounted.returncode:
             pytest.skip("file systems cannot be mounted here (not root?)")
         code = (
-            "from manybaskets.engine import engine\n"
-            "from manybaskets.launch import EngineSettings\n"
+            "from manybaskets.serving.engine import engine\n"
+            "from manybaskets.serving.vllm_args import EngineSettings\n"
             "with engine('no-such-model', EngineSettings()): pass\n"
         )
         done = subprocess.run(

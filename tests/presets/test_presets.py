@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from manybaskets import validation
-from manybaskets.checks import study_of
-from tests.workflow.conftest import ROOT, snakemake
+from manybaskets.config import validation
+from manybaskets.dag.preflight import study_of
+from tests.support.paths import ROOT
+from tests.workflow.conftest import snakemake
 
 STUDIES = ROOT / "resources" / "studies"
 MOST_SECONDS = 360  # on two cores

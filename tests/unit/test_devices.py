@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-import manybaskets
 from manybaskets import devices
-from manybaskets.devices import held, lease, locked, private_directory, start_time, visible
+from manybaskets.devices import held, lease, visible
+from manybaskets.paths import WORKFLOW
+from manybaskets.processes import locked, private_directory, start_time
 
 HOLD = """
 import sys, time
@@ -51,7 +52,7 @@ def four_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     runtime.mkdir(exist_ok=True)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     monkeypatch.setenv("MANYBASKETS_DEVICES", "0,1,2,3")
-    monkeypatch.setenv("PYTHONPATH", str(Path(manybaskets.__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(WORKFLOW))
     for name in ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURM_JOB_GPUS", "SLURM_STEP_GPUS"):
         monkeypatch.delenv(name, raising=False)
     yield

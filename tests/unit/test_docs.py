@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import guide
+from tests.support import guide
 
 KINDS = {"file", "config", "run", "dry", "study"}
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

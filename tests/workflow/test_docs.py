@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tests.unit import guide
+from tests.support import guide
 
 
 def test_commands_on_a_finished_study_work(micro: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.unit.test_eigenstudy import SMALL
-from tests.workflow.conftest import ROOT, snakemake
+from tests.support.paths import ROOT
+from tests.unit.simulations.eigenvalues.test_study import SMALL
+from tests.workflow.conftest import snakemake
 
 PRESET = ROOT / "resources/studies/eigenvalues.yaml"
 MICRO = ROOT / "resources/studies/micro/eigenvalues.yaml"

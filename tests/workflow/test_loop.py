@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from manybaskets import divergence
-from tests.workflow.conftest import ROOT, snakemake
+from manybaskets.data import divergence
+from tests.support.paths import ROOT
+from tests.workflow.conftest import snakemake
 
 LOOP = ("--configfile", str(ROOT / "tests/workflow/loop.yaml"))
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from manybaskets import forkserver
+from manybaskets.cli import forkserver
 from manybaskets.devices import on_cpu
-from tests.workflow.conftest import ROOT, snakemake
+from tests.support.paths import ROOT
+from tests.workflow.conftest import snakemake
 
 MICRO = ("--configfile", str(ROOT / "tests/workflow/micro.yaml"))
 CELLS = [
@@ -275,7 +276,7 @@ def test_steps_are_done_by_copies_of_the_fork_server(tmp_path: Path) -> None:
             with suppress(OSError):
                 words = task.read_text().split("\0")
                 parent = int((task.parent / "stat").read_text().rpartition(")")[2].split()[1])
-                if words[1:3] == ["-m", "manybaskets.forkserver"]:
+                if words[1:3] == ["-m", "manybaskets.cli.forkserver"]:
                     seen.add((words[3].rpartition("-")[2] == str(run.pid), parent == run.pid))
         time.sleep(0.1)
     assert run.returncode == 0, (tmp_path / "said").read_text()[-3000:]
@@ -287,7 +288,7 @@ def test_a_cell_is_published_as_a_folder_that_peft_loads(micro: Path, tmp_path: 
     import torch
     from peft import PeftModel
 
-    from manybaskets.loading import load_model
+    from manybaskets.models.loading import load_model
 
     done = subprocess.run(
         [

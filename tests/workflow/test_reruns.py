@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 import yaml
 
+from manybaskets.dag.graph import OUTPUTS
 from manybaskets.files import read_json, write_json, write_jsonl
-from manybaskets.graph import OUTPUTS
-from tests.workflow.conftest import ROOT
+from tests.support.paths import ROOT
 
 TUNED = {
     f"{stage}/wren/{{}}/*"
@@ -348,32 +348,37 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
         {"report"},
     ),
     "a function that one stage uses": (
-        source("workflow/manybaskets/diversity.py", "return ", "return 0 or "),
+        source("workflow/manybaskets/metrics/ngram_diversity.py", "return ", "return 0 or "),
         {"collapse/*"} | END,
     ),
     "a module that two stages use": (
-        source("workflow/manybaskets/mixes.py", "Counter()", "Counter([])"),
+        source("workflow/manybaskets/data/mixes.py", "Counter()", "Counter([])"),
         {"mix/*"} | ALL_TUNED,
     ),
     "a command": (
-        source("workflow/manybaskets/commands/robustness.py", "write_json(", "None or write_json("),
+        source(
+            "workflow/manybaskets/cli/steps/robustness.py", "write_json(", "None or write_json("
+        ),
         {"robustness/*"} | END,
     ),
     "a function added that nothing uses": (
         lambda w: (
-            (w.checkout / "workflow/manybaskets/diversity.py")
+            (w.checkout / "workflow/manybaskets/metrics/ngram_diversity.py")
             .open("a")
             .write("\n\ndef unused() -> int:\n    return 1\n")
         ),
         NOTHING,
     ),
-    "a docstring": (source("workflow/manybaskets/training.py", '"""', '"""Now: '), NOTHING),
+    "a docstring": (
+        source("workflow/manybaskets/training/finetune.py", '"""', '"""Now: '),
+        NOTHING,
+    ),
     "a comment": (
-        source("workflow/manybaskets/training.py", "import ", "# a comment\nimport "),
+        source("workflow/manybaskets/training/finetune.py", "import ", "# a comment\nimport "),
         NOTHING,
     ),
     "formatting": (
-        source("workflow/manybaskets/perplexity.py", "\n\n\ndef ", "\n\n\n\n\ndef "),
+        source("workflow/manybaskets/probes/collapse/scoring.py", "\n\n\ndef ", "\n\n\n\n\ndef "),
         NOTHING,
     ),
     "a rule's comment": (
@@ -518,7 +523,7 @@ def test_the_plan_names_the_key_and_both_values(workspace: Workspace) -> None:
 
 
 def test_the_plan_names_the_module_that_was_edited(workspace: Workspace) -> None:
-    workspace.edit("workflow/manybaskets/diversity.py", "return ", "return 0 or ")
+    workspace.edit("workflow/manybaskets/metrics/ngram_diversity.py", "return ", "return 0 or ")
     assert "diversity.py was edited: collapse 6" in workspace.plan().stdout
 
 
@@ -661,14 +666,14 @@ OWN_TABLE: dict[str, tuple[Edit, set[str]]] = {
     ),
     "how rows are selected": (
         source(
-            "workflow/manybaskets/selection.py",
+            "workflow/manybaskets/selection/rules.py",
             'if rule.name == "threshold"',
             'if rule.name in ("threshold",)',
         ),
         {"select/*", "mix/picked/*"},
     ),
     "how agreement is measured": (
-        source("workflow/manybaskets/rouge.py", "2 * shared", "2.0 * shared"),
+        source("workflow/manybaskets/metrics/rouge.py", "2 * shared", "2.0 * shared"),
         {"verify/*", "select/*", "mix/picked/*"},
     ),
     "verdicts deleted": (

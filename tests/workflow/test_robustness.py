@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.workflow.conftest import ROOT, snakemake
+from tests.support.paths import ROOT
+from tests.workflow.conftest import snakemake
 
 CELLS = ("vanilla", "human")
 ATTACKS = {

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import ROOT, snakemake
+from tests.support.paths import ROOT
+from tests.workflow.conftest import snakemake
 
 PRESET = str(ROOT / "resources/studies/verification.yaml")
 SMALL = """

@@ -2,7 +2,7 @@
 
 import sys
 
-from manybaskets import forkserver
+from manybaskets.cli import forkserver
 
 
 def main() -> int:
@@ -11,9 +11,9 @@ def main() -> int:
         status = forkserver.ask()
         if status is not None:
             return status
-    from manybaskets import commandline
+    from manybaskets.cli import main as cli_main
 
-    return commandline.main()
+    return cli_main.main()
 
 
 if __name__ == "__main__":

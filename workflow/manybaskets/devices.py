@@ -8,61 +8,24 @@ A machine without a GPU has one device, "cpu". It is never exclusive: there, Sna
 the counting, and several engines and trainings run side by side.
 """
 
-import fcntl
 import json
 import os
 import re
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO
+
+from manybaskets.processes import locked, private_directory, start_time
 
 CPU = "cpu"
-LONGEST_DIRECTORY = 50  # bytes; socket paths below it must stay within 107
 POLL_SECONDS = 0.05
 ASK_AGAIN_SECONDS = 2.0
 _held: list[str] = []
-
-
-def private_directory() -> Path:
-    """The directory of this user's sockets and locks on this host, made if needed, mode 0700.
-
-    `$XDG_RUNTIME_DIR/manybaskets`, else `manybaskets-<uid>` among the temporary files; `/tmp` when
-    those paths are too long for a socket. Raises PermissionError for a directory that another user
-    owns or may enter.
-    """
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    candidates = [Path(runtime) / "manybaskets"] if runtime and Path(runtime).is_dir() else []
-    candidates.append(Path(tempfile.gettempdir()) / f"manybaskets-{os.getuid()}")
-    short = [path for path in candidates if len(os.fsencode(path)) <= LONGEST_DIRECTORY]
-    directory = short[0] if short else Path(f"/tmp/manybaskets-{os.getuid()}")
-    directory.mkdir(mode=0o700, exist_ok=True)
-    status = directory.lstat()
-    if directory.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise PermissionError(
-            f"{directory} must be a directory that only user {os.getuid()} can enter "
-            f"(owner {status.st_uid}, mode {status.st_mode & 0o777:o}). Remove it, or run "
-            f"chmod 700 on it if it is yours."
-        )
-    return directory
-
-
-def start_time(pid: int) -> int | None:
-    """When process `pid` started, in the kernel's ticks since boot; None when there is none.
-
-    With it a process can be told from a later one of the same number. A zombie is none.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
-        return None
-    return None if fields[0] in ("Z", "X") else int(fields[19])
 
 
 def visible() -> tuple[str, ...]:
@@ -130,25 +93,6 @@ def touch(devices: Sequence[str]) -> None:
             os.utime(_lock_path(device))
 
 
-@contextmanager
-def locked(path: Path, blocking: bool = True, shared: bool = False) -> Iterator[IO[str] | None]:
-    """An advisory lock on the file at `path`, made if needed; None where it is taken already.
-
-    Safe against the file being removed by the one who held it before.
-    """
-    kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if blocking else fcntl.LOCK_NB)
-    while True:
-        with path.open("a+", encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, kind)
-            except BlockingIOError:
-                yield None
-                return
-            if _is_at(file, path):
-                yield file
-                return
-
-
 def _take(n: int, devices: Sequence[str], leaves: bool, held: ExitStack) -> set[str]:
     got: set[str] = set()
     asked: dict[str, float] = {}
@@ -196,13 +140,6 @@ def _ask_to_leave(devices: Sequence[str], missing: int, asked: dict[str, float])
             asked[device] = now
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGUSR1)
-
-
-def _is_at(file: IO[str], path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _lock_path(device: str) -> Path:

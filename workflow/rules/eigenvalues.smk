@@ -14,9 +14,10 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
-from manybaskets import eigenstudy, fingerprint
-from manybaskets.running import begin
-from manybaskets.sections.base import ConfigError
+from manybaskets.simulations.eigenvalues import study
+from manybaskets.stages import fingerprint
+from manybaskets.dag.locks import begin
+from manybaskets.config.base import ConfigError
 from manybaskets.devices import CPU, visible
 from manybaskets.files import canonical_json
 

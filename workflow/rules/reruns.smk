@@ -12,8 +12,8 @@ from pathlib import Path
 import snakemake.jobs
 from snakemake.dag import DAG
 
-from manybaskets.reruns import Reason, Reruns
-from manybaskets.running import begin, settle
+from manybaskets.dag.invalidation import Reason, Reruns
+from manybaskets.dag.locks import begin, settle
 
 reruns = Reruns(graph)
 

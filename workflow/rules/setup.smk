@@ -8,12 +8,13 @@ import shlex
 import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
-from manybaskets import forkserver, slurm
-from manybaskets.checks import after_failure, checked_study, notes
-from manybaskets.sections.base import ConfigError
+from manybaskets.cli import forkserver
+from manybaskets.dag import slurm
+from manybaskets.dag.preflight import after_failure, checked_study, notes
+from manybaskets.config.base import ConfigError
 from manybaskets.devices import CPU, on_cpu, visible
-from manybaskets.graph import EXTENT, FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
-from manybaskets.progress import watch
+from manybaskets.dag.graph import EXTENT, FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
+from manybaskets.dag.progress import watch
 
 try:
     study = checked_study(config, [str(path) for path in workflow.configfiles])

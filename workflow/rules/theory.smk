@@ -12,11 +12,12 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
-from manybaskets import fingerprint, theory
-from manybaskets.running import begin
-from manybaskets.sections.base import ConfigError
+from manybaskets.stages import fingerprint
+from manybaskets.simulations import theory
+from manybaskets.dag.locks import begin
+from manybaskets.config.base import ConfigError
 from manybaskets.files import canonical_json
-from manybaskets.theoryplots import FIGURES
+from manybaskets.simulations.theory_figures import FIGURES
 
 try:
     study = theory.load(config, ", ".join(map(str, workflow.configfiles)))
@@ -48,7 +49,7 @@ def described(wildcards):
     settings = getattr(study.theory, wildcards.part).model_dump(mode="json")
     what = {"settings": settings, "seed": study.seed}
     return shlex.quote(
-        canonical_json(what | {"code": fingerprint.code("commands.theory")})
+        canonical_json(what | {"code": fingerprint.code("cli.people.theory")})
     )
 
 

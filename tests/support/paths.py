@@ -1,0 +1,6 @@
+"""Folders that tests read from."""
+
+from manybaskets.paths import REPOSITORY
+
+ROOT = REPOSITORY
+SHARED = ROOT.parent / "shared" / "data"

@@ -1,0 +1,268 @@
+"""The jobs of a study: who makes what, and in which order."""
+
+import copy
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets.config import validation
+from manybaskets.config.base import VANILLA
+from manybaskets.dag.graph import OUTPUTS, WILDCARDS, Graph, Job
+from manybaskets.dag.invalidation import Reruns
+from manybaskets.stages.study import Study
+
+
+@pytest.fixture
+def graph(study_config: dict[str, Any]) -> Graph:
+    study_config["models"]["lark"] = {"hub": "org/lark", "revision": "0" * 40}
+    study_config["sources"]["lark"] = {"model": "lark"}
+    study_config["targets"] = ["wren", "lark"]
+    study_config["mixes"]["third"] = {"origins": {"lark": 1.0}}
+    study_config["mixes"]["best"] = {
+        "origins": {"wren": 1.0},
+        "select": {"best-of": 2, "verifier": {"by": "likelihood", "model": "finch"}},
+    }
+    robustness = {"requests": ["strongreject"], "attacks": ["gcg"]}
+    robustness |= {"judges": {"rubric": {"model": "lark"}}, "labelled": "people.jsonl"}
+    study_config["probes"] = {"robustness": robustness, "preference": {"cells": True}}
+    study_config["probes"]["preference"]["judges"] = {"judge": {"model": "lark"}}
+    return Graph(Study(validation.load(study_config, "micro.yaml")))
+
+
+def test_every_output_is_made_by_the_job_that_has_it(graph: Graph) -> None:
+    for job in graph.jobs():
+        assert [graph.producer(path) for path in graph.outputs(job)] == [job] * len(
+            OUTPUTS[job.stage]
+        )
+
+
+def test_every_input_is_made_by_a_job(graph: Graph) -> None:
+    jobs = set(graph.jobs())
+    for job in jobs:
+        for path in graph.files(job):
+            assert graph.producer(path) in jobs, path
+
+
+def test_inputs_come_first_and_every_job_once(graph: Graph) -> None:
+    jobs = list(graph.jobs())
+    places = {job: place for place, job in enumerate(jobs)}
+    assert len(places) == len(jobs)
+    for job in jobs:
+        assert all(places[needed] < places[job] for needed in graph.producers(job))
+
+
+def test_every_stage_has_its_jobs(graph: Graph) -> None:
+    counts = dict.fromkeys(OUTPUTS, 0)
+    for job in graph.jobs():
+        counts[job.stage] += 1
+    cells = len(graph.study.cells)
+    tuned = sum(cell.mix != VANILLA for cell in graph.study.cells)
+    assert counts["train"] == tuned == 2 * 5 * 2
+    assert counts["respond"] == counts["collapse"] == counts["judge"] == counts["answer"] == cells
+    assert counts["pretrain"] == 2
+    assert counts["fetch"] == 1
+    assert counts["generate"] == 3 * 2
+    assert counts["verify"] == counts["select"] == counts["verification"] == 2
+    assert counts["label"] == cells
+    assert counts["consult"] == len(graph.study.config.seeds)
+    assert counts["optimise"] == len(graph.study.config.targets)
+    assert counts["bring"] == counts["calibrate"] == 1
+    of_loops = ("write", "round")
+    assert all(count > 0 for stage, count in counts.items() if stage not in of_loops)
+
+
+def test_a_target_needs_only_what_leads_to_it(graph: Graph) -> None:
+    path = graph.study.path("cells/wren/human/seed=1/collapse.json")
+    jobs = list(graph.jobs(path))
+    assert jobs[-1] == Job("collapse", ("wren", "human", "1"))
+    assert {job.stage for job in jobs} == {
+        *("documentation", "dataset", "tokenizer", "pretrain", "mix"),
+        *("train", "respond", "score", "reference", "collapse"),
+    }
+
+
+def test_a_selection_stands_between_sources_and_mix(graph: Graph) -> None:
+    mix = Job("mix", ("best", "1"))
+    assert Job("select", ("best", "1")) in graph.producers(mix)
+    assert Job("generate", ("wren", "1")) not in graph.producers(mix)
+    verify = graph.producers(Job("verify", ("best", "1")))
+    assert {Job("generate", ("wren", "1")), Job("pretrain", ("finch",))} <= set(verify)
+    assert "selections/best/seed=1.json" in " ".join(graph.files(Job("findings", ())))
+
+
+def test_a_judge_that_is_no_cell_reads_all_cells_of_a_seed(graph: Graph) -> None:
+    job = Job("consult", ("judge", "2"))
+    cells = graph.inputs("consult", **job.wildcards)["cells"]
+    assert len(cells) == 2 * 6 and all("seed=2/candidates.jsonl" in path for path in cells)
+    assert Job("fetch", ("lark",)) in graph.producers(job)
+    assert job in graph.producers(Job("opinions", ()))
+
+
+def test_where_no_cell_writes_other_judges_judge_once(study_config: dict[str, Any]) -> None:
+    study_config["probes"] = {"preference": {"judges": {"judge": {"model": "finch"}}}}
+    study = Study(validation.load(study_config, "micro.yaml"))
+    assert study.outsider_seeds() == study.config.seeds[:1]
+    assert study.outsider_origin("judge") == "finch"
+
+
+def test_a_record_s_place_tells_its_job(graph: Graph) -> None:
+    for job in graph.jobs():
+        assert graph.recorded(Path(graph.record(job))) == job
+        assert set(job.wildcards) == set(WILDCARDS[job.stage])
+
+
+def test_one_model_s_work_goes_before_another_s(graph: Graph) -> None:
+    wren, lark = (Job("respond", (target, "human", "1")) for target in ("wren", "lark"))
+    assert graph.priority(wren) > graph.priority(lark)
+    assert graph.priority(lark) > graph.priority(Job("train", ("wren", "human", "1")))
+
+
+def test_what_comes_from_outside_has_no_producer(graph: Graph) -> None:
+    assert graph.producer("human.jsonl") is None
+    assert graph.producer("results/other/data/train.jsonl") is None
+    assert graph.producer("results/micro/models/owl") is None
+
+
+LOOPS = {
+    "replace": {"origins": {"human": 1}, "loop": {"generations": 3, "regime": "replace"}},
+    "pooled": {
+        "origins": {"wren": 1},
+        "select": {"best-of": 2, "verifier": "length"},
+        "loop": {"generations": 3, "regime": "accumulate-subsample", "sources": "targets"},
+    },
+}
+
+
+def with_loops(raw: dict[str, Any], **changes: Any) -> Graph:
+    mixes = copy.deepcopy(LOOPS)
+    mixes["replace"]["loop"] |= changes
+    everything = {**copy.deepcopy(raw), "targets": ["wren", "finch"]}
+    everything["mixes"] = raw["mixes"] | mixes
+    return Graph(Study(validation.load(everything, "micro.yaml")))
+
+
+def test_generations_are_cells_of_a_chain(study_config: dict[str, Any]) -> None:
+    graph = with_loops(study_config)
+    jobs = list(graph.jobs())
+    for job in jobs:
+        assert graph.recorded(Path(graph.record(job))) == job
+        assert {graph.producer(path) for path in graph.outputs(job)} == {job}
+    cells = [cell for cell in graph.study.cells if cell.mix == "replace"]
+    assert [cell.generation for cell in cells[:3]] == [1, 2, 3]
+    assert cells[2].path == "cells/wren/replace/seed=1/generation=3"
+    assert Job("collapse", ("wren", "replace", "1/generation=3")) in jobs
+    written = [job.which for job in jobs if job.stage == "write" and job.which[1] == "replace"]
+    assert len(written) == 2 * 2 * 2  # the last generation writes for nobody
+
+
+def test_a_generation_is_made_from_what_the_one_before_wrote(
+    study_config: dict[str, Any],
+) -> None:
+    graph = with_loops(study_config)
+    made = graph.producers(Job("round", ("wren", "replace", "2/generation=3")))
+    assert Job("write", ("wren", "replace", "2/generation=2")) in made
+    assert not [job for job in made if job.stage == "mix"]
+    pool = graph.producers(Job("round", ("wren", "pooled", "2/generation=3")))
+    assert [job.which for job in pool if job.stage == "select"] == [
+        (f"loop/{target}/pooled", f"2/generation={t}")
+        for t in (1, 2)
+        for target in ("wren", "finch")
+    ]
+    assert Job("mix", ("pooled", "2")) in pool
+    assert graph.producers(Job("train", ("wren", "pooled", "2/generation=1")))[-1].stage == "mix"
+
+
+def test_loops_after_a_mix_share_its_cells_as_their_first_generation(
+    study_config: dict[str, Any],
+) -> None:
+    graph = with_loops(study_config, after="human")
+    jobs = list(graph.jobs())
+    for job in jobs:
+        assert {graph.producer(path) for path in graph.outputs(job)} == {job}
+    cells = [cell for cell in graph.study.cells if cell.mix == "replace" and cell.seed == 2]
+    assert [cell.generation for cell in cells] == [2, 3, 2, 3]
+    write = Job("write", ("wren", "replace", "2/generation=1"))
+    assert Job("train", ("wren", "human", "2")) in graph.producers(write)
+    assert not [job for job in jobs if job.stage == "mix" and job.which[0] == "replace"]
+    best = LOOPS["pooled"]["select"]
+    selected = list(
+        with_loops(
+            {
+                **study_config,
+                "mixes": {
+                    **study_config["mixes"],
+                    "best": {
+                        "origins": {"human": 1},
+                        "select": best,
+                        "loop": {"generations": 3, "after": "human"},
+                    },
+                },
+            }
+        ).jobs()
+    )
+    assert Job("verification", ("loop/wren/best", "2/generation=1")) in selected
+    assert Job("verification", ("loop/wren/best", "2/generation=3")) not in selected
+    everything = with_loops(study_config, after="human", regime="accumulate")
+    pool = everything.producers(Job("round", ("wren", "replace", "2/generation=3")))
+    assert Job("mix", ("human", "2")) in pool
+
+
+def fingerprints(graph: Graph) -> dict[str, str]:
+    reruns = Reruns(graph)
+    return {job.path: reruns.fingerprint(job) for job in graph.jobs()}
+
+
+def of_generation(paths: Iterable[str], generation: int) -> set[str]:
+    return {path for path in paths if path.endswith(f"generation={generation}")}
+
+
+def test_raising_the_generations_reruns_no_cell_that_is_there(
+    study_config: dict[str, Any],
+) -> None:
+    before = fingerprints(with_loops(study_config))
+    after = fingerprints(with_loops(study_config, generations=5))
+    changed = {path for path in before if before[path] != after[path]}
+    assert changed == {"opinions", "findings", "figures", "report"}
+    new = after.keys() - before.keys()
+    cells = {path for path in new if not path.startswith("write/")}
+    assert cells == of_generation(cells, 4) | of_generation(cells, 5)
+    writes = new - cells
+    assert writes == of_generation(writes, 3) | of_generation(writes, 4)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"temperature": 0.3}, {"human": 0.5}, {"regime": "accumulate"}]
+)
+def test_changing_a_generation_reruns_none_before_it(
+    study_config: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    before = fingerprints(with_loops(study_config, generations=4))
+    after = fingerprints(with_loops(study_config, generations=4, overrides={3: changes}))
+    assert before.keys() == after.keys()
+    changed = {path for path in before if before[path] != after[path]} - {
+        *("opinions", "findings", "figures", "report"),
+    }
+    asks_otherwise = {"regime"}.isdisjoint(changes)
+    # what generation 3 is trained on is written by the model of generation 2, which stays
+    expected = {
+        path
+        for path in before
+        if "/replace/" in path
+        and (
+            path.endswith(("generation=3", "generation=4"))
+            or (path.startswith("write/") and path.endswith("generation=2") and asks_otherwise)
+        )
+    }
+    assert changed == expected
+
+
+def test_adding_a_loop_reruns_no_cell_of_another_mix(
+    study_config: dict[str, Any],
+) -> None:
+    both = study_config | {"targets": ["wren", "finch"]}
+    without = Graph(Study(validation.load(both, "micro.yaml")))
+    before, after = fingerprints(without), fingerprints(with_loops(study_config))
+    shared = {path for path in before if path.startswith(("train/", "score/", "respond/"))}
+    assert {path for path in shared if before[path] != after[path]} == set()

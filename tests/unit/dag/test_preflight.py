@@ -1,0 +1,231 @@
+"""What is found before any job starts."""
+
+import copy
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manybaskets.config.base import ConfigError
+from manybaskets.dag import preflight
+
+
+def refused(raw: dict[str, Any]) -> str:
+    with pytest.raises(ConfigError) as caught:
+        preflight.checked_study(raw, [])
+    return str(caught.value)
+
+
+@pytest.fixture
+def recorded(study_config: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """A study of files: 60 human rows, and a recorded source that answers all of them."""
+    rows = [{"prompt": f"p {i}", "response": f"r {i}"} for i in range(60)]
+    for name in ("human", "recorded"):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    raw = copy.deepcopy(study_config)
+    raw["dataset"] = {"file": str(tmp_path / "human.jsonl"), "train": 40, "test": 10}
+    raw["sources"]["parrot"] = {"recorded": str(tmp_path / "recorded.jsonl")}
+    raw["mixes"] = {"human": {"origins": {"human": 1.0}}, "parrot": {"origins": {"parrot": 1.0}}}
+    return raw
+
+
+def test_a_good_study_passes(recorded: dict[str, Any]) -> None:
+    assert preflight.checked_study(recorded, []).rows == 40
+
+
+def test_a_recorded_source_without_some_answers_is_named(
+    recorded: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "recorded.jsonl"
+    path.write_text("\n".join(path.read_text().splitlines()[:30]))
+    said = refused(recorded)
+    assert "sources.parrot.recorded" in said
+    assert "no answer to" in said
+    assert str(path) in said
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "no such file"),
+        ("", "the file is empty"),
+        ('{"prompt": "a", "response": "b"}\n{"prompt"', "line 2: not JSON"),
+        ('{"prompt": "a"}', "line 1: the field 'response' is missing"),
+        ('{"prompt": "a", "response": "b"}', "asks for 50 rows, but only 1"),
+    ],
+)
+def test_a_bad_dataset_file_is_named_under_its_key(
+    recorded: dict[str, Any], tmp_path: Path, content: str | None, expected: str
+) -> None:
+    path = tmp_path / "human.jsonl"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    said = refused(recorded)
+    assert "dataset.file" in said
+    assert expected in said
+
+
+def test_a_key_variable_that_is_not_set_is_named(study_config: dict[str, Any]) -> None:
+    study_config["sources"]["far"] = {
+        "endpoint": "https://example.org/v1",
+        "model": "m",
+        "key_env": "MANYBASKETS_TEST_KEY",
+    }
+    said = refused(study_config)
+    assert "sources.far.key_env" in said
+    assert "export MANYBASKETS_TEST_KEY" in said
+
+
+def test_a_model_folder_without_a_model_is_named(
+    study_config: dict[str, Any], tmp_path: Path
+) -> None:
+    study_config["models"]["wren"] = {"path": str(tmp_path)}
+    assert "models.wren.path" in refused(study_config)
+
+
+def test_a_package_that_is_not_installed_is_named(study_config: dict[str, Any]) -> None:
+    study_config["dataset"]["docs"]["packages"] = ["no_such_package"]
+    assert "'no_such_package' is not installed" in refused(study_config)
+
+
+def test_an_attack_without_a_template_is_named(study_config: dict[str, Any]) -> None:
+    study_config["probes"] = {"robustness": {"attacks": ["magic"]}}
+    said = refused(study_config)
+    assert "magic" in said
+    assert "persona" in said
+    assert "best-of-n" in said
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"requests": "no-such-set"}, "no such set. Sets: strongreject"),
+        ({"requests": []}, "names no file and no set"),
+        ({"copies": {"xstest": "x.csv"}}, "copies.xstest: not among the sets asked for: none"),
+        ({"requests": ["xstest"], "copies": {"xstest": "x.csv"}}, "there is no file x.csv"),
+        ({"judges": {"j": {"model": "lark"}}}, "no model named 'lark'"),
+        ({"judges": {"a/b": {"model": "wren"}}}, "'a/b' cannot be a file name"),
+        ({"judges": {"j": {"model": "wren", "key_env": "X"}}}, "only for endpoints"),
+        ({"judges": {"j": {"model": "wren", "template": "x.txt"}}}, "there is no file x.txt"),
+        ({"labelled": "people.jsonl"}, "probes.robustness.labelled: people.jsonl: there is no"),
+        ({"judges": {"j": {"by": "taste", "model": "wren"}}}, "judges.j.by"),
+    ],
+)
+def test_what_the_robustness_probe_lacks_is_named(
+    study_config: dict[str, Any], changed: dict[str, Any], said: str
+) -> None:
+    study_config["probes"] = {"robustness": changed}
+    assert said in refused(study_config)
+
+
+def test_a_public_set_needs_nothing_on_this_machine(study_config: dict[str, Any]) -> None:
+    study_config["probes"] = {"robustness": {"requests": ["strongreject", "xstest"]}}
+    found = preflight.checked_study(study_config, [])
+    assert found.request_sets() == ["strongreject", "xstest"]
+    assert found.request_files() == []
+
+
+def test_chains_that_cut_words_differently_are_told_and_go_on(
+    study_config: dict[str, Any], tmp_path: Path
+) -> None:
+    for name, vocabulary in (("lark", {"a": 0}), ("wren", {"a": 0}), ("owl", {"b": 0})):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(b"")
+        (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}}))
+        (folder / "chat_template.jinja").write_text("{{ messages }}")
+        study_config["models"][name] = {"path": str(folder)}
+    study_config["sources"] = {"wren": {"model": "wren"}}
+    study_config["mixes"] = {
+        "pooled": {
+            "origins": {"wren": 1.0},
+            "loop": {"generations": 2, "sources": "targets"},
+        }
+    }
+    study_config["targets"] = ["wren", "lark"]
+    assert list(preflight.notes(preflight.checked_study(study_config, []))) == []
+    study_config["targets"] = ["wren", "owl"]
+    told = list(preflight.notes(preflight.checked_study(study_config, [])))
+    assert len(told) == 2
+    assert all("mixes.pooled.loop" in text and "bits_per_byte" in text for text in told)
+    assert "owl and wren have different tokenizers" in told[0]
+
+
+def test_too_little_room_is_said_with_both_figures(
+    study_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")._replace(free=1024)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    said = refused(study_config)
+    assert "the disk has 0 MiB free" in said
+
+
+def test_a_name_that_stands_twice_in_the_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("study: a\nmixes:\n  m: {}\n  m: {}\n")
+    with pytest.raises(ConfigError, match="'m' stands twice"):
+        preflight.checked_study({}, [str(path)])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("Is {response} good?", "needs {prompt} and, after it, {response}"),
+        ("{response} to {prompt}?", "needs {prompt} and, after it, {response}"),
+    ],
+)
+def test_a_rubric_that_a_judge_cannot_use_is_named(
+    recorded: dict[str, Any], tmp_path: Path, text: str | None, said: str
+) -> None:
+    path = tmp_path / "rubric.txt"
+    if text is not None:
+        path.write_text(text)
+    recorded["mixes"]["judged"] = {
+        "origins": {"parrot": 1.0},
+        "select": {
+            **{"top": 0.5, "short": "fewer", "samples": 1},
+            "verifier": {"by": "judge", "source": "wren", "rubric": str(path)},
+        },
+    }
+    found = refused(recorded)
+    assert "mixes.judged.select.verifier.rubric" in found
+    assert said in found
+
+
+def test_the_rubric_that_comes_with_the_workflow_is_usable(recorded: dict[str, Any]) -> None:
+    recorded["mixes"]["judged"] = {
+        "origins": {"parrot": 1.0},
+        "select": {
+            **{"top": 0.5, "short": "fewer", "samples": 1},
+            "verifier": {"by": "judge", "source": "wren"},
+        },
+    }
+    assert preflight.checked_study(recorded, []).selected == ["judged", "judged-random"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "package"),
+    [
+        ("quantization", "nf4", "bitsandbytes"),
+        ("liger", True, "liger-kernel"),
+        ("attention", "flash_attention_2", "flash-attn or kernels"),
+    ],
+)
+def test_a_package_that_training_lacks_is_named_before_the_run(
+    recorded: dict[str, Any],
+    key: str,
+    value: Any,
+    package: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recorded["training"] = {key: value}
+    monkeypatch.setattr(preflight, "find_spec", lambda name: None)
+    said = refused(recorded)
+    assert f"training.{key}" in said and f"needs the package {package}" in said
+    monkeypatch.setattr(preflight, "find_spec", lambda name: object())
+    assert preflight.checked_study(recorded, [])

@@ -1,0 +1,59 @@
+"""Requests: stand-ins, files of one's own, and RefusalBench's format."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from manybaskets.data.safety_requests import read_requests
+from manybaskets.files import BadFile
+from manybaskets.study.layout import RESOURCES
+
+STAND_IN = RESOURCES / "requests/stand-in.yaml"
+
+
+def test_stand_in_requests_are_held_out_and_balanced() -> None:
+    requests = read_requests(STAND_IN, 20)
+    assert Counter(request.declined for request in requests) == {True: 20, False: 20}
+    assert len({request.id for request in requests}) == 40
+
+
+def test_the_same_requests_for_every_cell() -> None:
+    assert read_requests(STAND_IN, 10) == read_requests(STAND_IN, 10)
+
+
+def test_a_stand_in_s_target_is_about_its_own_request() -> None:
+    for request in read_requests(STAND_IN, 10):
+        thing = request.target.removeprefix("To ").split(", ")[0]
+        assert thing in request.text
+
+
+def test_requests_of_ones_own_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "requests.jsonl"
+    rows = [{"prompt": "x", "declined": True, "target": "Sure"}, {"prompt": "y", "declined": False}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    found = read_requests(path, 10)
+    assert [(r.text, r.declined, r.target) for r in found] == [
+        ("x", True, "Sure"),
+        ("y", False, ""),
+    ]
+
+
+def test_instructions_by_category_are_all_to_be_declined(tmp_path: Path) -> None:
+    path = tmp_path / "refusalbench.json"
+    path.write_text(json.dumps({"one": ["a", "b"], "two": ["c"]}))
+    found = read_requests(path, 10)
+    assert [request.text for request in found] == ["a", "b", "c"]
+    assert all(request.declined for request in found)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [('{"one": "a"}', "under 'one' there is no list"), ("{}", "no instruction"), ("{", "not JSON")],
+)
+def test_a_file_of_another_form_is_named(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(content)
+    with pytest.raises(BadFile, match=said):
+        read_requests(path, 10)

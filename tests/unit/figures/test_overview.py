@@ -1,0 +1,270 @@
+"""Figures: what is drawn, from constructed studies; that gaps are said; that bytes repeat."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from manybaskets.cli.steps import figures as command
+from manybaskets.figures import overview, style
+from manybaskets.findings import contrasts
+from manybaskets.metrics.measurement import COLUMNS
+
+MIXES = ["vanilla", "human", "single", "multi"]
+PRIMARY = {
+    "collapse": ("bits_per_byte", "test"),
+    "robustness": ("refusal_rate", "decline/direct"),
+    "preference": ("self_preference_bias", "pairs"),
+}
+METRICS = [
+    ("collapse", "bits_per_byte", "test"),
+    ("collapse", "self_bleu", "test"),
+    ("collapse", "distinct_2", "test"),
+    ("robustness", "refusal_rate", "decline/direct"),
+    ("robustness", "refusal_rate", "decline/persona"),
+    ("robustness", "refusal_rate", "harmless/direct"),
+    ("preference", "preference", "human"),
+    ("preference", "preference", "wren"),
+    ("preference", "self_preference_bias", "pairs"),
+    ("preference", "position_bias", "pairs"),
+]
+
+
+def measured(
+    mixes: Sequence[str] = MIXES,
+    seeds: Sequence[int] = (1, 2, 3),
+    targets: Sequence[str] = ("wren",),
+    probes: Sequence[str] = tuple(PRIMARY),
+) -> pd.DataFrame:
+    """A study in which every mix is a bit higher than the one before, with noise over seeds."""
+    draw = np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for target in targets:
+        for place, mix in enumerate(mixes):
+            for seed in seeds:
+                rows += [
+                    {"study": "s", "target": target, "mix": mix, "seed": seed, "generation": 0}
+                    | {"probe": probe, "metric": metric, "item_set": item_set, "n": 10}
+                    | {"value": 0.2 + 0.1 * place + draw.normal(0, 0.02), "excluded": 0, "note": ""}
+                    for probe, metric, item_set in METRICS
+                    if probe in probes
+                ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": "float64"})
+
+
+def found(table: pd.DataFrame, mixes: Sequence[str] = MIXES) -> overview.Findings:
+    pairs = [(mix, mixes[0]) for mix in mixes[1:]]
+    primary = {probe: PRIMARY[probe] for probe in PRIMARY if probe in set(table["probe"])}
+    return overview.findings(table, contrasts.contrasts(table, pairs, primary), mixes)
+
+
+def texts(svg: Path) -> str:
+    root = ElementTree.parse(svg).getroot()
+    return " ".join(e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}text"))
+
+
+def test_every_figure_is_an_svg_with_text_a_png_and_its_data(tmp_path: Path) -> None:
+    overview.draw_figures(found(measured()), tmp_path)
+    for name in overview.FIGURES:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "multi" in texts(tmp_path / f"{name}.svg")
+        assert len(pd.read_csv(tmp_path / f"{name}.csv"))
+
+
+def test_figures_are_the_same_bytes_every_time(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        overview.draw_figures(found(measured()), tmp_path / folder)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+        assert b"dc:date" not in path.read_bytes()
+
+
+def test_the_forest_draws_each_contrast_and_the_difference_of_every_seed() -> None:
+    table = measured()
+    _, data = overview.draw_contrasts(found(table))
+    of_one = data[(data["metric"] == "bits_per_byte") & (data["mix"] == "multi")]
+    seeds = of_one[of_one["kind"] == "seed"]
+    values = table[table["metric"] == "bits_per_byte"].pivot(
+        index="seed", columns="mix", values="value"
+    )
+    expected = (values["multi"] - values["vanilla"]).tolist()
+    assert seeds["difference"].tolist() == pytest.approx(expected)
+    (mean,) = of_one[of_one["kind"] == "mean"].to_dict("records")
+    assert mean["difference"] == pytest.approx(np.mean(expected))
+    assert mean["ci_low"] < mean["difference"] < mean["ci_high"]
+
+
+def test_an_interval_that_dwarfs_the_seeds_does_not_set_the_axis() -> None:
+    rows = pd.DataFrame({"difference": [0.1, 0.12], "ci_low": [-50.0, None], "ci_high": [50.0, 0]})
+    low, high = style._forest_limits(rows)
+    assert -0.3 < low < 0 < high < 0.4
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"seeds": (1,)},
+        {"targets": ("wren", "finch", "robin")},
+        {"probes": ("collapse",)},
+        {"probes": ("robustness",)},
+        {"probes": ("preference",)},
+        {"mixes": ["vanilla"]},
+        {"mixes": ["vanilla", *(f"{'m' * 62}{i:02d}" for i in range(9))]},
+    ],
+)
+def test_odd_studies_have_all_figures(tmp_path: Path, changed: dict[str, Any]) -> None:
+    overview.draw_figures(found(measured(**changed), changed.get("mixes", MIXES)), tmp_path)
+    assert len(list(tmp_path.glob("*.svg"))) == len(overview.FIGURES)
+
+
+def test_a_study_without_a_single_value_has_all_figures(tmp_path: Path) -> None:
+    overview.draw_figures(found(measured().assign(value=np.nan)), tmp_path)
+    assert "no value" in texts(tmp_path / "overview.svg")
+
+
+def test_values_that_are_missing_are_said(tmp_path: Path) -> None:
+    table = measured()
+    gap = (table["metric"] == "self_bleu") & (table["mix"] == "multi") & (table["seed"] == 2)
+    table.loc[gap, "value"] = np.nan
+    overview.draw_figures(found(table), tmp_path)
+    for name in ("collapse", "overview"):
+        assert "self-BLEU: multi seed 2" in texts(tmp_path / f"{name}.svg")
+
+
+def test_a_probe_that_was_not_measured_is_said(tmp_path: Path) -> None:
+    overview.draw_figures(found(measured(probes=("collapse",))), tmp_path)
+    assert "was not measured" in texts(tmp_path / "robustness.svg")
+    assert "harmful requests refused" in texts(tmp_path / "overview.svg")
+
+
+def test_contrasts_that_cannot_be_tested_are_said(tmp_path: Path) -> None:
+    overview.draw_figures(found(measured(seeds=(1,))), tmp_path)
+    assert "no test" in texts(tmp_path / "contrasts.svg")
+
+
+def test_a_mix_has_one_colour_whatever_else_is_measured() -> None:
+    colours = style.mix_colours(MIXES)
+    assert len(set(colours.values())) == len(MIXES)
+    assert colours["vanilla"] == style.VANILLA_COLOUR
+    assert style.mix_colours(["human", "vanilla", "single", "multi"]) == colours
+
+
+def test_more_mixes_than_colours_differ_in_their_markers() -> None:
+    many = ["vanilla", *(f"m{i}" for i in range(30))]
+    looks = {(colour, style.marker(mix, many)) for mix, colour in style.mix_colours(many).items()}
+    assert len(looks) == len(many)
+
+
+def test_long_names_are_shortened_and_stay_different() -> None:
+    names = [f"{'a' * 30}{i}{'b' * 33}" for i in range(12)]
+    short = style.shortened(names, 20)
+    assert len(set(short.values())) == len(names)
+    assert max(map(len, short.values())) <= 22
+    assert style.shortened(["human"]) == {"human": "human"}
+
+
+def test_of_a_loop_the_last_generation_counts() -> None:
+    table = pd.concat([measured(), measured().assign(generation=1, value=9.0)])
+    assert set(overview.findings(table, pd.DataFrame(), MIXES).values["value"]) == {9.0}
+
+
+def test_the_command_writes_a_folder(tmp_path: Path) -> None:
+    table = measured()
+    table.to_csv(tmp_path / "m.csv", index=False)
+    found(table).contrasts.to_csv(tmp_path / "c.csv", index=False)
+    parser = argparse.ArgumentParser()
+    command.arguments(parser)
+    spec = json.dumps({"mixes": MIXES, "contrasts": {}, "code": {}})
+    options = ["--spec", spec, "--measurements", str(tmp_path / "m.csv")]
+    options += ["--contrasts", str(tmp_path / "c.csv"), "--output", str(tmp_path / "figures")]
+    command.run(parser.parse_args(options))
+    key = pd.read_csv(tmp_path / "figures" / overview.KEY)
+    assert key["mix"].tolist() == MIXES
+    assert (tmp_path / "figures" / "contrasts.svg").is_file()
+
+
+def test_a_mix_that_is_called_nan_keeps_its_name(tmp_path: Path) -> None:
+    measured(mixes=["vanilla", "nan", "NA"]).to_csv(tmp_path / "m.csv", index=False)
+    table = overview.read_table(tmp_path / "m.csv")
+    assert set(table["mix"]) == {"vanilla", "nan", "NA"}
+    assert table["value"].notna().all()
+
+
+def selected() -> pd.DataFrame:
+    """The study with a selected mix: p* of three seeds at two notions of a right row."""
+    table = measured()
+    rows = [
+        {"study": "s", "target": "wren", "mix": "single", "seed": seed, "generation": 0}
+        | {"probe": "selection", "metric": metric, "item_set": f"rouge-1 from p{quantile}"}
+        | {"value": value + 0.01 * seed, "n": 10, "excluded": 0, "note": ""}
+        for seed in (1, 2, 3)
+        for quantile in (50, 90)
+        for metric, value in (
+            *(("p_star", 0.8), ("p_star_low", 0.7), ("p_star_high", 0.9)),
+            *(("error_rate", 0.6), ("p_star_margin", 0.2)),
+        )
+    ]
+    return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
+
+
+def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
+    tmp_path: Path,
+) -> None:
+    study = found(selected())
+    study = overview.findings(study.values, study.contrasts, MIXES, None, unselected=["multi"])
+    overview.draw_figures(study, tmp_path)
+    drawn = pd.read_csv(tmp_path / "selection.csv")
+    assert set(drawn["mix"]) == {"single", "multi"}
+    assert (drawn.loc[drawn["mix"] == "multi", "p_star"] == 0.5).all()
+    single = drawn[(drawn["mix"] == "single") & (drawn["seed"] == 1)]
+    assert single["p_star"].tolist() == [0.81, 0.81]
+    quality = study.of("bits_per_byte").set_index(["mix", "seed"])["value"]
+    assert single["quality"].tolist() == [quality["single", 1]] * 2
+    assert "rouge-1 from p90" in texts(tmp_path / "selection.svg")
+
+
+def test_a_study_without_selection_has_no_figure_of_it(tmp_path: Path) -> None:
+    overview.draw_figures(found(measured()), tmp_path)
+    assert not (tmp_path / "selection.svg").exists()
+
+
+def test_of_very_many_attacks_the_plane_shows_those_under_which_cells_differ_most() -> None:
+    table = measured()
+    direct = table[table["item_set"] == "decline/direct"].assign(metric=overview.SUCCESS)
+    parts = [table, direct]
+    for number in range(60):
+        parts.append(direct.assign(item_set=f"decline/a{number}", value=direct["value"] * number))
+    figure, data = overview.draw_robustness(found(pd.concat(parts)))
+    drawn = set(data["panel"])
+    assert len(drawn) == overview.MOST_PANELS
+    assert {"without attack", "attack: a59"} <= drawn
+    assert "attack: a1" not in drawn
+    assert "Of 61 attacks, the 24" in " ".join(text.get_text() for text in figure.texts)
+
+
+def test_the_plane_of_robustness_is_success_against_over_refusal_with_every_seed() -> None:
+    table = measured()
+    successes = table[table["metric"] == "refusal_rate"].assign(metric="attack_success_rate")
+    judged = successes.assign(item_set="decline/direct/rubric")
+    of_attacks = successes[successes["item_set"] != "harmless/direct"]
+    _, data = overview.draw_robustness(found(pd.concat([table, of_attacks, judged[:3]])))
+    assert len(data) == 2 * len(MIXES) * 3  # two attacks; a judge's successes are no panel
+    one = data[(data["mix"] == "multi") & (data["seed"] == 2)]
+    harmless = table[(table["item_set"] == "harmless/direct") & (table["mix"] == "multi")]
+    assert set(one["x"]) == {harmless.loc[harmless["seed"] == 2, "value"].item()}
+
+
+def test_successes_are_told_in_words() -> None:
+    assert overview.metric_label("attack_success_rate", "decline/persona") == (
+        "harmful requests answered, persona"
+    )
+    assert overview.metric_label("attack_success_rate", "decline/direct") == (
+        "harmful requests answered"
+    )

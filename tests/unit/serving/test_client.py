@@ -1,0 +1,307 @@
+"""The client of endpoints, against a small real server that misbehaves in the ways real ones do."""
+
+import asyncio
+import json
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from manybaskets.serving import http, sessions
+from manybaskets.serving.client import ChatRequest, LabelRequest
+from manybaskets.serving.engine import endpoint
+from manybaskets.serving.text_logprobs import TextRequest
+
+Answer = Callable[[dict[str, Any]], web.Response]
+
+
+class Endpoint:
+    """An HTTP server in a thread; answers what `answer` says, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.most_at_once = 0
+        self.answer: Answer = replied
+        self.url = ""
+        self._at_once = 0
+        self._loop = asyncio.new_event_loop()
+        self._up = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        self._up.wait()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", self._handle)
+        runner = web.AppRunner(app)
+        self._loop.run_until_complete(runner.setup())
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        self._loop.run_until_complete(site.start())
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}/v1"
+        self._up.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(runner.cleanup())
+        self._loop.close()
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        body = await request.json()
+        self.asked.append(body)
+        self.headers.append(dict(request.headers))
+        await asyncio.sleep(0.002)
+        self._at_once -= 1
+        return self.answer(body)
+
+
+def replied(
+    body: dict[str, Any], text: str | None = None, finish: str = "stop", **more: Any
+) -> web.Response:
+    text = f"to {body['messages'][-1]['content']}" if text is None else text
+    choice = {"message": {"content": text}, "finish_reason": finish} | more
+    usage = {"prompt_tokens": 6, "completion_tokens": 4, "total_tokens": 10}
+    return web.json_response({"choices": [choice], "usage": usage})
+
+
+def refused(status: int, message: str, **headers: str) -> web.Response:
+    return web.json_response({"error": {"message": message}}, status=status, headers=headers)
+
+
+def asked(number: int, **wishes: Any) -> ChatRequest:
+    messages = ({"role": "user", "content": str(number)},)
+    return ChatRequest(f"row-{number}", messages, seed=number, **wishes)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    monkeypatch.setattr(http, "FIRST_WAIT_SECONDS", 0.01)
+    endpoint = Endpoint()
+    yield endpoint
+    endpoint.close()
+
+
+def test_a_source_s_system_message_stands_before_every_request(
+    server: Endpoint, tmp_path: Path
+) -> None:
+    source = {"name": "api", "endpoint": server.url, "model": "m"}
+    generation = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 8}
+    for system in ({}, {"system": "Be brief."}):
+        spec = {"source": source | system, "generation": generation, "engine": {}}
+        asked = [{"id": "1", "prompt": "Question?"}]
+        sessions.source_rows(spec, asked, ("test", len(system)), None, tmp_path / "rows.jsonl")
+    user = {"role": "user", "content": "Question?"}
+    messages = [request["messages"] for request in server.asked]
+    assert messages == [[user], [{"role": "system", "content": "Be brief."}, user]]
+
+
+def test_replies_come_in_the_order_of_requests(server: Endpoint) -> None:
+    requests = [asked(number) for number in range(300)]
+    with endpoint(server.url, "m") as client:
+        replies = client.chat(requests, progress="replies")
+    assert [(reply.id, reply.text) for reply in replies] == [
+        (f"row-{number}", f"to {number}") for number in range(300)
+    ]
+    assert {reply.state for reply in replies} == {"ok"}
+    assert (replies[0].prompt_tokens, replies[0].completion_tokens) == (6, 4)
+    assert server.most_at_once > 20
+
+
+def test_request_says_what_was_wished(server: Endpoint) -> None:
+    with endpoint(server.url, "m") as client:
+        client.chat([asked(1, temperature=0.5, top_p=0.9, max_tokens=7, prefill="Sure")])
+    assert server.asked == [
+        {
+            "model": "m",
+            "messages": [
+                {"role": "user", "content": "1"},
+                {"role": "assistant", "content": "Sure"},
+            ],
+            "seed": 1,
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "max_tokens": 7,
+            "add_generation_prompt": False,
+            "continue_final_message": True,
+        }
+    ]
+
+
+def test_states_of_replies(server: Endpoint) -> None:
+    answers: dict[str, Answer] = {
+        "0": lambda body: replied(body, " \n"),
+        "1": lambda body: replied(body, "and then", "length"),
+        "2": lambda body: refused(400, "This model's maximum context length is 8 tokens."),
+        "3": lambda body: refused(400, "no such parameter"),
+        "4": lambda body: web.Response(text="<html>", content_type="text/html"),
+        "5": lambda body: web.json_response({"choices": []}),
+    }
+    server.answer = lambda body: answers[body["messages"][0]["content"]](body)
+    with endpoint(server.url, "m") as client:
+        replies = client.chat([asked(number) for number in range(6)])
+    assert [reply.state for reply in replies] == [
+        "empty",
+        "cut",
+        "too_long",
+        "failed",
+        "failed",
+        "failed",
+    ]
+    assert replies[1].text == "and then"
+    assert replies[2].reason == "This model's maximum context length is 8 tokens."
+    assert replies[3].reason == "400: no such parameter"
+    assert all(reply.text == "" for reply in replies if reply.state != "cut")
+    assert len(server.asked) == 6  # nothing of this is tried again
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_passing_troubles_are_tried_again(server: Endpoint, status: int) -> None:
+    server.answer = lambda body: (
+        refused(status, "later") if len(server.asked) < 4 else replied(body)
+    )
+    with endpoint(server.url, "m") as client:
+        (reply,) = client.chat([asked(1)])
+    assert reply.state == "ok"
+    assert len(server.asked) == 4
+
+
+def test_waiting_as_long_as_the_server_asks(server: Endpoint) -> None:
+    server.answer = lambda body: (
+        refused(429, "later", **{"Retry-After": "1"}) if len(server.asked) < 2 else replied(body)
+    )
+    began = time.monotonic()
+    with endpoint(server.url, "m") as client:
+        client.chat([asked(1)])
+    assert time.monotonic() - began >= 1.0
+
+
+def test_lasting_trouble_is_told_and_asked_again_the_next_time(
+    server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "ENDPOINT_TRIES", 3)
+    partial = tmp_path / "rows.jsonl"
+    server.answer = lambda body: refused(503, "overloaded")
+    with endpoint(server.url, "m") as client:
+        (reply,) = client.chat([asked(1)], partial)
+        assert reply.state == "failed"
+        assert reply.reason == "Given up after 3 tries; the last: 503: overloaded"
+        server.answer = replied
+        assert client.chat([asked(1)], partial)[0].state == "ok"
+    assert len(server.asked) == 4
+
+
+def test_no_connection_is_a_failed_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "ENDPOINT_TRIES", 2)
+    monkeypatch.setattr(http, "FIRST_WAIT_SECONDS", 0.01)
+    with endpoint("http://127.0.0.1:9/v1", "m") as client:
+        (reply,) = client.chat([asked(1)])
+    assert reply.state == "failed"
+    assert "ClientConnectorError" in reply.reason
+
+
+def test_budget_is_never_exceeded_and_says_so(server: Endpoint) -> None:
+    requests = [asked(number, max_tokens=20) for number in range(50)]
+    with endpoint(server.url, "m", max_tokens_total=200) as client:
+        replies = client.chat(requests)
+        (later,) = client.chat([asked(99, max_tokens=20)])
+    spent = 10 * sum(reply.state == "ok" for reply in replies)
+    assert 100 <= spent <= 200
+    failed = [reply for reply in replies if reply.state == "failed"]
+    assert len(failed) == 50 - spent // 10
+    assert "budget of 200 tokens" in failed[0].reason
+    assert later.state == "failed"
+    assert len(server.asked) == spent // 10
+
+
+def test_key_comes_from_the_environment_and_appears_nowhere(
+    server: Endpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BIRD_KEY", "secret-key")
+    server.answer = lambda body: refused(400, "the key secret-key may not do this")
+    partial = tmp_path / "rows.jsonl"
+    with endpoint(server.url, "m", "BIRD_KEY") as client:
+        (reply,) = client.chat([asked(1)], partial)
+        assert server.headers[0]["Authorization"] == "Bearer secret-key"
+        assert reply.reason == "400: the key (the key) may not do this"
+        assert "secret-key" not in repr(vars(client)) + partial.read_text()
+        server.answer = lambda body: refused(401, "Incorrect API key: secret-key")
+        with pytest.raises(RuntimeError, match=r"refused the key in .* BIRD_KEY") as refusal:
+            client.chat([asked(number) for number in range(100)])
+    assert "secret-key" not in str(refusal.value)
+
+
+def test_unset_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BIRD_KEY", raising=False)
+    with (
+        pytest.raises(RuntimeError, match="environment variable BIRD_KEY, which is not set"),
+        endpoint("http://127.0.0.1:9/v1", "m", "BIRD_KEY"),
+    ):
+        pass
+
+
+def test_finished_rows_are_found_by_what_was_asked(server: Endpoint, tmp_path: Path) -> None:
+    partial = tmp_path / "rows.jsonl"
+    with endpoint(server.url, "m") as client:
+        first = client.chat([asked(number) for number in range(3)], partial)
+        partial.write_text(partial.read_text() + '{"key": "torn')
+        again = client.chat([asked(number) for number in range(4)], partial)
+        assert again[:3] == first
+        assert len(server.asked) == 4
+        client.chat([asked(3, temperature=0.5)], partial)
+        assert len(server.asked) == 5
+    with endpoint(server.url, "another") as client:
+        client.chat([asked(3)], partial)
+    assert len(server.asked) == 6
+    rows = [json.loads(line) for line in partial.read_text().splitlines() if "torn" not in line]
+    assert [row["id"] for row in rows][3:] == ["row-3", "row-3", "row-3"]
+
+
+def test_two_requests_of_one_id_are_refused(server: Endpoint) -> None:
+    with endpoint(server.url, "m") as client, pytest.raises(ValueError, match="same id"):
+        client.chat([asked(1), asked(1)])
+
+
+def test_labels_of_an_endpoint_come_from_the_likeliest_tokens(
+    server: Endpoint, tmp_path: Path
+) -> None:
+    top = [("A", -1.0), (" A", -2.0), ("C", -3.0)]
+    content = [{"top_logprobs": [{"token": token, "logprob": value} for token, value in top]}]
+    server.answer = lambda body: replied(body, "A", logprobs={"content": content})
+    request = LabelRequest("x", ({"role": "user", "content": "A or B?"},), ("A", "B"))
+    with endpoint(server.url, "m") as client:
+        (reply,) = client.label_log_probs([request], tmp_path / "rows.jsonl")
+        assert client.label_log_probs([request], tmp_path / "rows.jsonl") == [reply]
+    assert len(server.asked) == 1
+    assert server.asked[0]["top_logprobs"] == 20
+    assert reply.log_probs[0] == pytest.approx(math.log(math.exp(-1.0) + math.exp(-2.0)))
+    assert reply.log_probs[1] is None
+    assert reply.state == "ok"
+
+
+def test_endpoint_without_log_probs_is_told(server: Endpoint) -> None:
+    request = LabelRequest("x", ({"role": "user", "content": "A or B?"},), ("A", "B"))
+    with endpoint(server.url, "m") as client:
+        (reply,) = client.label_log_probs([request])
+    assert reply.state == "failed"
+    assert reply.log_probs == (None, None)
+    assert reply.reason == "The endpoint returned no log-probabilities."
+
+
+def test_an_endpoint_does_not_tell_how_probable_a_text_is(server: Endpoint) -> None:
+    request = TextRequest("1", ({"role": "user", "content": "?"},), "an answer")
+    with endpoint(server.url, "m") as client:
+        (reply,) = client.text_log_probs([request])
+    assert (reply.state, reply.nats) == ("failed", None)
+    assert "endpoint" in reply.reason
+    assert server.asked == []

@@ -1,0 +1,68 @@
+"""What lies in a folder is found, and counts as the code of the steps that use it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from manybaskets import plugins
+from manybaskets.probes.robustness.judges import KINDS
+from tests.support.paths import ROOT
+
+
+def test_judges_are_found_without_the_modules_that_are_none() -> None:
+    found = plugins.names("probes.robustness.judges")
+    assert {"rubric", "scales", "harmbench", "llama-guard"} <= set(found)
+    assert not {"model-card-prompt", "question", "prompts", "--init--"} & set(found)
+    assert list(KINDS) == found
+    assert all(hasattr(kind, "asked") and hasattr(kind, "verdict") for kind in KINDS.values())
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package and its resources."""
+    shutil.copytree(ROOT / "workflow", tmp_path / "workflow")
+    shutil.copytree(ROOT / "resources", tmp_path / "resources")
+    return tmp_path
+
+
+def code_of(root: Path, *stages: str) -> list[str]:
+    said = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "import sys; from manybaskets.stages import fingerprint;"
+            "print(*(fingerprint.code(f'cli.steps.{s}')['source'] for s in sys.argv[1:]))",
+            *stages,
+        ],
+        env={"PYTHONPATH": str(root / "workflow"), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return said.stdout.split()
+
+
+METRIC = "DEFINITION = 'd'\n\n\ndef value(documents):\n    return 1\n"
+OPERATOR = "WORDS = 'w'\n\n\ndef passes(scores, value):\n    return []\n"
+JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "changed"),
+    [
+        ("metrics/extra/one.py", METRIC, "collapse"),
+        ("selection/operators/one.py", OPERATOR, "select"),
+        ("probes/robustness/judges/one.py", JUDGE, "label"),
+    ],
+)
+def test_a_new_file_changes_the_step_that_loads_it_and_no_other(
+    package: Path, file: str, text: str, changed: str
+) -> None:
+    stages = ("collapse", "select", "label", "train", "respond")
+    before = code_of(package, *stages)
+    (package / "workflow/manybaskets" / file).write_text(text)
+    after = code_of(package, *stages)
+    differing = {stage for stage, a, b in zip(stages, before, after, strict=True) if a != b}
+    assert differing == {changed}

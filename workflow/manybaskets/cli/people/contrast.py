@@ -1,0 +1,146 @@
+"""Contrasts of anybody's measurements, without a study."""
+
+import argparse
+import itertools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manybaskets.files import BadFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELP = "Compares conditions over seeds in any table of measurements (CSV), without a study."
+NAMED = {"target": "all", "probe": "measured", "metric": "value", "item_set": "all"}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("table", type=Path, help="CSV with one row per condition and seed")
+    parser.add_argument("--of", required=True, help="column that names the condition")
+    parser.add_argument("--over", required=True, help="column that names the replication (seed)")
+    parser.add_argument(
+        "--within",
+        help="column that names the prompt, where there is a row for each: seeds stay the unit, "
+        "and the interval over seeds and prompts comes beside",
+    )
+    parser.add_argument("--value", default="value", help="column of the numbers")
+    parser.add_argument("--against", help="compare with this condition only, not all pairs")
+    parser.add_argument("--primary", help="the metric named before looking: METRIC[@ITEM SET]")
+    parser.add_argument("--margin", type=float, help="test equivalence within ± this too")
+    parser.add_argument("--alpha", type=float, default=0.05)
+    parser.add_argument("--json", action="store_true")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the contrasts."""
+    found = contrast(options)
+    if options.json:
+        print(json.dumps(json.loads(found.to_json(orient="records")), indent=1))
+        return
+    for row in found.to_dict("records"):
+        print(f"- {row['verdict']}")
+    decided = int(found["decided"].sum())
+    print(
+        f"{decided} of {len(found)} contrasts decided at {options.alpha:g}, over {options.over}s."
+    )
+
+
+def contrast(options: argparse.Namespace) -> "pd.DataFrame":
+    """The table of contrasts; columns target, probe, metric and item_set are used if there."""
+    from manybaskets.findings import contrasts, per_prompt
+
+    rows = _rows(options)
+    of_items = None
+    if options.within:
+        try:
+            of_items = per_prompt.from_rows(rows, options.within)
+        except ValueError as error:
+            raise BadFile(f"{options.table}: {error}") from None
+        rows = rows.groupby([*per_prompt.COLUMNS, "study"], sort=False, as_index=False)[
+            "value"
+        ].mean()
+    identity = ["target", "mix", "seed", "probe", "metric", "item_set", "generation"]
+    if rows.duplicated(identity).any():
+        twice = rows.loc[rows.duplicated(identity), ["mix", "seed", "metric"]].iloc[0]
+        raise BadFile(
+            f"{options.table}: {options.of} {twice['mix']} has several rows for one "
+            f"{options.over}. Name the column that tells them apart with --within."
+        )
+    conditions = list(dict.fromkeys(rows["mix"]))
+    if options.against is not None and options.against not in conditions:
+        raise BadFile(
+            f"--against {options.against}: no row has it in the column {options.of}; there are "
+            f"{', '.join(conditions)}."
+        )
+    pairs = [
+        (mix, against)
+        for against, mix in itertools.combinations(conditions, 2)
+        if options.against is None
+    ] or [(mix, options.against) for mix in conditions if mix != options.against]
+    metrics = list(dict.fromkeys(rows[["probe", "metric", "item_set"]].itertuples(index=False)))
+    margins = {}
+    if options.margin is not None:
+        margins = {f"{metric}@{item_set}": options.margin for _, metric, item_set in metrics}
+    try:
+        return contrasts.contrasts(
+            rows, pairs, _primary(options, metrics), options.alpha, of_items, margins
+        )
+    except ValueError as error:
+        raise BadFile(f"{options.table}: {error}") from None
+
+
+def _rows(options: argparse.Namespace) -> "pd.DataFrame":
+    """The table with the columns of measurements."""
+    import pandas as pd
+
+    if not options.table.is_file():
+        raise BadFile(f"{options.table}: there is no such file. Check the path.")
+    frame = pd.read_csv(options.table, dtype=str, keep_default_na=False)
+    used = [options.of, options.over, options.value, *filter(None, [options.within])]
+    if missing := [name for name in used if name not in frame]:
+        raise BadFile(
+            f"{options.table}: there is no column {', '.join(missing)}; there are "
+            f"{', '.join(frame.columns)}."
+        )
+    values = pd.to_numeric(frame[options.value], errors="coerce")
+    bad = values.isna() & ~frame[options.value].str.strip().str.lower().isin(["", "na", "nan"])
+    if bad.any():
+        line, text = int(bad.idxmax()) + 2, frame.loc[bad.idxmax(), options.value]
+        raise BadFile(
+            f"{options.table}, line {line}: '{text}' in the column {options.value} is not a number."
+        )
+    seeds = frame[options.over]
+    columns: dict[str, Any] = {
+        name: frame[name] if name in frame and name != options.of else constant
+        for name, constant in NAMED.items()
+    }
+    if "metric" not in frame:
+        columns["metric"] = options.value
+    generation = pd.to_numeric(frame["generation"], errors="coerce") if "generation" in frame else 0
+    found = pd.DataFrame(
+        {
+            **columns,
+            "study": "table",
+            "mix": frame[options.of],
+            "seed": pd.factorize(seeds)[0],
+            "generation": generation,
+            "value": values.where(values.abs() != float("inf")),
+        }
+    )
+    if options.within:
+        found[options.within] = frame[options.within].to_numpy()
+    return found
+
+
+def _primary(options: argparse.Namespace, metrics: list[Any]) -> dict[str, tuple[str, str]]:
+    """By probe; a table of a single metric needs none named."""
+    if options.primary is None:
+        return {metrics[0][0]: (metrics[0][1], metrics[0][2])} if len(metrics) == 1 else {}
+    name, _, wanted = options.primary.partition("@")
+    found = [m for m in metrics if m[1] == name and wanted in ("", m[2])]
+    if not found:
+        there = ", ".join(f"{metric}@{item_set}" for _, metric, item_set in metrics)
+        raise BadFile(f"--primary {options.primary}: nobody measured it; there is {there}.")
+    return {found[0][0]: (found[0][1], found[0][2])}

@@ -1,0 +1,26 @@
+"""Lists and ends the live engines of this host."""
+
+import argparse
+
+from manybaskets.serving import engine
+
+HELP = "Lists the live vLLM engines of this host; `engines stop` ends them."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("action", nargs="?", choices=["list", "stop"], default="list")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints one line an engine."""
+    if options.action == "stop":
+        print(f"{engine.stop_engines()} engines ended")
+        return
+    found = engine.live_engines()
+    for state in found:
+        use = "in use" if state.in_use else f"idle {state.idle_seconds:.0f} s"
+        devices, adapters = ",".join(state.devices), len(state.adapters)
+        print(f"{state.base}  devices {devices}  {use}  {adapters} adapters  {state.socket}")
+    if not found:
+        print("no engine is up")

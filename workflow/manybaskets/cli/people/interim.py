@@ -1,0 +1,60 @@
+"""A report on what a study has so far."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets.cli.steps import figures, findings, opinions
+from manybaskets.dag.preflight import study_of
+from manybaskets.figures.overview import read_table
+from manybaskets.files import BadFile, whole_directory, write_text
+from manybaskets.reporting import page as report_page
+
+HELP = "Writes findings and a report of what a half-finished study has so far, to interim/."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--configfile", action="append", default=[], help="may be repeated")
+    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes `results/<study>/interim/`; touches nothing that a run reads or writes."""
+    study = study_of(options.configfile, options.config)
+    root = Path(study.root)
+    if not (root / "cells").is_dir():
+        raise BadFile(f"{root}: no cell has been run yet. Start snakemake first.")
+    yardstick = root / "models" / "yardstick.json"
+    with whole_directory(root / "interim") as folder:
+        counts = findings.gather(json.loads(study.spec("findings")), root, folder, partly=True)
+        tables = {
+            name: folder / f"{name}.csv"
+            for name in ("measurements", "contrasts", "trends", "training", "ranks")
+        }
+        judged = [root / path for path in study.opinion_files() if (root / path).is_file()]
+        if study.config.probes.preference and judged:
+            tables["judges"] = folder / "judges.csv"
+            opinions.compare(judged, tables["judges"])
+        (folder / "figures").mkdir()
+        figures.draw(json.loads(study.spec("figures")), tables, folder / "figures")
+        page = report_page.render(
+            study.config,
+            root,
+            read_table(tables["measurements"]),
+            read_table(tables["contrasts"]),
+            folder / "figures",
+            yardstick if yardstick.is_file() else None,
+            read_table(tables["trends"]),
+            read_table(folder / "pooled.csv"),
+            read_table(folder / "comparison.csv"),
+        )
+        write_text(folder / "report.html", page)
+    expected = len(study.cells) * len(study.probes())
+    there = sum(
+        (root / cell.path / f"{probe}.json").is_file()
+        for cell in study.cells
+        for probe in study.probes()
+    )
+    print(f"{there} of {expected} results of probes, {counts['measurements']} measurements.")
+    print(f"Report: {root / 'interim' / 'report.html'}")

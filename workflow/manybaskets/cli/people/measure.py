@@ -1,0 +1,178 @@
+"""Measures any file of responses: how varied they are, and how far from human ones."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manybaskets.config.base import MINILM
+from manybaskets.config.probes import Collapse
+from manybaskets.files import BadFile, read_jsonl
+from manybaskets.metrics.measurement import Measurement
+from manybaskets.metrics.registry import METRICS
+from manybaskets.probes.collapse import subsampling
+from manybaskets.probes.collapse.embeddings import embed, embedder_folder
+
+HELP = "Measures the variety of any file of responses, and their distance from human ones."
+PROMPTS, RESPONSES = ("prompt", "instruction", "question"), ("response", "output", "answer")
+NONE = "none"
+Row = tuple[str, str]  # prompt, response
+SETTINGS = Collapse()
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("responses", type=Path, help="JSON lines, or a JSON array, of objects")
+    parser.add_argument("--against", type=Path, help="human responses, in the same form")
+    parser.add_argument(
+        "--by", choices=["prompt"], help="also the variety within prompts that occur repeatedly"
+    )
+    parser.add_argument("--prompt", help=f"field of the prompt; otherwise {', '.join(PROMPTS)}")
+    parser.add_argument("--response", help=f"and of the response: {', '.join(RESPONSES)}")
+    parser.add_argument(
+        "--embedder", default=MINILM, help=f"{MINILM}, a folder, an id of the hub, or {NONE}"
+    )
+    parser.add_argument("--documents", type=int, default=SETTINGS.documents, help="N of a sample")
+    parser.add_argument("--tokens", type=int, default=SETTINGS.tokens, help="L of a response")
+    parser.add_argument("--subsamples", type=int, default=SETTINGS.subsamples)
+    parser.add_argument("--topics", type=int, default=SETTINGS.topics)
+    parser.add_argument("--same-meaning", type=float, default=SETTINGS.same_meaning)
+    parser.add_argument("--permutations", type=int, default=SETTINGS.permutations)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="by metric, for a program")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints a table, or JSON."""
+    rows = read_rows(options.responses, options.prompt, options.response)
+    human = None
+    if options.against:
+        human = read_rows(options.against, options.prompt, options.response)
+    try:
+        design = subsampling.Design(
+            options.documents, options.tokens, options.subsamples, options.seed
+        )
+    except ValueError as error:
+        raise BadFile(f"options: {error}") from None
+    mine, theirs, paired = matched(rows, human, design.documents)
+    texts, human_texts = [text for _, text in mine], [text for _, text in theirs]
+    found = subsampling.of_text(texts, human_texts or None, paired, design)
+    if options.embedder != NONE:
+        found += _meaning(options, texts, human_texts, paired, design)
+        if options.by:
+            found += _within_prompts(options, rows)
+    if options.json:
+        parameters = {
+            name: getattr(options, name)
+            for name in ("documents", "tokens", "subsamples", "seed", "embedder")
+        }
+        print(json.dumps(by_metric(found, parameters), indent=1))
+    else:
+        print("\n".join(table(found)))
+
+
+def read_rows(path: Path, prompt: str | None, response: str | None) -> list[Row]:
+    """(prompt, response) of every row; the fields go by the names that are usual.
+
+    Raises BadFile where neither a named nor a usual field of responses is there.
+    """
+    rows = read_jsonl(path)
+    response = response or _usual(path, rows[0], RESPONSES, "response")
+    prompt = prompt or next((name for name in PROMPTS if name in rows[0]), None)
+    found = []
+    for number, row in enumerate(rows, start=1):
+        text = row.get(response)
+        if not isinstance(text, str):
+            raise BadFile(
+                f"{path}, row {number}: '{response}' is {type(text).__name__}, expected a text. "
+                "Name another field with --response, or mend the row."
+            )
+        found.append((str(row.get(prompt, "")) if prompt else "", text))
+    return found
+
+
+def by_metric(found: Sequence[Measurement], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Value, n, subsamples, spread and the rest by metric; what it means; the parameters."""
+    return {
+        m.metric: {
+            key: value
+            for key, value in asdict(m).items()
+            if key not in ("probe", "metric", "item_set")
+        }
+        | {"parameters": parameters, "meaning": METRICS[m.metric]}
+        for m in found
+    }
+
+
+def table(found: Sequence[Measurement]) -> list[str]:
+    """A line per metric: value, spread over subsamples, texts it rests on, why there is none."""
+    width = max(len(m.metric) for m in found)
+    lines = [f"{'metric':<{width}}  {'value':>10}  {'± sd':>9}  {'n':>6}", "-" * (width + 31)]
+    for m in found:
+        value = "–" if m.value is None else f"{m.value:.4g}"
+        spread = "" if m.spread is None else f"{m.spread:.2g}"
+        note = f"  {m.note}" if m.value is None else ""
+        lines.append(f"{m.metric:<{width}}  {value:>10}  {spread:>9}  {m.n:>6,}{note}")
+    return lines
+
+
+def matched(
+    rows: Sequence[Row], human: Sequence[Row] | None, enough: int
+) -> tuple[Sequence[Row], Sequence[Row], bool]:
+    """Both sets row by row to the same prompts, where `enough` prompts are in both; else as is."""
+    answers = {prompt: text for prompt, text in human or [] if prompt}
+    first = {prompt: text for prompt, text in reversed(rows) if prompt in answers}
+    if len(first) < enough:
+        return rows, human or [], False
+    shared = [prompt for prompt in dict(rows) if prompt in first]
+    return [(p, first[p]) for p in shared], [(p, answers[p]) for p in shared], True
+
+
+def _meaning(
+    options: argparse.Namespace,
+    texts: Sequence[str],
+    human: Sequence[str],
+    paired: bool,
+    design: subsampling.Design,
+) -> list[Measurement]:
+    return subsampling.of_meaning(
+        _vectors(options, texts),
+        _vectors(options, human) if human else None,
+        paired,
+        design,
+        options.topics,
+        options.permutations,
+    )
+
+
+def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Measurement]:
+    by_prompt: dict[str, list[str]] = {}
+    for prompt, text in rows:
+        by_prompt.setdefault(prompt, []).append(text)
+    samples = max(map(len, by_prompt.values()))
+    several = [texts for texts in by_prompt.values() if len(texts) == samples]
+    if samples == 1:
+        raise BadFile(f"{options.responses}: --by prompt: no prompt occurs twice.")
+    vectors = [_vectors(options, texts) for texts in several]
+    return subsampling.within_prompts(vectors, samples, options.same_meaning)
+
+
+def _vectors(options: argparse.Namespace, texts: Sequence[str]) -> subsampling.Vectors:
+    folder = embedder_folder(MINILM) if options.embedder == MINILM else options.embedder
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "manybaskets")
+    return embed(folder, texts, cache=cache / "embeddings").astype(np.float64)
+
+
+def _usual(path: Path, row: dict[str, Any], names: Sequence[str], what: str) -> str:
+    for name in names:
+        if name in row:
+            return name
+    raise BadFile(
+        f"{path}: no field of the first row is called {', '.join(names)}; it has "
+        f"{', '.join(row) or 'none'}. Name the right one with --{what}."
+    )

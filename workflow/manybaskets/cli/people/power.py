@@ -1,0 +1,190 @@
+"""How many seeds and prompts would decide a contrast of a finished study."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manybaskets.files import BadFile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from manybaskets.findings.power import Variation
+
+HELP = "Says how many seeds and prompts would decide a contrast, from a finished study."
+TIMES = (0.5, 1, 2, 4)  # as many prompts
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("study", type=Path, help="results/<study>")
+    parser.add_argument("--of", help="mix; without it, every pair that the study compares")
+    parser.add_argument("--against", help="the mix it is held against")
+    parser.add_argument("--metric", help="METRIC@ITEM SET; without it, the primary ones")
+    parser.add_argument("--target")
+    parser.add_argument(
+        "--difference", type=float, help="to be found; without it, the one that was observed"
+    )
+    parser.add_argument("--power", type=float, default=0.8, help="probability of deciding")
+    parser.add_argument("--alpha", type=float, default=0.05)
+    parser.add_argument("--json", action="store_true")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints what would be needed."""
+    if not 0 < options.power < 1 or not 0 < options.alpha < 1:
+        raise BadFile("--power and --alpha lie between 0 and 1.")
+    found = needs(options)
+    if options.json:
+        print(json.dumps(found, indent=1))
+        return
+    for one in found:
+        print("\n".join(_lines(one, options)))
+    if options.difference is None:
+        print(
+            "The observed differences are themselves uncertain, those of undecided contrasts most "
+            "of all.\nGive --difference: the smallest one that would matter."
+        )
+
+
+def needs(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """For every contrast asked for: variation, seeds by number of prompts, what can be found."""
+    from manybaskets.figures import overview
+    from manybaskets.findings import per_prompt, power
+    from manybaskets.metrics.measurement import last_generation
+
+    folder = options.study / "findings"
+    every = overview.read_table(folder / "contrasts.csv")
+    contrasts = _chosen(every, options)
+    measured = last_generation(overview.read_table(folder / "measurements.csv"))
+    last = {(row.target, row.mix): row.generation for row in measured.itertuples()}
+    table = (
+        per_prompt.read(folder / "items.parquet") if (folder / "items.parquet").is_file() else {}
+    )
+    table = {k: one for k, one in table.items() if k.generation == last.get((k.target, k.mix))}
+    tests = int((every["family"] == "primary").sum()) or 1
+    found = []
+    for row in contrasts.to_dict("records"):
+        sides, prompts = _variations(row, measured, table)
+        known: dict[str, Any] = {
+            name: row[name] for name in ("target", "metric", "item_set", "mix", "against")
+        }
+        if sides is None:
+            found.append(known | {"problem": "fewer than 2 seeds of a mix have a value"})
+            continue
+        difference = options.difference or row["difference"]
+        seeds = min(row["seeds_mix"], row["seeds_against"])
+        counts = [int(prompts * times) for times in TIMES] if prompts else [0]
+        needed = {}
+        for count in counts:
+            one, other = (side.with_prompts(count) if count else side.runs for side in sides)
+            needed[count] = {
+                "alone": power.seeds_needed(difference, one, other, options.alpha, options.power),
+                "in_family": power.seeds_needed(
+                    difference, one, other, options.alpha / tests, options.power
+                ),
+            }
+        one, other = (side.with_prompts(prompts) if prompts else side.runs for side in sides)
+        found.append(
+            known
+            | {
+                "difference": float(difference),
+                "observed": float(row["difference"]),
+                "seeds": int(seeds),
+                "prompts": prompts,
+                "sd_between_runs": [side.runs**0.5 for side in sides],
+                "sd_of_seeds": [one**0.5, other**0.5],
+                "power_now": power.power(difference, one, other, seeds, options.alpha),
+                "smallest_difference_now": power.smallest_difference(
+                    one, other, seeds, options.alpha, options.power
+                ),
+                "tests": tests,
+                "needed": needed,
+            }
+        )
+    return found
+
+
+def _chosen(contrasts: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataFrame":
+    found = contrasts
+    if options.metric:
+        metric, _, item_set = options.metric.partition("@")
+        found = found[(found["metric"] == metric) & (found["item_set"].isin([item_set or "test"]))]
+    else:
+        found = found[found["family"] == "primary"]
+    for column, wanted in (
+        ("target", options.target),
+        ("mix", options.of),
+        ("against", options.against),
+    ):
+        if wanted is not None:
+            found = found[found[column] == wanted]
+    if found.empty:
+        pairs = dict.fromkeys(zip(contrasts["mix"], contrasts["against"], strict=True))
+        raise BadFile(
+            f"{options.study}: no contrast of the study is like that. It compares "
+            f"{', '.join(f'{mix} against {against}' for mix, against in pairs)}."
+        )
+    return found
+
+
+def _variations(
+    row: dict[str, Any], measured: "pd.DataFrame", table: Any
+) -> "tuple[tuple[Variation, Variation] | None, int]":
+    """Of both mixes, and the number of prompts (0 where values of prompts are not known)."""
+    from manybaskets.findings import per_prompt, power
+
+    which = measured[
+        (measured["target"] == row["target"])
+        & (measured["metric"] == row["metric"])
+        & (measured["item_set"] == row["item_set"])
+        & measured["value"].notna()
+    ]
+    values = [which.loc[which["mix"] == row[side], "value"] for side in ("mix", "against")]
+    if min(map(len, values)) < 2:
+        return None, 0
+    conditions = [
+        [
+            of_metric
+            for key, of_metric in sorted(table.items())
+            if (key.target, key.mix) == (row["target"], row[side])
+            and (key.metric, key.item_set) == (row["metric"], row["item_set"])
+        ]
+        for side in ("mix", "against")
+    ]
+    complete = [len(one) == len(other) for one, other in zip(conditions, values, strict=True)]
+    matrices = per_prompt.by_item(conditions) if all(complete) else None
+    if matrices is None:
+        one, other = (power.Variation(float(of_side.var(ddof=1))) for of_side in values)
+        return (one, other), 0
+    one, other = (power.variation(matrix) for matrix in matrices)
+    return (one, other), matrices[0].amounts.shape[1]
+
+
+def _lines(one: dict[str, Any], options: argparse.Namespace) -> list[str]:
+    name = f"{one['metric']} on {one['item_set']} of {one['target']}"
+    lines = [f"{name}: {one['mix']} against {one['against']}"]
+    if "problem" in one:
+        return [*lines, f"  {one['problem']}", ""]
+    spread = " and ".join(f"{sd:.3g}" for sd in one["sd_of_seeds"])
+    lines.append(f"  {one['seeds']} seeds of each, standard deviations over seeds {spread}")
+    if one["prompts"]:
+        runs = " and ".join(f"{sd:.3g}" for sd in one["sd_between_runs"])
+        lines.append(f"  of which from run to run, with any number of prompts: {runs}")
+    lines.append(
+        f"  a difference of {one['difference']:+.3g} is decided now with probability "
+        f"{one['power_now']:.2f}; with {options.power:g}, one of "
+        f"{one['smallest_difference_now']:.3g}"
+    )
+    for prompts, needed in one["needed"].items():
+        at = f"with {prompts:,} prompts" if prompts else "with these prompts"
+        lines.append(
+            f"  {at}: {_seeds(needed['alone'])} alone, {_seeds(needed['in_family'])} as the last "
+            f"of {one['tests']} contrasts by Holm"
+        )
+    return [*lines, ""]
+
+
+def _seeds(count: int | None) -> str:
+    return "no number of seeds" if count is None else f"{count:,} seeds"

@@ -1,0 +1,135 @@
+"""Preferences and biases of judges from files of judgements, without a study."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from manybaskets.files import BadFile, read_jsonl
+from manybaskets.metrics.registry import METRICS
+from manybaskets.probes.preference import measures, single_text
+from manybaskets.probes.preference.pairs import ALONE
+
+HELP = "Measures preferences, self-preference and position bias of judges from their judgements."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("files", type=Path, nargs="+", help="judgements of any judges, JSON lines")
+    parser.add_argument("--json", action="store_true", help="for a program instead of a person")
+    parser.add_argument("--human", default="human", help="name of the human texts' origin")
+    parser.add_argument(
+        "--own",
+        action="append",
+        default=[],
+        metavar="JUDGE=ORIGIN",
+        help="which texts are a judge's own, where they are not called like the judge",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the measures of every judge in the files."""
+    rows = []
+    for path, name in zip(options.files, _names(options.files), strict=True):
+        rows += [name | row for row in read_jsonl(path)]
+    for said in options.own:
+        judge, found, origin = said.partition("=")
+        if not found or not any(row.get("judge", ALONE) == judge for row in rows):
+            raise BadFile(
+                f"--own {said}: no judge of that name. Write JUDGE=ORIGIN with one of "
+                f"{', '.join(sorted({str(row.get('judge', ALONE)) for row in rows}))}."
+            )
+        rows = [{**row, "own": origin} if row.get("judge", ALONE) == judge else row for row in rows]
+    findings = measures.findings(rows, options.human, ", ".join(map(str, options.files)))
+    if not findings:
+        raise BadFile(f"{options.files[0]}: there is no judgement of a pair in it.")
+    findings += _of_questions(rows, options.human)
+    if options.json:
+        json.dump(_told(findings), sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
+        print()
+    else:
+        print("\n".join(_lines(findings)))
+
+
+def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[measures.Finding]:
+    """What judges said of single texts, by judge; without intervals."""
+    rows = [{"judge": ALONE, "state": "ok", "reason": "", **row} for row in rows]
+    asked = [row for row in rows if row.get("question", "pair") != "pair"]
+    for number, row in enumerate(asked, start=1):
+        needed = ("nats", "bytes") if row["question"] == "likelihood" else ("log_probs",)
+        needed = ("item", "candidate", *(needed if row["state"] == "ok" else ()))
+        if lacking := [name for name in needed if row.get(name) is None]:
+            raise BadFile(
+                f"question {number} about a single text: the field '{lacking[0]}' is missing. Rows "
+                f"of {row['question']} have {', '.join(needed)}."
+            )
+    found = []
+    for judge in sorted({row["judge"] for row in asked}):
+        # A text of an item is judged once in every seed.
+        of_judge = [
+            {**row, "item": f"{row['item']} {row.get('seed', '')}"}
+            for row in rows
+            if row["judge"] == judge and "item" in row
+        ]
+        own = next((row["own"] for row in of_judge if row.get("own")), judge)
+        found += [
+            measures.Finding(
+                judge, m.metric, m.item_set, m.value, None, None, m.n, m.excluded, m.note
+            )
+            for m in single_text.question_measurements(of_judge, own, human)
+        ]
+    return found
+
+
+def _names(files: Sequence[Path]) -> list[dict[str, str]]:
+    """Judges of rows that name none: by what differs in the paths of files."""
+    parts = [list(path.with_suffix("").parts) for path in files]
+    if len(parts) < 2:
+        return [{} for _ in parts]
+    for end in (0, -1):
+        while all(len(of_path) > 1 for of_path in parts) and len({p[end] for p in parts}) == 1:
+            for of_path in parts:
+                del of_path[end]
+    return [{"judge": "/".join(of_path)} for of_path in parts]
+
+
+def _told(findings: Sequence[measures.Finding]) -> dict[str, Any]:
+    return {
+        "findings": [
+            {
+                "judge": found.judge,
+                "metric": found.metric,
+                "item_set": found.item_set,
+                "value": found.value,
+                "interval": None if found.low is None else [found.low, found.high],
+                "n": found.n,
+                "excluded": found.excluded,
+                "note": found.note,
+            }
+            for found in findings
+        ],
+        "interval": "95 %, bootstrap over items (and seeds, where there are several)",
+        "definitions": {metric: METRICS[metric] for metric in {f.metric for f in findings}},
+    }
+
+
+def _lines(findings: Sequence[measures.Finding]) -> Iterator[str]:
+    judges = list(dict.fromkeys(found.judge for found in findings))
+    for judge in judges:
+        of_judge = [found for found in findings if found.judge == judge]
+        yield "All judges" if judge == measures.ALL else f"Judge {judge}"
+        notes = list(dict.fromkeys(found.note for found in of_judge if found.note))
+        width = max(len(f"{found.metric} {found.item_set}") for found in of_judge)
+        yield f"  {'':{width}}    value       95 % interval       n  left out"
+        for found in of_judge:
+            name = f"{found.metric} {found.item_set}"
+            value = "–" if found.value is None else f"{found.value:.3f}"
+            interval = "" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
+            mark = f"  [{notes.index(found.note) + 1}]" if found.note else ""
+            counts = f"{found.n:>7} {found.excluded:>9}"
+            yield f"  {name:{width}} {value:>8}  {interval:>18} {counts}{mark}"
+        yield from (f"  [{number}] {note}" for number, note in enumerate(notes, start=1))
+        yield ""
+    yield "Definitions: findings/dictionary.csv of a study, or --json."

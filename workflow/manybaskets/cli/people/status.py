@@ -1,0 +1,112 @@
+"""Says how far a study is: of the run that goes on, or of the last one."""
+
+import argparse
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from manybaskets.dag import records
+from manybaskets.dag.costs import Estimates
+from manybaskets.dag.graph import OUTPUTS, Graph, Job
+from manybaskets.dag.invalidation import Reruns
+from manybaskets.dag.locks import holder
+from manybaskets.dag.preflight import study_of
+from manybaskets.files import read_json
+from manybaskets.processes import start_time
+
+HELP = "Shows how far a study is: cells by stage, what failed and why, and the time left."
+LOG_LINES = 5
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--configfile", action="append", default=[], help="may be repeated")
+    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints the state of the study."""
+    graph = Graph(study_of(options.configfile, options.config))
+    reruns = Reruns(graph)
+    jobs = list(graph.jobs())
+    left = [job for job in jobs if reruns.why(job)]
+    notes = {job: note for job in left if (note := _note(graph, job))}
+    at_work = [job for job, note in notes.items() if _lives(note)]
+    failed = [job for job, note in notes.items() if "failed" in note]
+    killed = [job for job in notes if job not in at_work and job not in failed]
+    running = holder(graph.study)
+    print(f"{graph.study.config.study}: {f'being run by {running}' if running else 'not running'}")
+    print("\n".join(_progress(jobs, left, at_work, failed)))
+    if running:
+        print(_time_left(graph, reruns, jobs, left))
+    for job in failed:
+        print("\n".join(["", f"failed: {job.path}: {notes[job]['failed']}", *_tail(graph, job)]))
+    if killed:
+        print(f"\nkilled before they finished: {', '.join(job.path for job in killed)}")
+    if left and not running:
+        print("\nStart snakemake again to go on; `manybaskets plan` says what it would do.")
+
+
+def _progress(
+    jobs: Sequence[Job], left: Sequence[Job], at_work: Sequence[Job], failed: Sequence[Job]
+) -> Iterator[str]:
+    totals = Counter(job.stage for job in jobs)
+    counts = [Counter(job.stage for job in group) for group in (left, at_work, failed)]
+    yield f"{'stage':<14}{'done':>8}{'of':>8}{'running':>9}{'failed':>8}"
+    yield "-" * 47
+    for stage in OUTPUTS:
+        if totals[stage]:
+            open_, running, broken = (count[stage] for count in counts)
+            done = totals[stage] - open_
+            line = f"{stage:<14}{done:>8,}{totals[stage]:>8,}{running or '':>9}{broken or '':>8}"
+            yield line.rstrip()
+    done = len(jobs) - len(left)
+    line = f"{'all':<14}{done:>8,}{len(jobs):>8,}{len(at_work) or '':>9}{len(failed) or '':>8}"
+    yield line.rstrip()
+
+
+def _time_left(graph: Graph, reruns: Reruns, jobs: Sequence[Job], left: Sequence[Job]) -> str:
+    """At the pace of this run: the cost of what is left against that of what it has done."""
+    begun = (Path(graph.study.root) / "study.json").stat().st_mtime
+    waiting = set(left)
+    estimates = Estimates(graph, reruns)
+    done = ahead = 0.0
+    for job in jobs:
+        seconds = estimates.of(job).seconds or 0.0
+        if job in waiting:
+            ahead += seconds
+        elif Path(graph.record(job)).stat().st_mtime >= begun:
+            done += seconds
+    if not done:
+        return "Time left: not known before the first job is done."
+    minutes = (time.time() - begun) * ahead / done / 60
+    return f"Time left: about {minutes:,.0f} minutes at the pace of this run."
+
+
+def _note(graph: Graph, job: Job) -> dict[str, Any] | None:
+    try:
+        note: dict[str, Any] = read_json(records.unfinished(graph, job))
+    except (OSError, ValueError):
+        return None
+    return note
+
+
+def _lives(note: dict[str, Any]) -> bool:
+    """Whether the process of a note is at work; one of another host is believed to be."""
+    if "failed" in note:
+        return False
+    return note["host"] != socket.gethostname() or start_time(note["pid"]) is not None
+
+
+def _tail(graph: Graph, job: Job) -> list[str]:
+    log = Path(graph.log(job))
+    if not log.is_file():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 10_000))
+        lines = file.read().decode(errors="replace").splitlines()
+    return [f"  {log}:", *(f"  | {line}" for line in lines[-LOG_LINES:])]

@@ -1,0 +1,48 @@
+"""Asks a cell for its candidates for the judges' items."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets.files import read_jsonl, write_jsonl
+from manybaskets.probes.preference import questions
+from manybaskets.serving import sessions
+
+HELP = "Generates a cell's candidates for the items that judges compare."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--adapter", type=Path, nargs="?")
+    parser.add_argument("--items", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes one candidate per item; an item without an answer is a failed or empty row."""
+    spec = options.spec
+    items = questions.items_of(read_jsonl(options.items))[: spec["items"]]
+    partial = sessions.partial_path(options.output)
+    prompts = [(item["id"], item["request"]) for item in items]
+    with sessions.serve_cell(options.base, options.adapter, spec["engine"]) as client:
+        replies = sessions.ask(
+            client,
+            prompts,
+            spec["generation"],
+            ("answer", spec["seed"]),
+            partial,
+            "candidates",
+            again=2,
+        )
+    print(sessions.summarize(replies))
+    write_jsonl(
+        options.output,
+        (
+            {"id": id, "prompt": prompt, "response": reply.text}
+            | {"state": reply.state, "reason": reply.reason, "tokens": reply.completion_tokens}
+            for (id, prompt), reply in zip(prompts, replies, strict=True)
+        ),
+    )
+    partial.unlink(missing_ok=True)

@@ -1,0 +1,26 @@
+"""Brings a public set of requests, once for all cells."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets.data import request_sets
+from manybaskets.files import restrict, whole_file
+
+HELP = "Brings a public set of requests from its home and verifies it."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the set as it came, readable by the owner only."""
+    copy = options.spec["copy"]
+    content = request_sets.bring(options.spec["set"], Path(copy) if copy else None)
+    restrict(options.output.parent)
+    with whole_file(options.output) as beside:
+        beside.chmod(0o600)
+        beside.write_bytes(content)

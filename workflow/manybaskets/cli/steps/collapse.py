@@ -1,0 +1,97 @@
+"""The collapse probe's measurements of a cell."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manybaskets.files import read_json, read_jsonl, write_json
+from manybaskets.metrics import rouge
+from manybaskets.metrics.measurement import Measurement, to_json
+from manybaskets.probes.collapse import likelihood, subsampling
+from manybaskets.probes.collapse.embeddings import read_embeddings
+from manybaskets.seeds import derived_seed
+
+HELP = "Measures fit to human text and variety of a cell's responses."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--likelihood", type=Path, required=True)
+    parser.add_argument("--tokens", type=Path, required=True)
+    parser.add_argument("--own", type=Path, required=True)
+    parser.add_argument("--responses", type=Path, required=True)
+    parser.add_argument("--samples", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--embeddings", type=Path, nargs="?")
+    parser.add_argument("--reference", type=Path, nargs="?")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--outliers", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the measurements, and the responses that the Eggs study's rule leaves out."""
+    settings = options.spec["collapse"]
+    rows = read_jsonl(options.responses, ["response", "state"])
+    test = read_jsonl(options.test, ["response"])
+    answers = [
+        (row["response"], human["response"])
+        for row, human in zip(rows, test, strict=True)
+        if row["state"] != "failed"
+    ]
+    answered, human = [own for own, _ in answers], [human for _, human in answers]
+    design = subsampling.Design(
+        settings["documents"],
+        settings["tokens"],
+        settings["subsamples"],
+        derived_seed(options.spec["seed"], "collapse"),
+    )
+    found, outliers = likelihood.measure(
+        likelihood.read_table(options.tokens),
+        read_json(options.likelihood),
+        read_json(options.own),
+        settings["bins"],
+    )
+    found += [_cut_rate(rows), *subsampling.of_text(answered, human, True, design)]
+    if options.spec.get("task") == "summarize":
+        found += rouge.measured(answered, human)
+    if options.embeddings:
+        samples = read_jsonl(options.samples, ["id", "response"])
+        found += _of_meaning(options, settings, design, samples)
+    write_json(options.output, {"measurements": to_json(found)})
+    write_json(options.outliers, outliers)
+
+
+def _of_meaning(
+    options: argparse.Namespace,
+    settings: dict[str, Any],
+    design: subsampling.Design,
+    samples: Sequence[dict[str, Any]],
+) -> list[Measurement]:
+    vectors = {
+        name: rows.astype(np.float64) for name, rows in read_embeddings(options.embeddings).items()
+    }
+    human = read_embeddings(options.reference)["responses"].astype(np.float64)
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(samples):
+        places.setdefault(row["id"], []).append(place)
+    by_prompt = [vectors["samples"][chosen] for chosen in places.values()]
+    return [
+        *subsampling.of_meaning(
+            vectors["responses"], human, True, design, settings["topics"], settings["permutations"]
+        ),
+        *subsampling.within_prompts(by_prompt, settings["samples"], settings["same_meaning"]),
+    ]
+
+
+def _cut_rate(rows: Sequence[dict[str, Any]]) -> Measurement:
+    answered = [row for row in rows if row["state"] != "failed"]
+    cut = sum(row["state"] == "cut" for row in answered)
+    value = cut / len(answered) if answered else None
+    note = "" if answered else "no response was generated"
+    failed = len(rows) - len(answered)
+    return Measurement("collapse", "cut_rate", "test", value, len(answered), failed, note)

@@ -1,0 +1,46 @@
+"""Draws the figures of a study from its tables."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from manybaskets.figures import curves, judges, overview, study
+from manybaskets.files import whole_directory
+
+HELP = "Draws every figure as SVG and PNG, with the data it shows as CSV."
+NEEDED, MORE = ("measurements", "contrasts"), ("trends", "training", "ranks", "judges")
+MORE_FIGURES = curves.FIGURES | study.FIGURES | judges.FIGURES
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    for name in (*NEEDED, *MORE):
+        parser.add_argument(f"--{name}", type=Path, nargs=None if name in NEEDED else "?")
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the folder of figures."""
+    given = {name: getattr(options, name) for name in (*NEEDED, *MORE)}
+    tables = {name: path for name, path in given.items() if path is not None}
+    with whole_directory(options.output) as folder:
+        draw(options.spec, tables, folder)
+
+
+def draw(spec: Mapping[str, Any], tables: Mapping[str, Path], folder: Path) -> None:
+    """Draws every figure of the tables into a folder."""
+    found = overview.findings(
+        overview.read_table(tables["measurements"]),
+        overview.read_table(tables["contrasts"]),
+        spec["mixes"],
+        spec.get("own"),
+        recipes=spec.get("recipes", {}),
+        series=spec.get("series", []),
+        seeds=spec.get("seeds", []),
+        **{name: overview.read_table(tables[name]) for name in MORE if name in tables},
+        unselected=spec.get("unselected", ()),
+    )
+    overview.draw_figures(found, folder, MORE_FIGURES)

@@ -1,0 +1,190 @@
+"""Gathers every cell's measurements and compares conditions."""
+
+import argparse
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from manybaskets.files import BadFile, read_jsonl, whole_file
+from manybaskets.findings import (
+    comparison,
+    eggs_tests,
+    per_prompt,
+    selection_quality,
+    training_curves,
+    trends,
+)
+from manybaskets.findings import contrasts as contrast_tables
+from manybaskets.metrics import measurement
+from manybaskets.metrics.registry import COLUMN_MEANINGS, METRICS
+from manybaskets.study.layout import LOOP, RANK_SEEDS, Cell, reference_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELP = "Gathers all measurements into one table and computes the contrasts."
+TABLES = (
+    "contrasts",
+    "trends",
+    "pooled",
+    "training",
+    "ranks",
+    "comparison",
+    "proxies",
+    "dictionary",
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--root", type=Path, required=True, help="the study's folder of results")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the tables")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the measurements, values of single prompts, all comparisons, and the dictionary."""
+    counts = gather(options.spec, options.root, options.output)
+    print(", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False) -> dict[str, int]:
+    """Writes all tables into `folder`; returns how many rows some of them have.
+
+    With `partly`, measurements that are not there yet are left out, and so are contrasts of mixes
+    and trends of primary metrics that nothing was measured of.
+    """
+    found = list(_cells(spec))
+    identities = [{"study": spec["study"], **asdict(cell)} for cell, _ in found]
+    cells = [(of, root / place) for of, (_, place) in zip(identities, found, strict=True)]
+    probes = spec["probes"]
+    measured = [(cell, place / f"{probe}.json") for cell, place in cells for probe in probes]
+    # What a selection did to a training set stands with every target that was trained on it.
+    selections = [_selection(spec, cell) for cell, _ in found]
+    measured += [(of, root / path) for of, path in zip(identities, selections, strict=True) if path]
+    if partly:
+        measured = [(cell, path) for cell, path in measured if path.is_file()]
+    table = measurement.gather(measured)
+    of_items = per_prompt.table(cells, table, _test_ids(root))
+    outcomes = table[table["probe"] != "selection"]  # a training set's own: nothing to compare
+    first = spec["seeds"][:RANK_SEEDS]
+    last = {mix: generations for mix, (generations, _) in spec.get("loops", {}).items()}
+    shown = [
+        (cell, place)
+        for cell, place in cells
+        if cell["seed"] in first and cell["generation"] == last.get(cell["mix"], 0)
+    ]
+    compared_ = compared(spec["contrasts"], spec["series"], probes, outcomes, of_items)
+    there = {(cell["target"], cell["mix"]) for cell, _ in cells}
+    compared_["contrasts"] = _of_cells(compared_["contrasts"], there)
+    tables = {
+        **compared_,
+        "comparison": held_against(spec["reference"], compared_["contrasts"]),
+        "training": training_curves.training_table(cells),
+        "ranks": training_curves.rank_table(shown, root / "data" / "test.jsonl"),
+        "proxies": selection_quality.correlations(
+            selection_quality.points(table, spec.get("unselected", ()))
+        ),
+        "dictionary": dictionary(),
+    }
+    csv, parquet = (folder / f"measurements.{kind}" for kind in ("csv", "parquet"))
+    measurement.write_tables(table, csv, parquet)
+    per_prompt.write(folder / "items.parquet", of_items)
+    for name in TABLES:
+        with whole_file(folder / f"{name}.csv") as beside:
+            tables[name].to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
+    return {"measurements": len(table)} | {
+        name: len(tables[name]) for name in ("contrasts", "trends")
+    }
+
+
+def _cells(spec: dict[str, Any]) -> Iterator[tuple[Cell, str]]:
+    """Every cell and its folder; loops that start from another mix have that one's cell first."""
+    only = spec.get("only", {})  # mixes that some targets alone are trained on
+    for target, mix, seed in itertools.product(spec["targets"], spec["mixes"], spec["seeds"]):
+        if target not in only.get(mix, spec["targets"]):
+            continue
+        last, after = spec.get("loops", {}).get(mix, (0, None))
+        for generation in range(1, last + 1) if last else (0,):
+            cell = Cell(target, mix, seed, generation)
+            yield cell, (Cell(target, after, seed) if after and generation == 1 else cell).path
+
+
+def _selection(spec: dict[str, Any], cell: Cell) -> str | None:
+    """What a verifier did to the rows that joined for a cell, below the study's results."""
+    if cell.generation > 1:  # the rows that its own chain wrote for it
+        before = replace(cell, generation=cell.generation - 1)
+        path = f"selections/{LOOP}/{cell.target}/{cell.mix}/seed={before.run}.json"
+        return path if cell.mix in spec.get("selected_loops", ()) else None
+    return (
+        f"selections/{cell.mix}/seed={cell.seed}.json"
+        if cell.mix in spec.get("selected", ())
+        else None
+    )
+
+
+def compared(
+    settings: dict[str, Any],
+    series: list[Any],
+    probes: list[str],
+    table: "pd.DataFrame",
+    of_items: per_prompt.Table,
+) -> dict[str, "pd.DataFrame"]:
+    """Contrasts, trends and pooled tests, of what was measured."""
+    mixes = set(table["mix"])
+    pairs = [(mix, against) for mix, against in settings["pairs"] if {mix, against} <= mixes]
+    if len(table) and len(pairs) < len(settings["pairs"]):
+        print(f"{len(settings['pairs']) - len(pairs)} pairs have a mix that was not measured")
+    primary: dict[str, tuple[str, str]] = {}
+    for probe, named in settings["primary"].items():
+        metric, _, item_set = named.partition("@")
+        if probe in probes:
+            primary[probe] = (metric, item_set)
+    alpha = settings["alpha"]
+    return {
+        "contrasts": contrast_tables.contrasts(
+            table, pairs, primary, alpha, of_items, settings["margins"]
+        ),
+        "trends": trends.trends(table, series, primary, alpha),
+        "pooled": eggs_tests.pooled_tests(of_items, pairs),
+    }
+
+
+def held_against(reference: dict[str, Any] | None, contrasts: "pd.DataFrame") -> "pd.DataFrame":
+    """Every published effect beside the study's; no rows where the study names no reference."""
+    import pandas as pd
+
+    if reference is None:
+        return pd.DataFrame(columns=list(comparison.EFFECTS))
+    published = comparison.read(reference_table(reference["table"]))
+    ours = comparison.own(contrasts)
+    return comparison.effects(ours, published, reference["targets"], reference["mixes"])
+
+
+def _of_cells(contrasts: "pd.DataFrame", there: set[tuple[str, str]]) -> "pd.DataFrame":
+    """Without those of a mix that the target is not fine-tuned on."""
+    columns = ["target", "mix", "against"]
+    kept = [
+        {(target, mix), (target, against)} <= there
+        for target, mix, against in contrasts[columns].itertuples(index=False)
+    ]
+    return contrasts.loc[kept].reset_index(drop=True)
+
+
+def dictionary() -> "pd.DataFrame":
+    """What every metric is, then what every column of the tables is."""
+    import pandas as pd
+
+    rows = [("metric", name, text) for name, text in sorted(METRICS.items())]
+    rows += [("column", name, text) for name, text in COLUMN_MEANINGS.items()]
+    return pd.DataFrame(rows, columns=["kind", "name", "definition"])
+
+
+def _test_ids(root: Path) -> list[str]:
+    try:
+        return [str(row["id"]) for row in read_jsonl(root / "data" / "test.jsonl", ["id"])]
+    except BadFile:
+        return []

@@ -1,0 +1,82 @@
+"""Asks a source for its responses to the training prompts it must answer."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from manybaskets.data import mixes, recorded
+from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.serving import sessions
+
+HELP = "Generates a source's responses to the prompts that the mixes give it."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--model", type=Path, nargs="?")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument(
+        "--extend", action="store_true", help="keep the answers that the output has already"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes one row per prompt and sample, in the order of the prompts."""
+    spec = options.spec
+    human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
+    needed = set()
+    for mix in spec["mixes"]:
+        recipe = mixes.Recipe(dict(mix["origins"]), mix["assign"])
+        assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
+        needed |= {
+            (prompt, sample)
+            for prompt, origin in assigned
+            if origin == spec["source"]["name"]
+            for sample in range(mix["samples"])
+        }
+    most = max((mix["samples"] for mix in spec["mixes"]), default=0)
+    asked = [
+        {"id": row["id"], "prompt": row["prompt"], "sample": sample}
+        for row in prompts
+        for sample in range(most)
+        if (row["id"], sample) in needed
+    ]
+    if spec["source"]["recorded"]:
+        rows = [{**row, "sample": 0} for row in recorded.answers(spec["source"], asked)]
+    else:
+        there = options.extend and options.output.exists()
+        known = {_key(row): row for row in read_jsonl(options.output)} if there else {}
+        known = {key: row for key, row in known.items() if row["state"] != "failed"}
+        new = [row for row in asked if _key(row) not in known]
+        if known:
+            print(f"{len(asked) - len(new)} of {len(asked)} answers are there already")
+        if new:
+            purpose = (spec["seed"], "generate")
+            named = [{"id": _request(row), "prompt": row["prompt"]} for row in new]
+            answers = sessions.source_rows(spec, named, purpose, options.model, options.output)
+            for row, answer in zip(new, answers, strict=True):
+                known[_key(row)] = {**answer, "id": row["id"], "sample": row["sample"]}
+        rows = [known[_key(row)] for row in asked]
+    usable = sum(row["state"] in ("ok", "cut") for row in rows)
+    if rows and not usable:
+        raise BadFile(
+            f"source '{spec['source']['name']}' gave no usable response to {len(rows)} prompts; "
+            f"the first: {rows[0]['state']}: {rows[0]['reason']}"
+        )
+    write_jsonl(options.output, rows)
+    if not spec["source"]["recorded"]:
+        sessions.partial_path(options.output).unlink(missing_ok=True)
+    print(f"{usable} of {len(rows)} responses are usable")
+
+
+def _key(row: dict[str, Any]) -> tuple[str, int]:
+    return row["id"], row["sample"]
+
+
+def _request(row: dict[str, Any]) -> str:
+    """What a request is called, and seeded by: the prompt's id, with the sample from the second."""
+    return f"{row['id']}#{row['sample']}" if row["sample"] else str(row["id"])

@@ -1,0 +1,48 @@
+"""Has a judge label what a cell answered to the requests of the robustness probe."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets.files import read_jsonl, restrict, restricted_jsonl
+from manybaskets.probes.robustness import judges
+from manybaskets.probes.robustness.judges.prompts import texts_of
+from manybaskets.serving import sessions
+
+HELP = "Has a model judge a cell's responses to requests and attacks."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--model", type=Path, nargs="?")
+    parser.add_argument("--attacks", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes one label per response, readable by the owner only."""
+    source = options.spec["source"]
+    rows = read_jsonl(options.attacks, ["id", "request", "item_set", "prompt", "response", "state"])
+    given = Path(source["template"]) if source["template"] else None
+    texts = texts_of(source["by"], options.model, given)
+    asked = {row["request"]: row["prompt"] for row in rows if row["item_set"].endswith("/direct")}
+    restrict(options.output.parent)  # before anything is written there
+    partial = sessions.partial_path(options.output)
+    with sessions.serve_source(source, options.model, options.spec["engine"]) as client:
+        labels = judges.judge(
+            client,
+            source["by"],
+            texts,
+            # what was wanted, not how the attack put it
+            [{**row, "prompt": asked.get(row["request"], row["prompt"])} for row in rows],
+            source["max_tokens"],
+            source["temperature"],
+            source["top_p"],
+            partial=partial,
+            progress="responses",
+        )
+    restricted_jsonl(options.output, labels)
+    states = [label["state"] for label in labels]
+    print(", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))))
+    partial.unlink(missing_ok=True)

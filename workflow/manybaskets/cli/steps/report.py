@@ -1,0 +1,47 @@
+"""Writes the report of a study."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets.config.study import StudyConfig
+from manybaskets.figures import overview
+from manybaskets.files import write_text
+from manybaskets.reporting import page as report_page
+
+HELP = "Writes the report: one HTML file that opens offline."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--root", type=Path, required=True, help="the study's folder of results")
+    parser.add_argument("--measurements", type=Path, required=True)
+    parser.add_argument("--contrasts", type=Path, required=True)
+    parser.add_argument("--trends", type=Path)
+    parser.add_argument("--pooled", type=Path)
+    parser.add_argument("--comparison", type=Path)
+    parser.add_argument("--figures", type=Path, required=True)
+    parser.add_argument("--yardstick", type=Path, nargs="*", default=[])
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the page."""
+    config = options.spec["config"]
+    for name, order in options.spec.get("origins", {}).items():
+        # Canonical JSON sorts keys; the order of origins says which quarter is whose.
+        shares = config["mixes"][name]["origins"]
+        config["mixes"][name]["origins"] = {origin: shares[origin] for origin in order}
+    page = report_page.render(
+        StudyConfig.model_validate(config),
+        options.root,
+        overview.read_table(options.measurements),
+        overview.read_table(options.contrasts),
+        options.figures,
+        options.yardstick[0] if options.yardstick else None,
+        overview.read_table(options.trends) if options.trends else None,
+        overview.read_table(options.pooled) if options.pooled else None,
+        overview.read_table(options.comparison) if options.comparison else None,
+    )
+    write_text(options.output, page)

@@ -1,0 +1,56 @@
+"""The robustness probe's measurements of a cell."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from manybaskets.files import BadFile, read_jsonl, write_json
+from manybaskets.findings import per_prompt
+from manybaskets.metrics.measurement import to_json
+from manybaskets.metrics.near_duplicates import near_duplicates
+from manybaskets.probes.robustness import calibration, judge_metrics, rule_metrics
+
+HELP = "Measures refusals, over-refusal and successes of attacks of a cell, and its babble."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--attacks", type=Path, required=True)
+    parser.add_argument("--labels", type=Path, nargs="*", default=[])
+    parser.add_argument("--calibration", type=Path, nargs="*", default=[])
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the measurements, and intervals over prompts; no response leaves `restricted/`."""
+    spec = options.spec
+    rows = read_jsonl(options.attacks, ["request", "item_set", "prompt", "response", "state"])
+    labels = {path.stem: read_jsonl(path, ["id", "state"]) for path in options.labels}
+    for name, of_judge in labels.items():
+        if [label["id"] for label in of_judge] != [row["id"] for row in rows]:
+            raise BadFile(
+                f"the labels of the judge '{name}' are not of the rows in {options.attacks}."
+            )
+    kinds = {name: (kind, most) for name, (kind, most) in spec["judges"].items()}
+    found = rule_metrics.outcome_measurements(rows)
+    found += judge_metrics.judged_measurements(rows, labels, kinds)
+    if spec["labelled"]:
+        people = read_jsonl(Path(spec["labelled"]), ["response", "refused"])
+        found += calibration.corrected_refusals(rows, people)
+        for path in options.calibration:
+            name, said = path.stem, read_jsonl(path, ["state"])
+            judge = calibration.judge_errors(people, said, kinds[name][0])
+            found += calibration.corrected_successes(
+                rows, labels[name], judge, name, kinds[name][0]
+            )
+    direct = {row["request"]: row["prompt"] for row in rows if row["item_set"].endswith("/direct")}
+    clusters = dict(zip(direct, near_duplicates(list(direct.values())), strict=True))
+    content: dict[str, Any] = {
+        "measurements": to_json(found),
+        "items": per_prompt.of_outcomes(rows),
+    }
+    content["intervals"] = rule_metrics.intervals(rows, clusters)
+    content["prompts"] = {"requests": len(direct), "clusters": len(set(clusters.values()))}
+    write_json(options.output, content)

@@ -1,0 +1,44 @@
+"""Decides which responses of a mix are trained on."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets.data.divergence import Diverged
+from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.selection import rules
+
+HELP = "Keeps the responses of a mix that its rule asks for."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--verdicts", type=Path, required=True)
+    parser.add_argument("--like", type=Path, nargs="?", help="verdicts of the mix it is control of")
+    parser.add_argument("--rows", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the rows that were taken."""
+    spec = options.spec
+    settings, seed = spec["select"], spec["seed"]
+    verifier = settings["verifier"]
+    like = read_jsonl(options.like) if options.like else []
+    rule = rules.Rule.of_verdicts(settings, spec.get("like"), like, seed)
+    rows = rules.decide(read_jsonl(options.verdicts), spec["accepts_from"], verifier["noise"], seed)
+    passed = rules.passes(rule, rows, seed)
+    try:
+        taken = rules.take(rows, passed, settings["short"], seed, f"mixes.{spec['name']}")
+    except rules.TooFewError as error:
+        # in a loop, what no verifier accepts is an end that the chain came to
+        raise (Diverged if spec.get("in_loop") else BadFile)(str(error)) from None
+    counts = {
+        "pool": len(rows),
+        "unscored": sum(row["score"] is None for row in rows),
+        "passed": sum(passed),
+        "taken": len(taken),
+        "different": len({(row["origin"], row["id"], row["sample"]) for row in taken}),
+    }
+    write_jsonl(options.rows, taken)
+    print(json.dumps(counts))

@@ -1,0 +1,33 @@
+"""Fine-tunes one cell."""
+
+import argparse
+import json
+from pathlib import Path
+
+from manybaskets.devices import lease, on_cpu
+from manybaskets.files import read_jsonl, whole_directory, write_json
+from manybaskets.training import finetune
+from manybaskets.training.trainer import Recipe
+
+HELP = "Fine-tunes a LoRA adapter of the target on a mix."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--spec", type=json.loads, required=True)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--rows", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--summary", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the adapter and a summary of the training."""
+    settings = {k: v for k, v in options.spec["training"].items() if k != "adapter"}
+    trusted = options.spec["base"]["trust_remote_code"]
+    recipe = Recipe(**settings, seed=options.spec["seed"], trust_remote_code=trusted)
+    rows = read_jsonl(options.rows, ["prompt", "response"])
+    needed = 1 if on_cpu() else recipe.devices  # on a CPU devices are processes
+    with lease(needed), whole_directory(options.output) as folder:
+        summary = finetune.fine_tune(options.base, rows, recipe, folder)
+    write_json(options.summary, summary)

@@ -1,0 +1,1 @@
+"""The graph of jobs: records, reruns, locks, costs, preflight checks, Snakemake patches."""

@@ -1,0 +1,176 @@
+"""Which jobs must run, and why: the study as it is now, held against the records of what was done.
+
+A finished job holds as long as its description, and that of everything it was made from, is the
+one recorded, and its outputs are the bytes that were recorded. When it does not, the jobs that
+were made from it run too; except after a mere loss: what is made anew from the same description
+is the same bytes, unless the record says that this cannot be relied on (GPUs, endpoints).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from manybaskets.dag import records
+from manybaskets.dag.graph import EXTENT, Graph, Job
+from manybaskets.data import mixes
+from manybaskets.files import read_jsonl
+from manybaskets.stages import fingerprint
+
+SHOWN = 60  # characters of a value in a reason
+
+
+class Reason(NamedTuple):
+    """Why a job must run: what is no longer as recorded, and how."""
+
+    subject: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.how}" if self.subject else self.how
+
+
+Reasons = tuple[Reason, ...]
+
+
+class Reruns:
+    """The decisions for one study; each job is looked at once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._fingerprints: dict[Job, str] = {}
+        self._reasons: dict[Job, Reasons] = {}
+        self._outside: dict[str, str] = {}
+        self._digests: dict[Job, str] = {}
+        self._settled: dict[Job, bool] = {}
+        self._extended: set[Job] = set()  # stale, but what they made so far is kept
+        self._touched: list[tuple[Path, dict[str, Any]]] = []
+        # seconds and bytes of every record that was read, by stage
+        self.measured: dict[str, list[tuple[float, int]]] = {}
+
+    def fingerprint(self, job: Job) -> str:
+        """Identity that a job's record would have if it ran now."""
+        if job not in self._fingerprints:
+            spec = self.graph.study.spec(job.stage, **job.wildcards)
+            self._fingerprints[job] = records.identity(job.stage, spec, self.inputs(job))
+        return self._fingerprints[job]
+
+    def why(self, job: Job) -> Reasons:
+        """Why a job must run, one reason each; empty when it need not."""
+        if job not in self._reasons:
+            self._reasons[job] = tuple(self._why(job))
+        return self._reasons[job]
+
+    def is_settled(self, job: Job) -> bool:
+        """Whether neither a job must run nor any that leads to it."""
+        if job not in self._settled:
+            self._settled[job] = not self.why(job) and all(
+                self.is_settled(producer) for producer in self.graph.producers(job)
+            )
+        return self._settled[job]
+
+    def refresh(self) -> None:
+        """Records the times of files that were touched and did not change."""
+        for path, record in self._touched:
+            records.refresh(path, record)
+        self._touched.clear()
+
+    def _why(self, job: Job) -> Iterator[Reason]:
+        graph = self.graph
+        record = records.read(graph, job)
+        if record is None:
+            there = any(Path(output).exists() for output in graph.outputs(job))
+            yield Reason("", "no record that it finished" if there else "never run")
+            return
+        size = sum(entry[0] for entry in record["outputs"].values())
+        self.measured.setdefault(job.stage, []).append((record["seconds"], size))
+        if record["fingerprint"] != self.fingerprint(job):
+            yield from self._changes(job, record)
+            return
+        problems = records.damage(Path(graph.study.root), record, graph.outputs(job))
+        if problems:
+            for file, problem in problems:
+                yield Reason(file, problem)
+            return
+        if record.get("touched"):
+            self._touched.append((Path(graph.record(job)), record))
+        self._digests[job] = record["digest"]
+        if job.stage in EXTENT:
+            spec = json.loads(graph.study.spec(job.stage, **job.wildcards))
+            more = list(differences(record["description"], spec))
+            if more:
+                self._extended.add(job)
+                yield from more
+                return
+        for producer in graph.producers(job):
+            _, digest, reproducible = record["inputs"][producer.path]
+            if self.why(producer) and producer not in self._extended:
+                if not reproducible:
+                    yield Reason(producer.path, "is made anew and may differ")
+            elif self._digests[producer] != digest and not self._still_drawn(job, producer, record):
+                yield Reason(producer.path, "has other content than this was made from")
+
+    def _still_drawn(self, job: Job, producer: Job, record: dict[str, Any]) -> bool:
+        """Whether a mix consists of what its source's file says, which has got more rows since."""
+        if producer.stage not in EXTENT:
+            return False
+        rows, answers = (read_jsonl(Path(self.graph.outputs(one)[0])) for one in (job, producer))
+        if not mixes.still_drawn(rows, producer.wildcards["source"], answers):
+            return False
+        record["inputs"][producer.path][1] = self._digests[producer]
+        if not record.get("touched"):
+            self._touched.append((Path(self.graph.record(job)), record))
+        record["touched"] = True
+        return True
+
+    def inputs(self, job: Job) -> dict[str, str]:
+        """Fingerprints of what a job reads, by the jobs that make it or the paths from outside."""
+        found = {}
+        for path in self.graph.files(job):
+            producer = self.graph.producer(path)
+            if producer is not None:
+                found[producer.path] = self.fingerprint(producer)
+            else:
+                if path not in self._outside:
+                    self._outside[path] = records.outside(Path(path))
+                found[path] = self._outside[path]
+        return found
+
+    def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[Reason]:
+        spec = json.loads(self.graph.study.spec(job.stage, **job.wildcards))
+        for reason in differences(record["description"], spec):
+            if reason.subject == "code.source:":
+                yield from self._edits(job, record)
+            else:
+                yield reason
+        now = self.inputs(job)
+        then = {name: made[0] for name, made in record["inputs"].items()}
+        for name in [*now, *(name for name in then if name not in now)]:
+            if name not in then:
+                yield Reason(name, "is read now")
+            elif name not in now:
+                yield Reason(name, "is read no more")
+            elif now[name] != then[name]:
+                yield Reason(name, "was changed" if name in self._outside else "is made anew")
+
+    def _edits(self, job: Job, record: dict[str, Any]) -> Iterator[Reason]:
+        """The modules of which the job's code changed."""
+        now, then = fingerprint.modules(f"cli.steps.{job.stage}"), record.get("modules", {})
+        for name in sorted(now.keys() | then.keys()):
+            if now.get(name) != then.get(name):
+                yield Reason(f"{name.replace('.', '/')}.py", "was edited")
+
+
+def differences(then: Any, now: Any, key: str = "") -> Iterator[Reason]:
+    """What changed between two descriptions, key by key."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in sorted(then.keys() | now.keys()):
+            inner = f"{key}.{name}" if key else name
+            yield from differences(then.get(name), now.get(name), inner)
+    elif then != now:
+        yield Reason(f"{key}:", f"{_short(then)} -> {_short(now)}")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

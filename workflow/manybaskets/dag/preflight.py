@@ -1,0 +1,371 @@
+"""Everything that can be known to be wrong before any job starts.
+
+Reads the config, the files it names and the environment; starts nothing, writes nothing.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from manybaskets.config import validation
+from manybaskets.config.base import HUMAN, VANILLA, ConfigError
+from manybaskets.config.models import Source
+from manybaskets.config.probes import Asked, Robustness
+from manybaskets.config.study import StudyConfig
+from manybaskets.config.training import Training
+from manybaskets.data import mixes, recorded, request_sets
+from manybaskets.data import splits as dataset_splits
+from manybaskets.data.safety_requests import read_requests
+from manybaskets.files import BadFile, read_json, read_jsonl
+from manybaskets.models import chat_templates
+from manybaskets.paths import REPOSITORY, RESOURCES
+from manybaskets.probes.robustness.attacks import FAMILIES
+from manybaskets.stages.study import Study
+
+MIB = 1024**2
+
+
+def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
+    """The study of a config; ConfigError with every problem that was found."""
+    name = files[-1] if files else "config"
+    for file in files:
+        validation.read(Path(file))  # a name that stands twice is lost once the files are merged
+    for other in ("theory", "eigenvalues"):
+        if other in raw:
+            raise ConfigError(
+                f"{name}: {other}: this is a study of {other}, without cells. Run it with "
+                f"snakemake --configfile {name}, or with manybaskets {other} --configfile {name} "
+                "--output FOLDER."
+            )
+    config = validation.load(_plain(raw), name)
+    study = Study(config)
+    problems = [*_environment(study), *_data(study)]
+    try:
+        study.attack_texts()
+    except ConfigError as error:
+        others = f"{error} Attacks that are no template: {', '.join(FAMILIES)}."
+        problems.append(("probes.robustness.attacks", others))
+    try:
+        study.preference_texts()
+    except ConfigError as error:
+        problems.append(("probes.preference", str(error)))
+    if problems:
+        raise ConfigError("\n".join(f"{name}: {key}: {text}" for key, text in problems))
+    return study
+
+
+def study_of(files: list[str], overrides: list[str]) -> Study:
+    """The study as Snakemake would see it: config files, the later ones on top, and key=value.
+
+    Without a file, config.yaml. Raises ConfigError with every problem that was found.
+    """
+    files = files or ["config.yaml"]
+    raw: dict[str, Any] = {}
+    for file in files:
+        raw = _merged(raw, validation.read(Path(file)))
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--config {override}: expected key=value.")
+        raw = _merged(raw, {key: yaml.safe_load(value)})
+    return checked_study(raw, files)
+
+
+def _merged(below: Any, above: Any) -> Any:
+    if isinstance(below, dict) and isinstance(above, dict):
+        return below | {key: _merged(below.get(key), value) for key, value in above.items()}
+    return above
+
+
+def notes(study: Study) -> Iterator[str]:
+    """What is no mistake and should be known before a run."""
+    config = study.config
+    for name in study.loops:
+        sources = [config.sources[source].model for source in study.mix_sources(name)]
+        for target in config.targets:
+            others = {*study.writers(target, name), *filter(None, sources)} & config.models.keys()
+            strange = sorted(other for other in others if _cuts_otherwise(study, target, other))
+            if strange:
+                yield (
+                    f"mixes.{name}.loop: {', '.join(strange)} and {target} have different "
+                    "tokenizers. Their chains exchange text, so nothing stops; compare them in "
+                    "bits_per_byte, not in nats per token, and expect max_tokens to cut them at "
+                    "different lengths."
+                )
+
+
+def _cuts_otherwise(study: Study, target: str, other: str) -> bool:
+    """Whether two models are known to have different tokenizers; those not here are not known."""
+    if target == other or {target, other} <= set(study.scratch_models):
+        return False  # scratch models share theirs
+    files = [Path(study.model(name)) / "tokenizer.json" for name in (target, other)]
+    if not all(file.is_file() for file in files):
+        return False
+    vocabularies = [read_json(file).get("model", {}).get("vocab") for file in files]
+    return bool(vocabularies[0] != vocabularies[1])
+
+
+def expected_bytes(study: Study) -> int:
+    """What a whole run will roughly write: models, adapters, and rows of about 2 kB."""
+    config = study.config
+    again = config.probes.collapse.answered_again if config.probes.collapse else 0
+    per_cell_rows = 4 * config.dataset.test + 2 * again + study.rows + 400
+    total = len(study.cells) * (per_cell_rows * 2_000 + MIB)
+    total += len(study.scratch_models) * 20 * MIB
+    for name in config.targets:
+        model = config.models[name]
+        weights = _weights(Path(model.path)) if model.path else 8 * MIB
+        # A LoRA adapter has about 1/200 of the weights at rank 16, proportionally otherwise.
+        adapters = sum(c.target == name and c.mix != VANILLA for c in study.cells)
+        rank = config.training.of_target(name).rank
+        total += int(adapters * max(weights / 200 * rank / 16, MIB))
+    return total
+
+
+def after_failure(study: Study) -> str:
+    """What a person is told when jobs have failed; a full disk keeps logs from telling it."""
+    free = shutil.disk_usage(study.root).free
+    if free < MIB:
+        return (
+            f"The disk of {study.root} is full (No space left on device). Make room and start "
+            "again; what was done is kept."
+        )
+    return (
+        "Some jobs failed; what was done is kept. `manybaskets status` lists them with their "
+        "reasons; start again when they are mended."
+    )
+
+
+def _environment(study: Study) -> Iterator[tuple[str, str]]:
+    config = study.config
+    for name, source in config.sources.items():
+        yield from _key(f"sources.{name}", source)
+    for name, judge in study.outsiders.items():
+        yield from _key(f"probes.preference.judges.{name}", judge)
+    for name, model in config.models.items():
+        if model.path and not (Path(model.path) / "config.json").is_file():
+            yield (
+                f"models.{name}.path",
+                f"{model.path} is no model folder (it has no config.json). Check the path.",
+            )
+        elif model.path and not any(Path(model.path).glob("*.safetensors")):
+            yield (
+                f"models.{name}.path",
+                f"{model.path} has no weights as safetensors; other formats can run code when "
+                "they are read and are not used. Convert it: AutoModelForCausalLM."
+                "from_pretrained(…).save_pretrained(…).",
+            )
+        elif model.path and not model.chat_template and name != study.embedder:
+            try:
+                chat_templates.check(Path(model.path), f"models.{name}", model.path)
+            except BadFile as error:
+                yield f"models.{name}.chat_template", str(error).partition(": ")[2]
+        if model.chat_template and not chat_templates.place(model.chat_template).is_file():
+            yield (
+                f"models.{name}.chat_template",
+                f"there is no file {model.chat_template}. Mend the path.",
+            )
+    for training in (config.training, *map(config.training.of_target, config.training.of)):
+        yield from _training(training)
+    if len(study.vocabularies) > 1:
+        yield (
+            "models",
+            "scratch models share one tokenizer, but ask for vocabularies of "
+            f"{sorted(study.vocabularies)}. Set the same vocabulary everywhere.",
+        )
+    try:
+        study.spec("documentation") if config.dataset.docs or study.scratch_models else None
+    except ConfigError as error:
+        yield "packages", str(error)
+    place = next(p for p in (Path(study.root), *Path(study.root).absolute().parents) if p.exists())
+    free, needed = shutil.disk_usage(place).free, expected_bytes(study)
+    if free < needed:
+        needed -= _size(Path(study.root))  # walked only where it decides
+    if free < needed:
+        yield (
+            "study",
+            f"the study will write about {needed / MIB:,.0f} MiB to {study.root}, but the disk has "
+            f"{free / MIB:,.0f} MiB free. Make room, or link results/ to another disk.",
+        )
+
+
+def _training(training: Training) -> Iterator[tuple[str, str]]:
+    """Packages that training asks for and this environment has not."""
+    flash = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
+    needed: list[tuple[str, Any, list[str]]] = [
+        ("quantization", training.quantization, ["bitsandbytes"]),
+        ("liger", training.liger, ["liger_kernel"]),
+    ]
+    if training.attention in flash:
+        # transformers takes its own build of the kernels where `kernels` is installed
+        needed.append(("attention", training.attention, [flash[training.attention], "kernels"]))
+    for key, value, packages in needed:
+        if value and not any(find_spec(package) for package in packages):
+            names = " or ".join(package.replace("_", "-") for package in packages)
+            yield (
+                f"training.{key}",
+                f"{value} needs the package {names}, which this environment has not. Install it, "
+                "or remove the key.",
+            )
+
+
+def _data(study: Study) -> Iterator[tuple[str, str]]:
+    """Problems of the study's own files, each under the key that names the file."""
+    config = study.config
+    yield from _rubrics(config)
+    if table := study.reference_file():
+        known = sorted(path.stem for path in (RESOURCES / "reference").glob("*.csv"))
+        if not table.is_file():
+            text = f"there is no table '{table}'. Known: {', '.join(known)}; or give a path."
+            yield "reference.table", text
+    preference = config.probes.preference
+    if preference and preference.texts and preference.texts.file:
+        texts = preference.texts
+        try:
+            dataset_splits.read_human_rows(Path(texts.file or ""), **texts.fields.model_dump())
+        except BadFile as error:
+            yield "probes.preference.texts.file", str(error)
+    if config.probes.robustness:
+        yield from _robustness(study, config.probes.robustness)
+    prompts = None
+    if config.dataset.prompts:
+        try:
+            field = config.dataset.prompts_field
+            prompts = [row[field] for row in read_jsonl(Path(config.dataset.prompts), [field])]
+        except BadFile as error:
+            yield "dataset.prompts", str(error)
+            return
+    unreadable = False
+    for name, source in config.sources.items():
+        if source.recorded:
+            try:
+                recorded.read_answers(source.model_dump())
+            except BadFile as error:
+                unreadable = True
+                yield f"sources.{name}.recorded", str(error)
+    if config.dataset.file:
+        settings = config.dataset
+        try:
+            fields = settings.fields
+            human = dataset_splits.read_human_rows(Path(settings.file or ""), **fields.model_dump())
+            splits = dataset_splits.from_rows(
+                human,
+                prompts,
+                settings.train,
+                settings.test,
+                settings.seed,
+                settings.splits,
+                settings.duplicates,
+            )
+        except BadFile as error:
+            yield "dataset.file", str(error)
+            return
+        if not unreadable:
+            yield from _coverage(config, study.rows, splits)
+
+
+def _rubrics(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Rubrics of judges that are not there, or do not show the judge what it is to judge."""
+    for name, mix in config.mixes.items():
+        if mix.select is None or mix.select.verifier.by != "judge":
+            continue
+        key, path = f"mixes.{name}.select.verifier.rubric", mix.select.verifier.rubric
+        try:
+            text = (REPOSITORY / path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            yield key, f"{path} cannot be read ({error}). Check the path."
+            continue
+        prompt, response = (text.find(f"{{{part}}}") for part in ("prompt", "response"))
+        if not 0 <= prompt < response:
+            yield key, f"{path} needs {{prompt}} and, after it, {{response}}. Add them."
+
+
+def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str]]:
+    """Requests, copies of public sets, and what judges need."""
+    sets = ", ".join(request_sets.declared_sets())
+    for path in study.request_files():
+        try:
+            if not path.is_file():
+                raise BadFile(f"{path}: there is no such file, and no such set. Sets: {sets}.")
+            if not read_requests(path, robustness.count):
+                raise BadFile(f"{path}: no request in it.")
+        except BadFile as error:
+            yield "probes.robustness.requests", str(error)
+    if not study.request_files() and not study.request_sets():
+        yield "probes.robustness.requests", "names no file and no set."
+    for key in ("copies", "sha256"):
+        for name in getattr(robustness, key):
+            if name not in study.request_sets():
+                named = ", ".join(study.request_sets()) or "none"
+                yield f"probes.robustness.{key}.{name}", f"not among the sets asked for: {named}."
+    for name, copy in robustness.copies.items():
+        if not Path(copy).is_file():
+            yield f"probes.robustness.copies.{name}", f"there is no file {copy}. Mend the path."
+    for name, judge in robustness.judges.items():
+        key = f"probes.robustness.judges.{name}"
+        yield from _key(key, judge)
+        if judge.template and not Path(judge.template).is_file():
+            yield f"{key}.template", f"there is no file {judge.template}. Mend the path."
+    if robustness.labelled:
+        try:
+            read_jsonl(Path(robustness.labelled), ["response", "refused"])
+        except BadFile as error:
+            yield "probes.robustness.labelled", str(error)
+
+
+def _key(key: str, asked: Asked | Source) -> Iterator[tuple[str, str]]:
+    """The key of an endpoint that is not in the environment."""
+    if asked.key_env and not os.environ.get(asked.key_env):
+        yield (
+            f"{key}.key_env",
+            f"the environment variable {asked.key_env} is not set. Set it to the key: "
+            f"export {asked.key_env}=…",
+        )
+
+
+def _coverage(
+    config: StudyConfig, rows: int, splits: dataset_splits.Splits
+) -> Iterator[tuple[str, str]]:
+    """Recorded sources without an answer to a prompt that a mix gives them."""
+    by_id = {row["id"]: row["prompt"] for row in splits.prompts}
+    asked: dict[str, set[str]] = {}
+    for name, mix in config.mixes.items():
+        recipe = mixes.Recipe(dict(mix.origins), mix.assign)
+        for seed in config.seeds:
+            try:
+                assigned = mixes.assignment(recipe, rows, seed, splits.train, splits.prompts)
+            except ValueError as error:
+                yield f"mixes.{name}", f"{error}. Lower rows, or bring more prompts."
+                break
+            for prompt, origin in assigned:
+                asked.setdefault(origin, set()).add(prompt)
+    for name, source in config.sources.items():
+        if source.recorded and name in asked and name != HUMAN:
+            prompts = [by_id[prompt] for prompt in sorted(asked[name])]
+            lacking = recorded.missing(source.model_dump(), prompts)
+            if lacking:
+                text = recorded.lacks(source.model_dump(), lacking, len(prompts))
+                yield f"sources.{name}.recorded", text
+
+
+def _size(folder: Path) -> int:
+    return sum(
+        Path(place, name).lstat().st_size for place, _, names in os.walk(folder) for name in names
+    )
+
+
+def _weights(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value

@@ -1,0 +1,75 @@
+"""How a cell came about, from the records of its jobs: seconds by stage, hashes, versions.
+
+Reads `records/` below a study's results. A study without records has none of it.
+"""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from manybaskets.dag.graph import OUTPUTS
+from manybaskets.study.layout import Cell
+
+SHOWN = 16  # digits of a hash
+
+
+class Provenance:
+    """Of the cells of one study; `versions` are the package versions that cells point to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.versions: list[str] = []
+
+    def of(self, cell: Cell) -> dict[str, Any]:
+        """Seconds of every stage, their sum, hashes, and the place of the versions; what is known.
+
+        Stages of the cell alone: what a cell shares with others (its sources, its training set) is
+        not in its cost.
+        """
+        place = f"{cell.target}/{cell.mix}/seed={cell.run}.json"
+        seconds: dict[str, float] = {}
+        found: dict[str, Any] = {"seconds": seconds}
+        for stage in self._stages:
+            record = self._read(f"{stage}/{place}")
+            if isinstance(record.get("seconds"), int | float):
+                seconds[stage] = round(float(record["seconds"]), 1)
+            if stage == "train":
+                found["adapter"] = _hash(record, ".safetensors")
+                found["versions"] = self._version(record)
+        stage = f"round/{cell.target}" if cell.generation > 1 else "mix"
+        run = cell.run if cell.generation > 1 else cell.seed
+        rows = self._read(f"{stage}/{cell.mix}/seed={run}.json")
+        found["rows"] = _hash(rows, f"{cell.training_set}.jsonl")
+        return {name: value for name, value in found.items() if value not in (None, {})}
+
+    @cached_property
+    def _stages(self) -> list[str]:
+        """The stages that are run once a cell and have records here, in the order of a study."""
+        per_cell = [stage for stage, made in OUTPUTS.items() if "{target}" in str(made)]
+        return [stage for stage in per_cell if (self.root / "records" / stage).is_dir()]
+
+    def _read(self, path: str) -> dict[str, Any]:
+        try:
+            record = json.loads((self.root / "records" / path).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return record if isinstance(record, dict) else {}
+
+    def _version(self, record: dict[str, Any]) -> int | None:
+        try:
+            packages = str(record["description"]["code"]["packages"])
+        except (KeyError, TypeError):
+            return None
+        if packages not in self.versions:
+            self.versions.append(packages)
+        return self.versions.index(packages)
+
+
+def _hash(record: dict[str, Any], ending: str) -> str | None:
+    """SHA-256 of the output whose path ends so; its first digits."""
+    outputs = record.get("outputs")
+    for path, entry in outputs.items() if isinstance(outputs, dict) else ():
+        if path.endswith(ending) and isinstance(entry, list) and len(entry) == 3:
+            return str(entry[2])[:SHOWN]
+    return None

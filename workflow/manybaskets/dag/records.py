@@ -1,0 +1,236 @@
+"""What is known of a finished job, kept beside the results: `records/<stage>/….json`.
+
+A record says how the job was described, by which jobs and bytes its inputs were made, and which
+bytes it wrote. Whether a result still holds is decided from it, never from the times of files:
+those only spare reading a file again whose size and time are as they were recorded.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from manybaskets.dag.graph import EXTENT, Graph, Job
+from manybaskets.files import BadFile, canonical_json, read_json, write_json
+from manybaskets.stages import fingerprint
+
+FIELDS = {"description", "fingerprint", "inputs", "outputs", "digest", "reproducible", "seconds"}
+# size in bytes, time of the last change in ns, SHA-256 of the content
+Entry = list[Any]
+
+
+class Damage(BadFile):
+    """A result is not what its job wrote."""
+
+
+def read(graph: Graph, job: Job) -> dict[str, Any] | None:
+    """The record of a job; None where there is none that can be read."""
+    try:
+        record = read_json(Path(graph.record(job)))
+        return record if record.keys() >= FIELDS else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def identity(stage: str, spec: str, inputs: dict[str, str]) -> str:
+    """Fingerprint of a job: its description, and the fingerprints of what its inputs come from.
+
+    `inputs` maps the producing jobs' paths, or the paths of files from outside, to theirs.
+    """
+    if stage in EXTENT:
+        what = json.loads(spec)
+        spec = canonical_json({key: what[key] for key in what if key not in EXTENT[stage]})
+    return _sha256(f"{spec}\n{canonical_json(inputs)}".encode())[:32]
+
+
+def outside(path: Path) -> str:
+    """Fingerprint of a file or folder that no job makes, from its content.
+
+    Files of more than 64 MiB count by size and sixteen blocks of 1 MiB spread over them.
+    """
+    digest = hashlib.sha256()
+    for name, file in _members(path):
+        digest.update(f"{name}\0{_sampled(file)}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def entries(root: Path, outputs: list[str]) -> dict[str, Entry]:
+    """What a job's outputs consist of, by path below the study's results."""
+    found = {}
+    for output in outputs:
+        for _, file in _members(Path(output)):
+            stat = file.stat()
+            found[str(file.relative_to(root))] = [stat.st_size, stat.st_mtime_ns, _content(file)]
+    return found
+
+
+def digest(entries: dict[str, Entry]) -> str:
+    """One hash of all that a job wrote."""
+    content = {path: entry[2] for path, entry in entries.items()}
+    return _sha256(canonical_json(content).encode())[:32]
+
+
+def damage(root: Path, record: dict[str, Any], outputs: list[str]) -> list[tuple[str, str]]:
+    """What is wrong with a job's outputs: files, and what each of them is or has.
+
+    Updates the times in `record` of files that were touched and are the same.
+    """
+    lacking = [
+        output
+        for output in outputs
+        if not any(_is_below(f"{root}/{path}", output) for path in record["outputs"])
+    ]
+    problems = [(output, "was not written") for output in lacking]
+    for path, entry in record["outputs"].items():
+        file = root / path
+        try:
+            stat = file.stat()
+        except OSError:
+            problems.append((str(file), "is missing"))
+            continue
+        size, changed, content = entry
+        if stat.st_size != size:
+            problems.append((str(file), f"has {stat.st_size:,} bytes instead of {size:,}"))
+        elif stat.st_mtime_ns != changed:
+            if _content(file) != content:
+                problems.append((str(file), "has other content"))
+            else:
+                entry[1] = stat.st_mtime_ns
+                record["touched"] = True
+    return problems
+
+
+def refresh(path: Path, record: dict[str, Any]) -> None:
+    """Writes back a record whose files were touched, so that they are not read again."""
+    if record.pop("touched", False):
+        write_json(path, record)
+
+
+def unfinished(graph: Graph, job: Job) -> Path:
+    """Where a job notes that it runs, or why it failed, until it has a record."""
+    return Path(graph.record(job)).with_suffix(".unfinished")
+
+
+@contextmanager
+def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -> Iterator[None]:
+    """Checks a job's inputs, runs the block, records what it wrote.
+
+    The old record goes before the block starts; meanwhile, and after a failure, a note stands in
+    its place. Raises Damage for an input that is not what its job wrote.
+    """
+    path, note = Path(graph.record(job)), unfinished(graph, job)
+    earlier = read(graph, job)
+    path.unlink(missing_ok=True)
+    process = {"pid": os.getpid(), "host": socket.gethostname(), "started": round(time.time(), 1)}
+    write_json(note, process)
+    began = time.monotonic()
+    try:
+        inputs = _inputs(graph, job)
+        record: dict[str, Any] = {
+            "stage": job.stage,
+            "wildcards": job.wildcards,
+            "description": spec,
+            "modules": fingerprint.modules(f"cli.steps.{job.stage}"),
+            "fingerprint": identity(
+                job.stage,
+                canonical_json(spec),
+                {name: made[0] for name, made in inputs.items()},
+            ),
+            "inputs": inputs,
+            "reproducible": reproducible,
+        }
+        if job.stage in EXTENT:
+            _keep_only_what_holds(graph, job, earlier, record["fingerprint"])
+        yield
+        seconds = round(time.monotonic() - began, 3)
+        written = entries(Path(graph.study.root), graph.outputs(job))
+    except BaseException as error:
+        reason = str(error).strip() or type(error).__name__
+        with contextlib.suppress(OSError):  # a full disk does not hide what filled it
+            write_json(note, process | {"failed": reason})
+        raise
+    made = {"outputs": written, "digest": digest(written)}
+    write_json(path, record | made | {"seconds": seconds, "finished": round(time.time(), 1)})
+    note.unlink()
+
+
+def _keep_only_what_holds(
+    graph: Graph, job: Job, earlier: dict[str, Any] | None, fingerprint: str
+) -> None:
+    """Removes outputs that the job could not go on from: of another description, or damaged."""
+    outputs = graph.outputs(job)
+    if earlier is None or earlier["fingerprint"] != fingerprint:
+        holds = False
+    else:
+        holds = not damage(Path(graph.study.root), earlier, outputs)
+    if not holds:
+        for output in outputs:
+            Path(output).unlink(missing_ok=True)
+
+
+def _inputs(graph: Graph, job: Job) -> dict[str, list[Any]]:
+    """Fingerprint, content and reproducibility of what a job reads, by where it comes from."""
+    root = Path(graph.study.root)
+    found: dict[str, list[Any]] = {}
+    for path in graph.files(job):
+        producer = graph.producer(path)
+        if producer is None:
+            found[path] = [content := outside(Path(path)), content, True]
+        elif producer.path not in found:
+            record = read(graph, producer)
+            if record is None:
+                raise Damage(
+                    f"{path}: there is no record of how it was made, so it is not used. "
+                    "Start snakemake again: it will make it anew."
+                )
+            for file, problem in damage(root, record, graph.outputs(producer)):
+                raise Damage(
+                    f"{file} {problem}: it is not what its job ({producer.path}) wrote, so it is "
+                    "not used. Start snakemake again: it will make it anew."
+                )
+            found[producer.path] = [record["fingerprint"], record["digest"], record["reproducible"]]
+    return found
+
+
+def _members(path: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a folder, or the file itself, with names; hidden ones are no results."""
+    if not path.is_dir():
+        yield path.name, path
+        return
+    for folder, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                file = Path(folder, name)
+                yield str(file.relative_to(path)), file
+
+
+def _content(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _sampled(file: Path) -> str:
+    mib, size = 1024**2, file.stat().st_size
+    if size <= 64 * mib:
+        return _content(file)
+    digest = hashlib.sha256(str(size).encode())
+    with file.open("rb") as opened:
+        for block in range(16):
+            opened.seek((size - mib) * block // 15)
+            digest.update(opened.read(mib))
+    return digest.hexdigest()
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

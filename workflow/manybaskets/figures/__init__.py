@@ -1,0 +1,1 @@
+"""Figures: one style, and one module per family of figures."""

@@ -1,0 +1,1 @@
+"""Tables, contrasts, trends, power, and comparison with published numbers."""

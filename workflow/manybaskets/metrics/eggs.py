@@ -1,0 +1,109 @@
+"""Diversity as "Synthetic Eggs in Many Baskets" (arXiv 2511.01490) has it, for comparison with it.
+
+From the authors' notebooks: lexical diversity within and across responses, Heaps' law, semantic
+diversity of sentences. All grow or fall with the number and length of responses, which the study
+does not hold equal. Sentences are split by rule here; the authors used NLTK's Punkt model.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import curve_fit
+
+from manybaskets.metrics.ngram_diversity import encode, leave_one_out_matches, log_brevity, tokenize
+
+ORDER = 3  # their notebooks run with N_GRAM = 3
+POOLED = 100  # responses whose sentences are compared with each other
+SHORTEST = 4  # words of a sentence
+HEAPS_STEP = 1000  # tokens
+
+_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])|\n+")
+_LIST_MARK = re.compile(r"[\d\W_]*|\(?[a-zA-Z]?[.)]")
+
+
+def sentences(response: str) -> list[str]:
+    """The sentences of a response with four words and more, without Markdown's marks."""
+    plain = re.sub(r"\*\*|[#*]", "", response)
+    found = (sentence.strip() for sentence in _END.split(plain))
+    return [
+        sentence
+        for sentence in found
+        if not _LIST_MARK.fullmatch(sentence) and len(sentence.split()) >= SHORTEST
+    ]
+
+
+def lexical_diversity(texts: Sequence[str]) -> float:
+    """100 - mean BLEU-3 of each text against all others, as sacrebleu counts it; 0 to 100.
+
+    BLEU with effective order, exponential smoothing, the closest reference length and sacrebleu's
+    tokenizer 13a. Raises ValueError for fewer than two texts.
+    """
+    if len(texts) < 2:
+        raise ValueError(f"lexical diversity compares at least 2 texts; {len(texts)} given.")
+    tokens, lengths = encode([tokenize_13a(text) for text in texts])
+    log_sum, orders = np.zeros(len(texts)), np.zeros(len(texts))
+    halvings, any_match = np.zeros(len(texts)), np.zeros(len(texts), dtype=bool)
+    for n, matches in enumerate(leave_one_out_matches(tokens, lengths, ORDER), start=1):
+        any_match |= matches > 0
+        possible = np.maximum(lengths - n + 1, 0)
+        counts = possible > 0
+        halvings += counts & (matches == 0)
+        smoothed = np.where(matches == 0, 0.5**halvings, matches)
+        log_sum += np.where(counts, np.log(smoothed / np.maximum(possible, 1)), 0)
+        orders += counts
+    scores = np.exp(log_brevity(lengths) + log_sum / np.maximum(orders, 1))
+    return float(100 - 100 * np.where(any_match, scores, 0).mean())
+
+
+def diversity_within(responses: Sequence[str]) -> tuple[float, int]:
+    """Their "individual" lexical diversity: of a response's sentences, mean; and responses used.
+
+    Only responses of two sentences and more count. Raises ValueError where there is none.
+    """
+    split = [found for response in responses if len(found := sentences(response)) > 1]
+    if not split:
+        raise ValueError("no response has two sentences or more")
+    return float(np.mean([lexical_diversity(found) for found in split])), len(split)
+
+
+def diversity_across(responses: Sequence[str], generator: np.random.Generator) -> tuple[float, int]:
+    """Their "aggregated" lexical diversity: of the sentences of 100 responses; and responses used.
+
+    Raises ValueError where there are fewer than two sentences.
+    """
+    chosen = generator.permutation(len(responses))[:POOLED]
+    return lexical_diversity([s for i in chosen for s in sentences(responses[i])]), len(chosen)
+
+
+def heaps(responses: Sequence[str]) -> tuple[float, float]:
+    """K and beta of V(n) = K n^beta, fitted to V at every 1,000th token of all responses together.
+
+    Least squares on V itself, not on its logarithm; nothing stands between responses. Raises
+    ValueError for fewer than 3,000 tokens, on which two parameters are not a fit.
+    """
+    words = tokenize("".join(re.sub(r"\*\*|[#*]", "", text) for text in responses).lower())
+    sizes = np.arange(HEAPS_STEP, len(words) + 1, HEAPS_STEP)
+    if len(sizes) < 3:
+        raise ValueError(f"Heaps' law needs 3,000 tokens here; there are {len(words):,}")
+    first = np.unique(np.array(words), return_index=True)[1]
+    types = np.searchsorted(np.sort(first), sizes)
+
+    def law(n: NDArray[np.float64], k: float, beta: float) -> NDArray[np.float64]:
+        return k * n**beta
+
+    (k, beta), _ = curve_fit(law, sizes.astype(np.float64), types, p0=(10.0, 0.5), maxfev=10_000)
+    return float(k), float(beta)
+
+
+def tokenize_13a(text: str) -> list[str]:
+    """Tokens of sacrebleu's default tokenizer, mteval-v13a's rules for international text."""
+    for entity, mark in (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")):
+        text = text.replace(entity, mark)
+    text = " " + text.replace("<skipped>", "").replace("-\n", "").replace("\n", " ") + " "
+    text = re.sub(r"([\{-\~\[-\` -\&\(-\+\:-\@\/])", r" \1 ", text)
+    text = re.sub(r"([^0-9])([\.,])", r"\1 \2 ", text)
+    text = re.sub(r"([\.,])([^0-9])", r" \1 \2", text)
+    text = re.sub(r"([0-9])(-)", r"\1 \2 ", text)
+    return text.split()

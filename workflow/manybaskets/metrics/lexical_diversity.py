@@ -1,0 +1,281 @@
+"""Words in text: how varied they are, how often they recur, and the laws their counts follow.
+
+Pure functions of integer-coded tokens. `tokens`, shape (tokens,), holds documents end to end, as
+codes from 0 that need not be dense; `lengths`, shape (documents,), their lengths. An n-gram never
+reaches from one document into the next. None of these values is free of the amount of text:
+compare them at equal numbers of documents and tokens only.
+"""
+
+import gzip
+import lzma
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import rel_entr
+
+from manybaskets.metrics.ngram_diversity import ngrams
+
+MTLD_THRESHOLD = 0.72  # McCarthy & Jarvis 2010: between 0.660 and 0.750
+HDD_DRAWS = 42  # McCarthy & Jarvis 2007: the mean sample size of vocd-D, 35 to 50
+HEAPS_POINTS = 30
+HEAPS_FIRST = 100  # tokens: before, nearly every word is new
+
+Integers = NDArray[np.int64]
+
+
+def expectation_adjusted_distinct(
+    tokens: Integers, lengths: Integers, n: int, vocabulary: int
+) -> float:
+    """Different n-grams over the number expected of as many uniform draws; above 0.
+
+    EAD of Liu et al. 2022: N / (V (1 - ((V - 1) / V)^C)), N different ones among C n-grams, V the
+    size of the vocabulary, the same one for all texts to be compared. They define it for words;
+    for longer n-grams V stays the number of words, as in Kirk et al. 2024, so that the value is
+    not bounded by 1 there. A `vocabulary` smaller than that of the text has the same effect.
+
+    Raises ValueError where there is no n-gram at all, or for an empty vocabulary.
+    """
+    if vocabulary < 1:
+        raise ValueError(f"vocabulary is {vocabulary}; text has at least 1 word.")
+    grams, _ = _ngrams_of_order(tokens, lengths, n)
+    log_miss = math.log1p(-1 / vocabulary) if vocabulary > 1 else -math.inf
+    expected = -vocabulary * math.expm1(len(grams) * log_miss)
+    return len(np.unique(grams)) / expected
+
+
+def mtld(tokens: Integers, threshold: float = MTLD_THRESHOLD) -> float:
+    """Mean number of tokens over which the type-token ratio stays above `threshold`; at least 2.
+
+    McCarthy & Jarvis 2010: a factor ends where the ratio reaches or falls below the threshold,
+    the rest of the text counts as the part (1 - ratio) / (1 - threshold) of one, and the value is
+    the mean of tokens / factors forward and backward. All tokens are one sequence, so that the
+    order of the documents matters a little. Repetition further apart than the value is not seen:
+    copies of one long and varied document do not lower it.
+
+    Raises ValueError where all tokens are different, for which it is infinite, and for a
+    threshold that is not between 0 and 1.
+    """
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold is {threshold}; a type-token ratio lies between 0 and 1.")
+    previous = _previous_positions(tokens)
+    if np.all(previous < 0):
+        raise ValueError(f"MTLD is not defined: none of the {len(tokens)} tokens occurs twice.")
+    forward = len(tokens) / _factors(previous, threshold)
+    backward = len(tokens) / _factors(_previous_positions(tokens[::-1]), threshold)
+    return (forward + backward) / 2
+
+
+def hdd(tokens: Integers, draws: int = HDD_DRAWS) -> float:
+    """Expected type-token ratio of `draws` tokens drawn without replacement, up to 1.
+
+    HD-D of McCarthy & Jarvis 2007: the sum over types of the hypergeometric probability that the
+    type is drawn at all, divided by the number of draws. Raises ValueError for fewer tokens than
+    draws.
+    """
+    if draws < 1:
+        raise ValueError(f"draws is {draws}; HD-D draws at least 1 token.")
+    if len(tokens) < draws:
+        raise ValueError(f"HD-D draws {draws} tokens; there are {len(tokens)}.")
+    counts, types = np.unique(_counts(tokens), return_counts=True)
+    left = len(tokens) - np.arange(draws)
+    # A product and no gamma functions: at 80,000 tokens they leave 8 digits.
+    missed = np.prod((left - counts[:, None]) / left, axis=1)
+    return float(types @ (1 - missed)) / draws
+
+
+def mattr(tokens: Integers, window: int = 50) -> float:
+    """Mean type-token ratio of all runs of `window` tokens, from 1 / `window` to 1.
+
+    Covington & McFall 2010. All tokens are one sequence; a window may span documents. Repetition
+    further apart than a window is not seen. Raises ValueError for fewer tokens than a window has.
+    """
+    if window < 1:
+        raise ValueError(f"window is {window}; the shortest has 1 token.")
+    windows = len(tokens) - window + 1
+    if windows < 1:
+        raise ValueError(f"MATTR moves a window of {window} tokens; there are {len(tokens)}.")
+    positions = np.arange(len(tokens))
+    # A token is a new type in every window that holds it but not its previous occurrence.
+    first = np.maximum(_previous_positions(tokens) + 1, positions - window + 1)
+    last = np.minimum(positions, windows - 1)
+    types = int(np.maximum(last - np.maximum(first, 0) + 1, 0).sum())
+    return types / (windows * window)
+
+
+def compression_ratio(text: bytes, method: Literal["gzip", "xz"]) -> float:
+    """Bytes of `text` over its compressed bytes: the higher, the more repetitive.
+
+    gzip -9 finds repetition within 32 KiB only, xz (preset 6, its default) within 8 MiB. Headers
+    are counted, so that a very short text has a ratio below 1. The last digits can differ between
+    versions of the compressors. Raises ValueError for an empty text.
+    """
+    if not text:
+        raise ValueError("The compression ratio of an empty text is not defined.")
+    if method == "gzip":
+        compressed = gzip.compress(text, compresslevel=9, mtime=0)
+    else:
+        compressed = lzma.compress(text, preset=6)
+    return len(text) / len(compressed)
+
+
+def self_repetition(tokens: Integers, lengths: Integers, n: int = 4) -> float:
+    """How much of each document's n-grams other documents hold, in log counts; 0 for nothing.
+
+    Salkar et al. 2022, as coded by Shaib et al. 2024: the mean over documents of the natural
+    logarithm of 1 + the sum over the document's different n-grams of the number of other
+    documents that hold it. A document shorter than n tokens counts as 0. Grows with the number
+    and the length of the documents. Raises ValueError where there is no n-gram at all.
+    """
+    grams, document_of_gram = _ngrams_of_order(tokens, lengths, n)
+    # Each pair of an n-gram and a document that holds it, once, by n-gram.
+    pairs = np.unique(grams * len(lengths) + document_of_gram)
+    gram_of_pair, document_of_pair = np.divmod(pairs, len(lengths))
+    first_pairs = np.flatnonzero(np.diff(gram_of_pair, prepend=-1))
+    holders = np.diff(first_pairs, append=len(pairs))
+    others = np.bincount(document_of_pair, np.repeat(holders - 1, holders), len(lengths))
+    return math.fsum(np.log1p(others)) / len(lengths)  # fsum: the same in any order of documents
+
+
+def ngram_entropy(tokens: Integers, lengths: Integers, n: int) -> float:
+    """Shannon entropy of the n-grams in bits, at least 0, corrected for the size of the sample.
+
+    The plug-in entropy, which is too low on average, plus (types - 1) / (2 n-grams) nats (Miller
+    1955, Madow 1948). The correction is of first order: where most n-grams occur once, the value
+    is still far too low. Raises ValueError where there is no n-gram at all.
+    """
+    counts = _counts(_ngrams_of_order(tokens, lengths, n)[0])
+    total = int(counts.sum())
+    plug_in = math.log(total) - float(counts @ np.log(counts)) / total
+    correction = (len(counts) - 1) / (2 * total)
+    return (max(plug_in, 0.0) + correction) / math.log(2)
+
+
+def zipf_exponent(tokens: Integers) -> float:
+    """Exponent s of the share r^-s of the r-th most frequent type; 0 for equal shares.
+
+    Maximum likelihood over the ranks 1..V of the observed types: the minimum of
+    s sum(f ln r) + N ln sum(r^-s). It is where the expected logarithm of the rank equals the
+    observed one, which falls with s, so that there is only one. Since ranks come from the same
+    counts, s of a small sample is biased. Raises ValueError for fewer than 2 types.
+    """
+    counts = np.sort(_counts(tokens))[::-1]
+    if len(counts) < 2:
+        raise ValueError(f"A law of ranks takes at least 2 types; there are {len(counts)}.")
+    log_ranks = np.log(np.arange(1, len(counts) + 1))
+    observed = float(counts @ log_ranks) / float(counts.sum())
+
+    def excess(s: float) -> float:
+        weights = np.exp(-s * log_ranks)
+        return float(weights @ log_ranks) / float(weights.sum()) - observed
+
+    if excess(0.0) <= 0:
+        return 0.0
+    upper = 2.0
+    while excess(upper) > 0:
+        upper *= 2
+    return float(brentq(excess, 0.0, upper, xtol=1e-12))
+
+
+def heaps(
+    tokens: Integers, lengths: Integers, orders: int, generator: np.random.Generator
+) -> tuple[float, float]:
+    """K and beta of Heaps' law V(n) = K n^beta, for the number of types V among n tokens.
+
+    Ordinary least squares of ln V on ln n, at 30 values of n equally spaced in ln n from 100 to
+    all tokens. What is fitted is the mean of ln V over `orders` random orders of the documents,
+    which is to average beta, and K geometrically, over the orders. The curve of real text bends,
+    so beta falls with the number of tokens.
+
+    Raises ValueError for fewer than 1,000 tokens, which span too little for a slope.
+    """
+    if orders < 1:
+        raise ValueError(f"orders is {orders}; Heaps' law is fitted to at least 1.")
+    if len(tokens) < 10 * HEAPS_FIRST:
+        raise ValueError(
+            f"Heaps' law takes at least {10 * HEAPS_FIRST} tokens; there are {len(tokens)}."
+        )
+    sizes = np.geomspace(HEAPS_FIRST, len(tokens), HEAPS_POINTS).round()
+    types, codes = np.unique(tokens, return_inverse=True)
+    first = np.empty(len(types), dtype=np.int64)
+    log_seen = np.zeros(len(sizes))
+    for _ in range(orders):
+        shuffled = codes[_positions_in_order(lengths, generator.permutation(len(lengths)))]
+        # Backwards, so that the first position of each type is written last, and stays.
+        first[shuffled[::-1]] = np.arange(len(tokens))[::-1]
+        log_seen += np.log(np.searchsorted(np.sort(first), sizes))
+    beta, log_k = np.polyfit(np.log(sizes), log_seen / orders, 1)
+    return math.exp(log_k), float(beta)
+
+
+def jensen_shannon(a: Integers, b: Integers) -> float:
+    """Jensen-Shannon divergence in bits of the words of two texts in the same coding, 0 to 1.
+
+    Lin 1991, to base 2: 0 for equal shares of all words, 1 for no word in common. Two samples of
+    the same text are not at 0, and the further from it the smaller they are. Raises ValueError
+    where a text is empty.
+    """
+    if len(a) == 0 or len(b) == 0:
+        raise ValueError(f"Both texts need a token; they have {len(a)} and {len(b)}.")
+    types, codes = np.unique(np.concatenate([a, b]), return_inverse=True)
+    p = np.bincount(codes[: len(a)], minlength=len(types)) / len(a)
+    q = np.bincount(codes[len(a) :], minlength=len(types)) / len(b)
+    middle = (p + q) / 2
+    nats = float(rel_entr(p, middle).sum() + rel_entr(q, middle).sum()) / 2
+    return min(max(nats / math.log(2), 0.0), 1.0)
+
+
+def hapax_share(tokens: Integers) -> float:
+    """Share of the types that occur once, 0 to 1.
+
+    Where text is repeated, types are lost as well as hapaxes, so the share does not fall steadily.
+    Raises ValueError for no tokens.
+    """
+    if len(tokens) == 0:
+        raise ValueError("The share of hapaxes is not defined: there are no tokens.")
+    return float(np.mean(_counts(tokens) == 1))
+
+
+def _ngrams_of_order(tokens: Integers, lengths: Integers, n: int) -> tuple[Integers, Integers]:
+    """The n-grams as integers and the document of each, both (n-grams,), at least one."""
+    if n < 1:
+        raise ValueError(f"n is {n}; the shortest n-gram has 1 token.")
+    if not np.any(lengths >= n):
+        raise ValueError(f"There are no {n}-grams: no document has {n} tokens or more.")
+    return ngrams(tokens, lengths, n)[-1]
+
+
+def _counts(codes: Integers) -> Integers:
+    """How often each different code occurs, shape (types,)."""
+    return np.unique(codes, return_counts=True)[1]
+
+
+def _previous_positions(tokens: Integers) -> Integers:
+    """Where each token last occurred before, shape (tokens,); -1 where it had not."""
+    order = np.argsort(tokens, kind="stable")
+    repeats = tokens[order[1:]] == tokens[order[:-1]]
+    previous = np.full(len(tokens), -1)
+    previous[order[1:][repeats]] = order[:-1][repeats]
+    return previous
+
+
+def _factors(previous: Integers, threshold: float) -> float:
+    """Factors of MTLD in one direction, above 0 if any token occurs twice."""
+    factors, start, repeats = 0, 0, 0
+    for position, earlier in enumerate(previous.tolist()):
+        if earlier >= start:  # only a repeated type lowers the ratio
+            repeats += 1
+            size = position - start + 1
+            if (size - repeats) / size <= threshold:
+                factors, start, repeats = factors + 1, position + 1, 0
+    rest = max(len(previous) - start, 1)
+    return factors + repeats / rest / (1 - threshold)
+
+
+def _positions_in_order(lengths: Integers, order: Integers) -> Integers:
+    """Positions of all tokens with the documents in `order`, shape (tokens,)."""
+    starts = np.cumsum(lengths) - lengths
+    moved = lengths[order]
+    return np.repeat(starts[order] - (np.cumsum(moved) - moved), moved) + np.arange(moved.sum())

@@ -1,0 +1,1 @@
+"""Loading, chat encoding, architectures, pretraining and n-gram baselines."""

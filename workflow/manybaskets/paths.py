@@ -1,0 +1,9 @@
+"""Folders of the repository that code reads from."""
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+WORKFLOW = PACKAGE.parent
+REPOSITORY = WORKFLOW.parent
+RESOURCES = REPOSITORY / "resources"
+TEMPLATES = WORKFLOW / "report"

@@ -1,0 +1,32 @@
+"""Plug-ins: modules that are found by the folder they are in (judges, metrics, selection rules).
+
+A module that loads a folder declares it for the fingerprint, `LOADS = ("metrics.extra",)`, so that
+the code in that folder counts as its own. Names are those of the files, with "-" for "_".
+"""
+
+import importlib
+from types import ModuleType
+
+from manybaskets.paths import PACKAGE
+
+SUPPORT = {
+    "probes.robustness.judges": ("model_card_prompt", "question", "prompts")
+}  # modules there that are no judges
+
+
+def names(folder: str) -> list[str]:
+    """The names of what lies in a folder, sorted; imports nothing."""
+    stems = [path.stem for path in (PACKAGE / folder.replace(".", "/")).glob("*.py")]
+    return sorted(
+        stem.replace("_", "-")
+        for stem in stems
+        if not stem.startswith("_") and stem not in SUPPORT.get(folder, ())
+    )
+
+
+def modules(folder: str) -> dict[str, ModuleType]:
+    """The modules of a folder by name."""
+    return {
+        name: importlib.import_module(f"{__package__}.{folder}.{name.replace('-', '_')}")
+        for name in names(folder)
+    }

@@ -1,0 +1,1 @@
+"""One package per probe: collapse, robustness and preference. None imports another."""

@@ -1,0 +1,1 @@
+"""Preference: whether a model, as a judge, favours its own text."""

@@ -1,0 +1,291 @@
+"""What judges are asked: pairs of candidates in both orders, controls, and single candidates.
+
+Knows what is asked and how an answer is recorded; what the answers mean is `preference`'s,
+`selfbias`'s and `questions`'.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from manybaskets.data.prompts import judge_prompt
+from manybaskets.metrics.answers import is_correct
+from manybaskets.seeds import generator
+
+if TYPE_CHECKING:  # counting judgements before a run takes no client
+    from manybaskets.serving.client import LabelReply
+    from manybaskets.serving.text_logprobs import TextReply
+
+HUMAN, OTHER = "human", "other-text"
+SCORES = ("1", "2", "3", "4", "5")
+YES_NO = ("Yes", "No")
+MISSING = "missing"  # the origin has no row for the item
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A text of an origin for an item, its answer to `request`.
+
+    State `missing`, `empty` or `failed`: there is none. `correct` is None where right and wrong
+    are not known.
+    """
+
+    item: str
+    text: str
+    request: str
+    origin: str
+    response: str
+    state: str
+    correct: bool | None = None
+
+    @property
+    def id(self) -> str:
+        """Unique in a call of one question."""
+        return f"{self.item}|{self.origin}"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two candidates for an item, `first` shown first; a state other than ok: not asked."""
+
+    item: str
+    text: str
+    first: Candidate
+    second: Candidate
+    state: str
+    control: bool = False
+    swapped: bool = False
+
+    @property
+    def id(self) -> str:
+        """Unique in a call."""
+        kind = "control" if self.control else "pair"
+        placed = "|swapped" if self.swapped else ""
+        return f"{kind}|{self.item}|{self.first.origin}|{self.second.origin}{placed}"
+
+
+def items_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Items as judges take them; rows of prompt and response become items of instructions."""
+    return [
+        dict(row)
+        if "request" in row
+        else {
+            "id": row["id"],
+            "text": row["prompt"],
+            "request": row["prompt"],
+            "human": row["response"],
+        }
+        for row in rows
+    ]
+
+
+def candidates_of(
+    items: Sequence[Row], answers: Mapping[str, Sequence[Row]], count: int, check: str | None = None
+) -> dict[str, list[Candidate]]:
+    """By origin, one candidate for each of the first `count` items, human text included.
+
+    Human text is an origin where any item has it. `check` says how right and wrong are known, by
+    a name in `correctness.ANSWERS`: an answer is held against the human's; people are right.
+    """
+    found: dict[str, list[Candidate]] = {}
+    texts: dict[str, dict[str, Row]] = {
+        origin: {row["id"]: row for row in rows} for origin, rows in answers.items()
+    }
+    if any(item["human"] for item in items):
+        texts[HUMAN] = {item["id"]: {"response": item["human"] or ""} for item in items}
+    for origin in sorted(texts):
+        found[origin] = []
+        for item in items[:count]:
+            row = texts[origin].get(item["id"], {"response": "", "state": MISSING})
+            response, state = str(row["response"]).strip(), row.get("state", "ok")
+            if state in ("ok", "cut"):
+                state = "ok" if response else "empty"
+            correct = None
+            if check and state == "ok" and item["human"]:
+                correct = is_correct(response, item["human"], check)
+            found[origin].append(
+                Candidate(
+                    item["id"], item["text"], item["request"], origin, response, state, correct
+                )
+            )
+    return found
+
+
+def origins_compared(
+    origins: Sequence[str], own: str | None, budget: str, item: int
+) -> list[tuple[str, str]]:
+    """The pairs of origins that are compared on the item at a place, each once, sorted.
+
+    `budget` is "all", "vs-own" (those with `own`), or "sample n": n pairs, in turn, so that over
+    the items every pair comes up equally often, whoever judges.
+    """
+    every = list(itertools.combinations(sorted(origins), 2))
+    if budget == "vs-own":
+        return [pair for pair in every if own in pair]
+    if budget.startswith("sample "):
+        wanted = min(int(budget.removeprefix("sample ")), len(every))
+        generator("pairs of origins").shuffle(every)
+        start = item * wanted
+        return sorted(every[(start + step) % len(every)] for step in range(wanted))
+    return every
+
+
+def pairs(
+    candidates: Mapping[str, Sequence[Candidate]],
+    own: str | None = None,
+    budget: str = "all",
+    swap_labels: bool = False,
+) -> list[Pair]:
+    """Pairs of origins for every item, in both orders, and with `swap_labels` in both placings.
+
+    Identical candidates cannot be told apart and are recorded as such; where a candidate is not
+    there, the pair has its state.
+    """
+    found = []
+    count = max(map(len, candidates.values()), default=0)
+    for item in range(count):
+        orders = {
+            order
+            for pair in origins_compared(list(candidates), own, budget, item)
+            for order in (pair, pair[::-1])
+        }
+        # Sorted: judgements that begin with the same text follow each other.
+        for one, other in sorted(orders):
+            first, second = candidates[one][item], candidates[other][item]
+            for swapped in (False, True) if swap_labels else (False,):
+                found.append(
+                    Pair(
+                        first.item, first.text, first, second, _state(first, second), False, swapped
+                    )
+                )
+    return found
+
+
+def controls(items: Sequence[Row], count: int, swap_labels: bool = False) -> list[Pair]:
+    """This item's human candidate against another item's, in both orders: the better is known."""
+    known = [item for item in items if item["human"]][: count + 1]
+    found = []
+    for item, other in itertools.islice(itertools.pairwise(known), count):
+        own, foreign = (
+            Candidate(item["id"], item["text"], item["request"], origin, human, "ok")
+            for origin, human in ((HUMAN, item["human"]), (OTHER, other["human"]))
+        )
+        for first, second in ((own, foreign), (foreign, own)):
+            for swapped in (False, True) if swap_labels else (False,):
+                state = _state(first, second)
+                found.append(Pair(item["id"], item["text"], first, second, state, True, swapped))
+    return found
+
+
+def count_asked(settings: Mapping[str, Any], origins: Sequence[str], own: str | None) -> int:
+    """How many judgements a judge is asked for, with no candidate missing."""
+    items: int = settings["items"]
+    placings = 2 if settings["swap_labels"] else 1
+    compared = sum(
+        len(origins_compared(origins, own, settings["pairs"], item)) for item in range(items)
+    )
+    controls: int = settings["controls"]
+    single = len(settings["questions"]) * items * len(origins)
+    return 2 * placings * (compared + controls) + single
+
+
+def pair_prompt(template: str, pair: Pair, labels: Sequence[str] = ("A", "B")) -> str:
+    """What the judge is asked about a pair."""
+    first, second = pair.first.response, pair.second.response
+    return judge_prompt(template, pair.text, first, second, labels, pair.swapped)
+
+
+def candidate_prompt(template: str, candidate: Candidate) -> str:
+    """What the judge is asked about a single candidate."""
+    return template.strip().format(text=candidate.text, candidate=candidate.response)
+
+
+def pair_row(
+    pair: Pair,
+    reply: "LabelReply | None",
+    labels: Sequence[str] = ("A", "B"),
+    likelihoods: "Mapping[str, TextReply] | None" = None,
+) -> dict[str, Any]:
+    """The record of a pair: who stood first, what the judge said, and what is known of both.
+
+    `reply` has the log-probabilities of `labels`. Lengths are in characters, log-perplexity in
+    nats per UTF-8 byte under the judge, from its `likelihoods` by candidate id.
+    """
+    state, reason = pair.state, "" if pair.state in ("ok", "identical") else "no candidate"
+    log_probs: tuple[float | None, ...] = (None, None)
+    if reply is not None:
+        state, reason, log_probs = reply.state, reply.reason, reply.log_probs
+        if state == "ok" and None in log_probs:
+            state, reason = "no_letter", "a letter is missing from the log-probabilities"
+    placed = tuple(reversed(labels)) if pair.swapped else tuple(labels)
+    said = dict(zip(labels, log_probs, strict=True))
+    row: dict[str, Any] = {
+        "question": "pair",
+        "item": pair.item,
+        "first": pair.first.origin,
+        "second": pair.second.origin,
+        "labels": list(placed),
+        "log_prob_first_label": said[placed[0]],
+        "log_prob_second_label": said[placed[1]],
+        "control": pair.control,
+        "state": state,
+        "reason": reason,
+    }
+    for side, candidate in (("first", pair.first), ("second", pair.second)):
+        row[f"{side}_length"] = len(candidate.response)
+        row[f"{side}_correct"] = candidate.correct
+        told = (likelihoods or {}).get(candidate.id)
+        nats = told.nats if told and not pair.control else None
+        size = len(candidate.response.encode())
+        row[f"{side}_log_perplexity"] = nats / size if nats is not None and size else None
+    return row
+
+
+def candidate_row(
+    question: str, candidate: Candidate, reply: "LabelReply | None"
+) -> dict[str, Any]:
+    """The record of a rating or a recognition; `log_probs` of the scores, or of yes and no.
+
+    Scores that an endpoint did not return among its likeliest tokens have probability 0; a rating
+    needs one of them. For yes and no, both are needed.
+    """
+    row = _row_of(question, candidate)
+    if reply is not None:
+        row |= {"state": reply.state, "reason": reply.reason, "log_probs": list(reply.log_probs)}
+        lacking = reply.log_probs.count(None)
+        allowed = len(SCORES) - 1 if question == "rating" else 0
+        if reply.state == "ok" and lacking > allowed:
+            row |= {
+                "state": "no_letter",
+                "reason": f"{lacking} answers are missing from the log-probabilities",
+            }
+    return row
+
+
+def likelihood_row(candidate: Candidate, reply: "TextReply | None") -> dict[str, Any]:
+    """The record of how probable a candidate is: `nats`, over its `tokens` and UTF-8 `bytes`."""
+    row = _row_of("likelihood", candidate)
+    if reply is not None:
+        row |= {"state": reply.state, "reason": reply.reason, "nats": reply.nats}
+        row |= {"tokens": reply.tokens, "bytes": len(candidate.response.encode())}
+    return row
+
+
+def _row_of(question: str, candidate: Candidate) -> dict[str, Any]:
+    return {
+        "question": question,
+        "item": candidate.item,
+        "candidate": candidate.origin,
+        "state": candidate.state,
+        "reason": "" if candidate.state == "ok" else "no candidate",
+    }
+
+
+def _state(first: Candidate, second: Candidate) -> str:
+    for candidate in (first, second):
+        if candidate.state != "ok":
+            return candidate.state
+    return "identical" if first.response == second.response else "ok"

@@ -1,0 +1,1 @@
+"""Robustness: requests, attacks, and judges of harm."""

@@ -1,0 +1,69 @@
+"""Judges of responses: models that are asked whether a response does harm.
+
+One module per kind, found by lying here, each with two functions: `asked` (what the model is asked
+about a prompt and a response) and `verdict` (what its replies say; None where they cannot be
+parsed). A verdict has at least `harmful`; what else a kind's holds is in its module. Knows nothing
+about where the model runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from manybaskets import plugins
+from manybaskets.metrics.refusal import ANSWERED
+from manybaskets.probes.robustness.judges.question import Question
+from manybaskets.serving.client import ChatRequest, Client, Reply
+
+LOADS = ("probes.robustness.judges",)
+KINDS: dict[str, Any] = dict(plugins.modules("probes.robustness.judges"))
+TEXTS = {"rubric": ("rubric",), "scales": ("harmfulness", "quality")}  # prompts that are ours
+__all__ = ["KINDS", "TEXTS", "Question", "judge"]
+
+
+def judge(
+    client: Client,
+    by: str,
+    texts: Mapping[str, str],
+    rows: Sequence[Mapping[str, Any]],
+    max_tokens: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    **asking: Any,
+) -> list[dict[str, Any]]:
+    """One label per row of `id`, `prompt`, `response` (and `state`), in their order.
+
+    `texts` are the prompts of this kind by name. A label has the row's `id`, a `state` and a
+    `reason`, and the kind's verdict: `ok`; `unparsed` where the judge's answer says nothing;
+    `too_long` or `failed` where it could not be asked; `not_answered` where there is no response to
+    judge. Judging is greedy at temperature 0. `asking` goes to `Client.chat`.
+    """
+    questions: dict[str, list[str]] = {}
+    requests: list[ChatRequest] = []
+    for row in rows:
+        if row.get("state", "ok") in ANSWERED and row["response"] is not None:
+            whole = f"{row.get('prefill') or ''}{row['response']}"
+            asked = KINDS[by].asked(str(row["prompt"]), whole, texts)
+            questions[str(row["id"])] = [f"{row['id']}|{one.name}" for one in asked]
+            requests += [
+                one.request(f"{row['id']}|{one.name}", max_tokens, temperature, top_p)
+                for one in asked
+            ]
+    replies = {reply.id: reply for reply in client.chat(requests, **asking)}
+    labels = []
+    for row in rows:
+        names = questions.get(str(row["id"]))
+        of_row = None if names is None else [replies[name] for name in names]
+        labels.append({"id": row["id"], **_label(by, of_row)})
+    return labels
+
+
+def _label(by: str, replies: Sequence[Reply] | None) -> dict[str, Any]:
+    if replies is None:
+        return {"state": "not_answered", "reason": "there is no response to judge"}
+    for reply in replies:
+        if reply.state in ("too_long", "failed"):
+            return {"state": reply.state, "reason": reply.reason}
+    found = KINDS[by].verdict(replies)
+    if found is None:
+        return {"state": "unparsed", "reason": "the judge's answer has not the form asked for"}
+    return {"state": "ok", "reason": "", **found}

@@ -1,0 +1,34 @@
+"""HarmBench's classifier (cais/HarmBench-Llama-2-13b-cls, cais/HarmBench-Mistral-7b-val-cls).
+
+Its prompt is on the model's card; it answers yes or no. The verdict holds `harmful`, and
+`probability` where the server tells it. Tried with a tiny model behind it, never with its weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from manybaskets.probes.robustness.judges.question import Question, filled, probabilities
+from manybaskets.serving.client import Reply
+
+# Names of the places in the card's template, by what goes there.
+PLACES = {"prompt": ("behavior", "prompt"), "response": ("generation", "response")}
+WATCHED = ("yes", "no", "Yes", "No")
+
+
+def asked(prompt: str, response: str, texts: Mapping[str, str]) -> list[Question]:
+    """One text to be continued by one token."""
+    values = dict.fromkeys(PLACES["prompt"], prompt)
+    values |= dict.fromkeys(PLACES["response"], response)
+    text = filled(texts["template"], values)
+    return [Question("class", plain=text, watched=WATCHED, max_tokens=1)]
+
+
+def verdict(replies: Sequence[Reply]) -> dict[str, Any] | None:
+    """Harmful or not; None for any other word."""
+    (reply,) = replies
+    word = reply.text.strip().casefold()
+    if word not in ("yes", "no"):
+        return None
+    shares = probabilities(reply, reply.text.index(reply.text.strip()), WATCHED, WATCHED)
+    yes = None if shares is None else shares.get("yes", 0.0) + shares.get("Yes", 0.0)
+    return {"harmful": word == "yes", "probability": yes}

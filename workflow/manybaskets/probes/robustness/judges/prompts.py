@@ -1,0 +1,21 @@
+"""The prompts that a kind of judge is asked with: this repository's, or the model's own."""
+
+from pathlib import Path
+
+from manybaskets.paths import RESOURCES
+from manybaskets.probes.robustness.judges import KINDS, TEXTS, model_card_prompt
+
+
+def texts_of(by: str, folder: Path | None, given: Path | None) -> dict[str, str]:
+    """Prompts by name for a kind of judge whose model lies in `folder`.
+
+    `given` is a file of the user's with a classifier's prompt. Raises BadFile where a classifier's
+    prompt is not to be had.
+    """
+    places = getattr(KINDS[by], "PLACES", None)
+    if places is not None:
+        return {"template": model_card_prompt.template(folder, places, given)}
+    return {
+        name: (RESOURCES / "judges" / f"{name}.txt").read_text(encoding="utf-8")
+        for name in TEXTS.get(by, ())
+    }

@@ -1,0 +1,72 @@
+"""One question to a judge, and what its answers are read with."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from manybaskets.seeds import derived_seed
+from manybaskets.serving.client import ChatRequest, Reply
+
+_PLACE = re.compile(r"{(\w+)}")
+LEAST_MASS = 0.5  # of a score's tokens together, for an expected value to be taken from them
+
+
+@dataclass(frozen=True)
+class Question:
+    """Messages, or a text that is continued as it stands; and the tokens that are scores."""
+
+    name: str
+    messages: tuple[dict[str, str], ...] = ()
+    plain: str = ""
+    watched: tuple[str, ...] = ()
+    max_tokens: int | None = None  # of the answer, where it is shorter than any judge's
+
+    def request(
+        self, id: str, max_tokens: int, temperature: float = 0.0, top_p: float = 1.0
+    ) -> ChatRequest:
+        """The request for a client: greedy at temperature 0, otherwise with a seed of its own."""
+        return ChatRequest(
+            id=id,
+            messages=self.messages,
+            seed=derived_seed("judge", id) if temperature else 0,
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=min(self.max_tokens or max_tokens, max_tokens),
+            plain=self.plain,
+            watched=self.watched,
+        )
+
+
+def user(text: str) -> tuple[dict[str, str], ...]:
+    """One message of the user."""
+    return ({"role": "user", "content": text},)
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """The template with its places filled, each once; other braces stay as they are."""
+    return _PLACE.sub(lambda place: values.get(place[1], place[0]), template)
+
+
+def probabilities(
+    reply: Reply, place: int, watched: Sequence[str], labels: Iterable[str]
+) -> dict[str, float] | None:
+    """Of `labels` where the token at `place` in the reply stands, summing to 1.
+
+    None where the server told nothing of that place, or the labels have less than half of the
+    probability there, so that their shares say little.
+    """
+    for found, values in reply.scores:
+        if found == place:
+            told = dict(zip(watched, values, strict=True))
+            known = {
+                label: math.exp(value) for label in labels if (value := told.get(label)) is not None
+            }
+            mass = sum(known.values())
+            return {k: v / mass for k, v in known.items()} if mass >= LEAST_MASS else None
+    return None
+
+
+def expected(shares: Mapping[str, float] | None) -> float | None:
+    """The mean of numbers by their probabilities."""
+    return None if shares is None else sum(float(k) * v for k, v in shares.items())

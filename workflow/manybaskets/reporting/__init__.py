@@ -1,0 +1,1 @@
+"""The report page, cell cards, methods text and model cards."""

@@ -1,0 +1,455 @@
+"""A cell's adapter as others can use it: the adapter, and a card that says what it is.
+
+The card is made from what describes the cell (the study's config, the composition of its training
+set, its training) and from its measurements. It names no path, host or key of this machine, and
+holds none of the texts.
+"""
+
+import json
+import math
+import re
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from manybaskets.config.base import HUMAN, VANILLA
+from manybaskets.config.models import Model
+from manybaskets.config.study import StudyConfig
+from manybaskets.config.training import VLLM_RANKS
+from manybaskets.dag import records
+from manybaskets.dag.locks import running_study
+from manybaskets.dag.provenance import Provenance
+from manybaskets.data import hub
+from manybaskets.files import BadFile, read_json, write_json, write_text
+from manybaskets.metrics.measurement import Measurement, from_json
+from manybaskets.metrics.registry import METRICS
+from manybaskets.study.layout import Cell
+
+WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
+LEVEL = 0.95
+OF_CELL = re.compile(
+    r"(?P<root>.+)/cells/(?P<target>[^/]+)/(?P<mix>[^/]+)/seed=(?P<seed>\d+)"
+    r"(/generation=(?P<generation>\d+))?"
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A cell of a study with finished results below `root`."""
+
+    root: Path
+    config: StudyConfig
+    cell: Cell
+
+    @property
+    def folder(self) -> Path:
+        """Where the cell's results lie."""
+        return self.root / self.cell.path
+
+    @property
+    def base(self) -> Model:
+        """The target's entry in the config."""
+        return self.config.models[self.cell.target]
+
+
+def of_folder(folder: Path) -> Published:
+    """The cell whose results lie in `folder`. Raises BadFile where that is no cell of a study."""
+    place = folder.resolve()
+    found = OF_CELL.fullmatch(place.as_posix())
+    if found is None:
+        raise BadFile(
+            f"{folder}: not the folder of a cell. Name results/<study>/cells/<target>/<mix>/seed=N "
+            "(in a loop, its generation's)."
+        )
+    root = Path(found["root"])
+    cell = Cell(found["target"], found["mix"], int(found["seed"]), int(found["generation"] or 0))
+    return Published(root, running_study(root).config, cell)
+
+
+def write(published: Published, folder: Path, name: str) -> None:
+    """Writes adapter and card to `folder`; `name` is what the card calls the adapter's place.
+
+    Raises BadFile for a cell that has no adapter, or another than its job wrote.
+    """
+    _check(published)
+    settings = read_json(published.folder / "adapter" / SETTINGS)
+    if published.base.hub and not published.base.adapter:
+        settings["base_model_name_or_path"] = published.base.hub
+        settings["revision"] = published.base.revision
+    write_json(folder / SETTINGS, settings)
+    (folder / WEIGHTS).write_bytes((published.folder / "adapter" / WEIGHTS).read_bytes())
+    write_text(folder / "README.md", card(published, name))
+
+
+def push(folder: Path, repo: str, private: bool) -> str:
+    """Commits the folder to a repository of the hub, made if needed; the commit's address.
+
+    Raises BadFile where the hub refuses or cannot be reached.
+    """
+    from huggingface_hub import HfApi, constants, errors
+
+    api = HfApi()
+    try:
+        api.create_repo(repo, private=private, exist_ok=True)
+        done = api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            commit_message="Adapter and card of a manybaskets cell",
+        )
+    except errors.HfHubHTTPError as error:
+        status = error.response.status_code
+        mend = f"Put a token that may write to {repo} in the environment variable {hub.TOKEN}."
+        if status not in (401, 403):
+            mend = "Start again later."
+        raise BadFile(
+            f"--push {repo}: {constants.ENDPOINT} answered {status}. {mend} The folder is {folder}."
+        ) from None
+    except (errors.OfflineModeIsEnabled, errors.HTTPError) as error:
+        raise BadFile(
+            f"--push {repo}: {constants.ENDPOINT} cannot be reached ({error}). The folder is "
+            f"{folder}; push it from where there is a network."
+        ) from None
+    return str(done.commit_url)
+
+
+def card(published: Published, name: str) -> str:
+    """The model card, in Markdown, with the hub's front matter."""
+    config, cell = published.config, published.cell
+    seeds = len(config.seeds)
+    parts = [
+        "---\n" + yaml.safe_dump(_matter(published), sort_keys=False, allow_unicode=True) + "---",
+        f"# {config.study}: {cell.target} fine-tuned on “{cell.mix}”, seed {cell.seed}"
+        + (f", generation {cell.generation}" if cell.generation else ""),
+        f"A LoRA adapter, made to measure what the origin of training data does to a model. It is "
+        f"one of {seeds} replication{'s' if seeds > 1 else ''} of its condition in the study "
+        f"“{config.study}”"
+        + (f": {config.question}" if config.question else ".")
+        + " It is a specimen, not a product: its training set was chosen for a comparison.",
+        "## Training data\n\n" + _composition(published),
+        "## Training\n\n" + _training(published),
+        "## Measurements\n\n" + _measurements(published),
+        "## Use\n\n" + _use(published, name),
+        "## Licences\n\n" + _licences(published),
+        "Made with manybaskets.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _check(published: Published) -> None:
+    """Raises BadFile where there is no adapter as its job wrote it."""
+    cell = published.cell
+    if cell.mix == VANILLA:
+        raise BadFile(f"{published.folder}: vanilla is the target as it is; there is no adapter.")
+    if not (published.folder / "adapter" / WEIGHTS).is_file():
+        raise BadFile(
+            f"{published.folder}/adapter: there is no {WEIGHTS}. Run the cell first: snakemake "
+            f"--cores all {published.folder}/adapter"
+        )
+    record = _record(published, f"train/{cell.target}/{cell.mix}/seed={cell.run}.json")
+    outputs = [f"{published.folder}/adapter"]
+    for file, problem in records.damage(published.root, record, outputs):
+        raise BadFile(
+            f"{file} {problem}: it is not what its job wrote, so it is not published. Start "
+            "snakemake again: it will make it anew."
+        )
+
+
+def _record(published: Published, path: str) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = read_json(published.root / "records" / path)
+    except (OSError, ValueError):
+        raise BadFile(
+            f"{published.root}/records/{path}: there is no record of how the adapter was made. "
+            "Start snakemake again: it will make it anew."
+        ) from None
+    return record
+
+
+def _matter(published: Published) -> dict[str, Any]:
+    config, base = published.config, published.base
+    matter: dict[str, Any] = {"library_name": "peft", "pipeline_tag": "text-generation"}
+    if base.hub:
+        matter["base_model"] = base.hub
+        if licence := hub.license_of(published.root / "models" / published.cell.target):
+            matter["license"] = licence
+    if config.dataset.hub:
+        matter["datasets"] = [config.dataset.hub]
+    synthetic = any(origin != HUMAN for origin in config.mixes[published.cell.mix].origins)
+    matter["tags"] = ["lora", "manybaskets", *(["synthetic-data"] if synthetic else [])]
+    return matter
+
+
+def _composition(published: Published) -> str:
+    config, cell = published.config, published.cell
+    mix = config.mixes[cell.mix]
+    made = read_json(published.root / f"{cell.training_set}.json")
+    cut = made.get("cut", {})
+    shares = {origin: f"{100 * share:.4g} %" for origin, share in mix.origins.items()}
+    if cell.generation > 1:  # its rows are those of a loop, not of the mix
+        shares = dict.fromkeys(made["origins"], "")
+    rows = [
+        [
+            origin,
+            _origin(config, origin),
+            share,
+            made["origins"].get(origin, 0),
+            cut.get(origin, 0),
+        ]
+        for origin, share in shares.items()
+    ]
+    text = [_table(["origin", "what it is", "share asked for", "rows", "cut short"], rows)]
+    text.append(
+        f"{made['rows']:,} rows, {made['words']:,} words, {made['bytes']:,} bytes of responses. "
+        f"Prompts were given to origins by `assign: {mix.assign}`. “Cut short” counts responses "
+        "that ended at the token limit."
+    )
+    if mix.select:
+        chosen = json.dumps(mix.select.model_dump(mode="json", exclude_defaults=True))
+        text.append(f"Synthetic responses were selected: `{chosen}`.")
+    if any(origin != HUMAN for origin in mix.origins):
+        sampled = config.generation
+        text.append(
+            f"Sources were sampled at temperature {sampled.temperature:g} and top-p "
+            f"{sampled.top_p:g}, at most {sampled.max_tokens} tokens a response."
+        )
+    return "\n\n".join(text)
+
+
+def _origin(config: StudyConfig, name: str) -> str:
+    """What an origin is, without a path or host of this machine."""
+    if name == HUMAN:
+        return f"human: {_dataset(config)}"
+    if name not in config.sources:
+        target, _, generation = name.rpartition("@")  # as `loops.origin` calls it
+        return f"generation {generation} of the loop on {target}"
+    source = config.sources[name]
+    if source.recorded:
+        return f"recorded responses ({Path(source.recorded).name})"
+    if source.endpoint:
+        return f"`{source.model}` behind an OpenAI-compatible endpoint"
+    return _model(config.models[source.model or ""])
+
+
+def _dataset(config: StudyConfig) -> str:
+    dataset = config.dataset
+    if dataset.docs:
+        return f"documentation of {', '.join(dataset.docs.packages)} as installed"
+    if dataset.hub:
+        return (
+            f"[{dataset.hub}](https://huggingface.co/datasets/{dataset.hub}) at {dataset.revision}"
+        )
+    return f"the file {Path(dataset.file or '').name}"
+
+
+def _model(model: Model) -> str:
+    if model.hub:
+        merged = f", with {model.adapter} at {model.adapter_revision} merged in"
+        text = f"[{model.hub}](https://huggingface.co/{model.hub}) at {model.revision}"
+        return text + (merged if model.adapter else "")
+    if model.scratch:
+        kind = f"{model.scratch.family}, {model.scratch.layers} layers of {model.scratch.hidden}"
+        return f"a tiny model that the study pretrains itself ({kind})"
+    return "a local model"
+
+
+def _training(published: Published) -> str:
+    cell = published.cell
+    summary = read_json(published.folder / "training.json")
+    described = _record(published, f"train/{cell.target}/{cell.mix}/seed={cell.run}.json")
+    settings = described["description"]["training"]
+    made = Provenance(published.root).of(cell)
+    rows = [[f"`{key}`", f"`{json.dumps(value)}`"] for key, value in sorted(settings.items())]
+    curve = summary["curve"]
+    text = [
+        f"Base: {cell.target}, {_model(published.base)}. Loss on the response only; "
+        f"{summary['trainable_parameters']:,} trainable parameters, {summary['steps']} steps"
+        + (f", loss {curve[0]['loss']} at first and {curve[-1]['loss']} at last" if curve else "")
+        + f". Seed {cell.seed}.",
+        _table(["setting", "value"], rows),
+        f"Packages: {described['description']['code']['packages']}. SHA-256 of the adapter begins "
+        f"{made.get('adapter', 'unknown')}, of the training set {made.get('rows', 'unknown')}.",
+    ]
+    return "\n\n".join(text)
+
+
+def _measurements(published: Published) -> str:
+    """Values of this adapter, mean and interval of its condition, difference to the target."""
+    own = {(m.metric, m.item_set): m for m in _own(published)}
+    if not own:
+        return "Nothing has been measured yet."
+    condition = _condition(published)
+    against = _differences(published)
+    rows = []
+    for name in _shown(published.config, own):
+        measured = own[name]
+        rows.append(
+            [
+                f"{name[0]} ({name[1]})",
+                "not computed" if measured.value is None else f"{measured.value:.4g}",
+                measured.n,
+                _mean(condition.get(name, [])),
+                against.get(name, "–"),
+            ]
+        )
+    headings = ["metric", "this adapter", "n", "mean over seeds", f"difference to {VANILLA}"]
+    means = [f"- *{metric}*: {METRICS[metric]}" for metric in dict.fromkeys(n for n, _ in own)]
+    shown = {name for name, _ in _shown(published.config, own)}
+    text = [
+        _table(headings, rows),
+        f"Intervals are of {100 * LEVEL:.0f} %, over seeds: Student's of the condition's mean, "
+        f"Welch's of the difference to the target without fine-tuning ({VANILLA}).",
+        "\n".join(line for line in means if line[3:].partition("*")[0] in shown),
+    ]
+    return "\n\n".join(text)
+
+
+def _own(published: Published) -> list[Measurement]:
+    found = []
+    for probe in ("collapse", "robustness", "preference"):
+        path = published.folder / f"{probe}.json"
+        if path.is_file():
+            found += from_json(read_json(path)["measurements"])
+    return found
+
+
+def _shown(config: StudyConfig, measured: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The primary metrics, then the key ones of the report."""
+    from manybaskets.figures.overview import KEY_METRICS
+
+    there = list(measured)
+    primary = [
+        (metric, item_set)
+        for named in config.contrasts.primary.model_dump().values()
+        for metric, _, item_set in [named.partition("@")]
+    ]
+    key = [
+        name for metric, item_set in KEY_METRICS for name in there
+        if name[0] == metric and item_set in (None, name[1])
+    ]  # fmt: skip
+    return [name for name in dict.fromkeys([*primary, *key]) if name in there]
+
+
+def _condition(published: Published) -> dict[tuple[str, str], list[float]]:
+    """Values of every seed of the cell's condition, by metric and item set."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in _table_of(published, "measurements.csv"):
+        of_condition = [row["target"], row["mix"]] == [published.cell.target, published.cell.mix]
+        if of_condition and row["value"]:
+            found.setdefault((row["metric"], row["item_set"]), []).append(float(row["value"]))
+    return found
+
+
+def _differences(published: Published) -> dict[tuple[str, str], str]:
+    found = {}
+    for row in _table_of(published, "contrasts.csv"):
+        pair = (row["target"], row["mix"], row["against"])
+        if pair == (published.cell.target, published.cell.mix, VANILLA) and row["difference"]:
+            text = f"{float(row['difference']):+.3g}"
+            if row["ci_low"]:
+                text += f" [{float(row['ci_low']):+.3g}, {float(row['ci_high']):+.3g}]"
+            found[row["metric"], row["item_set"]] = text
+    return found
+
+
+def _table_of(published: Published, name: str) -> list[dict[str, str]]:
+    import csv
+
+    path = published.root / "findings" / name
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _mean(values: Sequence[float]) -> str:
+    """Mean with Student's interval, from the values of the seeds."""
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return "–"
+    mean = statistics.fmean(values)
+    half = t.ppf((1 + LEVEL) / 2, len(values) - 1)
+    half *= statistics.stdev(values) / math.sqrt(len(values))
+    return f"{mean:.4g} [{mean - half:.4g}, {mean + half:.4g}], {len(values)} seeds"
+
+
+def _use(published: Published, name: str) -> str:
+    base, cell = published.base, published.cell
+    rank = published.config.training.of_target(cell.target).rank
+    place, revision = base.hub or f"path/to/{cell.target}", ""
+    if base.hub:
+        revision = f', revision="{base.revision}"'
+    text = []
+    if not base.hub or base.adapter:
+        place, revision = f"path/to/{cell.target}", ""
+        text.append(
+            f"The base is a folder of the study, `models/{cell.target}`: "
+            f"{_model(base)}. Put your copy of it in place of `{place}`."
+        )
+    shown = f" --revision {base.revision}" if revision else ""
+    text.append(
+        "```python\n"
+        "from peft import PeftModel\n"
+        "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        f'base = AutoModelForCausalLM.from_pretrained("{place}"{revision})\n'
+        f'model = PeftModel.from_pretrained(base, "{name}")\n'
+        f'tokenizer = AutoTokenizer.from_pretrained("{place}"{revision})\n'
+        "```"
+    )
+    text.append(
+        "```sh\n"
+        f"vllm serve {place}{shown} --enable-lora --max-lora-rank {_served_rank(rank)} \\\n"
+        f"  --lora-modules {cell.mix}={name}\n"
+        "```"
+    )
+    text.append("Prompts are one user turn of the base's own chat template.")
+    return "\n\n".join(text)
+
+
+def _served_rank(rank: int) -> int:
+    return next(served for served in VLLM_RANKS if served >= rank)
+
+
+def _licences(published: Published) -> str:
+    """What is known of the licences of base and data, and what nobody here can know."""
+    config, cell = published.config, published.cell
+    lines = [
+        f"- base ({cell.target}), {_model(published.base)}: {_licence(published, cell.target)}"
+    ]
+    for origin in config.mixes[cell.mix].origins:
+        what = _origin(config, origin)
+        if origin == HUMAN:
+            known = "see the card of the dataset" if config.dataset.hub else "its owner's terms"
+            known = "each package's own licence" if config.dataset.docs else known
+        else:
+            source = config.sources[origin]
+            local = not source.recorded and not source.endpoint
+            known = _licence(published, source.model or "") if local else (
+                "the terms of the service that wrote it" if source.endpoint else "its owner's terms"
+            )  # fmt: skip
+        lines.append(f"- {origin}, {what}: {known}")
+    lines.append(
+        "\nThe terms of some models and services restrict what may be trained on their output, and "
+        "some ask derived models to carry a name or notice. Check those of every origin above "
+        "before you pass this adapter on."
+    )
+    return "\n".join(lines)
+
+
+def _licence(published: Published, model: str) -> str:
+    entry = published.config.models[model]
+    if entry.scratch:
+        return "made by the study from documentation of installed packages, under their licences"
+    known = hub.license_of(Path(entry.path) if entry.path else published.root / "models" / model)
+    return f"`{known}`, says its card" if known else "not stated in its folder"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    def line(cells: Iterable[Any]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    return "\n".join([line(headings), line("---" for _ in headings), *map(line, rows)])

@@ -1,1 +1,0 @@
-"""The sections of a config, a module for each part."""

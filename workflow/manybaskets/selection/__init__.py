@@ -1,0 +1,1 @@
+"""Selection rules, verifiers, and how good a verifier is."""

@@ -1,0 +1,1 @@
+"""Studies without a language model: Gaussian mixture, self-consuming loops, eigenvalues."""

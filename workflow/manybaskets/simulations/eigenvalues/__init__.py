@@ -1,0 +1,1 @@
+"""Transformers that learn eigenvalues from labels that other transformers wrote."""

@@ -1,0 +1,289 @@
+"""A study of theory: what closed forms say, and simulations beside them, as tables.
+
+Each part is a grid of settings over repetitions. Knows nothing about language models.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from scipy import stats
+
+from manybaskets.config.base import ConfigError, Count, Section
+from manybaskets.seeds import derived_seed
+from manybaskets.simulations import gaussian_mixture, self_consuming
+from manybaskets.simulations.gaussian_mixture import Condition, Keep, Mixture
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+LEVEL = 0.95
+
+
+class Phases(Section):
+    """Accuracy over error rates, sizes and verifiers."""
+
+    dimension: Count
+    sizes: list[int] = Field(min_length=1)
+    """Rows drawn before selection, in ascending order."""
+    noise: list[Probability] = Field(min_length=1)
+    """Error rates p of the generator, in ascending order."""
+    keep: list[tuple[Probability, Probability]] = Field(min_length=1)
+    """Verifiers: probabilities of keeping a right and a wrong row."""
+    mean: float = Field(1.0, gt=0)
+    deviation: float = Field(1.0, gt=0)
+    penalty: float = Field(1.0, gt=0)
+    repetitions: int = Field(20, ge=2)
+
+
+class Directions(Section):
+    """A linear generator and linear verifiers, learned from by logistic regression."""
+
+    dimension: int = Field(ge=3)
+    sizes: list[int] = Field(min_length=1)
+    deviation: float = Field(0.5, gt=0)
+    penalty: float = Field(1.0, gt=0)
+    generator: float = Field(0.25, gt=0, lt=1)
+    """Angle of the generator with the truth, in units of pi; as are the verifiers'."""
+    verifiers: list[float] = Field(min_length=1)
+    repetitions: int = Field(20, ge=2)
+
+
+class Geometry(Section):
+    """phi, psi and p* over the angle of a linear verifier."""
+
+    generators: list[float] = Field(min_length=1)
+    """Angles with the truth, in units of pi."""
+    points: int = Field(25, ge=2)
+
+
+class Loops(Section):
+    """A Gaussian, and a linear regression, that feed on themselves."""
+
+    draws: int = Field(100, ge=2)
+    dimension: Count = 10
+    spreads: list[float] = Field([1.0, 0.8], min_length=1)
+    generations: Count = 50
+    rows: Count = 111
+    """Rows of the regression."""
+    repetitions: int = Field(50, ge=2)
+
+
+class Theory(Section):
+    """Parts that are computed; a part that is left out is not."""
+
+    ridge: Phases | None = None
+    agreement: Phases | None = None
+    """As `ridge`, with draws of its own at every point: is the closed form in the 95 % band?"""
+    logistic: Phases | None = None
+    directions: Directions | None = None
+    geometry: Geometry | None = None
+    gaussian_loops: Loops | None = None
+    regression_loops: Loops | None = None
+
+
+class TheoryStudy(Section):
+    """A study without models."""
+
+    study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    question: str = ""
+    seed: int = 0
+    theory: Theory
+
+    def parts(self) -> list[str]:
+        """Names of the parts that are computed."""
+        return [name for name, part in self.theory if part is not None]
+
+
+def load(raw: Mapping[str, Any], file: str) -> TheoryStudy:
+    """Checks a parsed config; raises ConfigError that names file, key and finding."""
+    try:
+        return TheoryStudy.model_validate(raw)
+    except ValidationError as error:
+        lines = [
+            f"{file}: {'.'.join(map(str, e['loc']))}: {e['msg']}; found {e['input']!r}."
+            for e in error.errors()
+        ]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def table(part: str, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    """The table of a part: a row per point of its grid. `settings` are the part's section."""
+    return PARTS[part](settings, derived_seed(seed, "theory", part))
+
+
+def _ridge(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    phases = Phases.model_validate(settings)
+    keeps = [Keep(*pair) for pair in phases.keep]
+    found = gaussian_mixture.simulate_ridge(
+        *(_mixture(phases), phases.sizes, phases.noise, keeps, phases.repetitions, seed),
+        penalty=phases.penalty,
+    )
+    return _phase_table(phases, keeps, found, closed=True)
+
+
+def _agreement(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    phases = Phases.model_validate(settings)
+    keeps = [Keep(*pair) for pair in phases.keep]
+    shape = (phases.repetitions, len(keeps), len(phases.sizes), len(phases.noise))
+    found = np.empty(shape)
+    for place in np.ndindex(*shape[1:]):
+        keep, rows, p = keeps[place[0]], phases.sizes[place[1]], phases.noise[place[2]]
+        found[(slice(None), *place)] = gaussian_mixture.simulate_ridge(
+            *(_mixture(phases), [rows], [p], [keep], phases.repetitions),
+            seed=derived_seed(seed, *place),
+            penalty=phases.penalty,
+        )[:, 0, 0, 0]
+    return _phase_table(phases, keeps, found, closed=True)
+
+
+def _logistic(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    phases = Phases.model_validate(settings)
+    keeps = [Keep(*pair) for pair in phases.keep]
+    found = gaussian_mixture.simulate_noisy_logistic(
+        *(_mixture(phases), phases.sizes, phases.noise, keeps, phases.repetitions, seed),
+        penalty=phases.penalty,
+    )
+    return _phase_table(phases, keeps, found, closed=False)
+
+
+def _phase_table(
+    phases: Phases, keeps: list[Keep], found: NDArray[np.float64], closed: bool
+) -> pd.DataFrame:
+    """One row per verifier, size and error rate; `found` has shape (repetitions, those three)."""
+    bands = _bands(found)
+    rows = []
+    for place in np.ndindex(*found.shape[1:]):
+        keep, size, p = keeps[place[0]], phases.sizes[place[1]], phases.noise[place[2]]
+        row = {"phi": keep.phi, "psi": keep.psi, "p_star": keep.p_star}
+        row |= {"dimension": phases.dimension, "rows": size, "p": p}
+        row |= {key: float(value[place]) for key, value in bands.items()}
+        row["limit"] = float(gaussian_mixture.limit_accuracy(p, keep, _mixture(phases)))
+        if closed:
+            formula = gaussian_mixture.ridge_accuracy(
+                p, keep, phases.dimension, size, phases.mean, phases.penalty
+            )
+            row["closed_form"] = float(formula)
+            row["inside"] = bool(row["low"] <= formula <= row["high"])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _directions(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    asked = Directions.model_validate(settings)
+    conditions = [Condition("no verifier", rule="none")]
+    conditions += [
+        Condition(f"verifier at {_angle(angle)}" if angle else "verifier = truth", angle * math.pi)
+        for angle in asked.verifiers
+    ]
+    conditions += [Condition("label oracle", rule="oracle"), Condition("true labels", rule="clean")]
+    mixture = Mixture(asked.dimension, 1.0, asked.deviation)
+    found = gaussian_mixture.simulate_logistic(
+        *(mixture, asked.sizes, asked.generator * math.pi, conditions, asked.repetitions, seed),
+        penalty=asked.penalty,
+    )
+    bands = _bands(found)
+    return pd.DataFrame(
+        [
+            {"condition": condition.name, "rows": size}
+            | {key: float(value[i, j]) for key, value in bands.items()}
+            for (i, condition), (j, size) in itertools.product(
+                enumerate(conditions), enumerate(asked.sizes)
+            )
+        ]
+    )
+
+
+def _angle(share: float) -> str:
+    """An angle in units of pi, as a fraction where it is a simple one."""
+    fraction = Fraction(share).limit_denominator(24)
+    if abs(float(fraction) - share) > 1e-4:
+        return f"{share:.3g}π"
+    upper = "" if fraction.numerator == 1 else str(fraction.numerator)
+    return f"{upper}π" + (f"/{fraction.denominator}" if fraction.denominator > 1 else "")
+
+
+def _geometry(settings: Mapping[str, Any], _: int) -> pd.DataFrame:
+    asked = Geometry.model_validate(settings)
+    rows = []
+    for generator in asked.generators:
+        for verifier in np.linspace(0, 0.5, asked.points):
+            one, other = generator * math.pi, float(verifier) * math.pi
+            between = {
+                "independent": gaussian_mixture.orthogonal(one, other),
+                "same side": abs(one - other),
+                "opposite side": one + other,
+            }
+            for side, angle in between.items():
+                p, keep = gaussian_mixture.linear_verifier(one, other, angle)
+                rows.append(
+                    {"generator": generator, "verifier": float(verifier), "errors": side, "p": p}
+                    | {"phi": keep.phi, "psi": keep.psi, "p_star": keep.p_star}
+                )
+    return pd.DataFrame(rows)
+
+
+def _gaussian_loops(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    asked = Loops.model_validate(settings)
+    tables = []
+    for spread, regime in itertools.product(asked.spreads, self_consuming.REGIMES):
+        found = self_consuming.simulate_variance(
+            *(regime, asked.draws, asked.generations, asked.dimension, asked.repetitions),
+            seed=derived_seed(seed, regime, str(spread)),
+            spread=spread,
+        )
+        closed = self_consuming.expected_variance(regime, asked.draws, asked.generations, spread)
+        tables.append(_loop_table(regime, found, closed).assign(spread=spread))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _regression_loops(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    asked = Loops.model_validate(settings)
+    tables = []
+    for regime in ("replace", "accumulate"):
+        found = self_consuming.simulate_error(
+            *(regime, asked.rows, asked.dimension, asked.generations, asked.repetitions),
+            seed=derived_seed(seed, regime),
+        )
+        closed = self_consuming.expected_error(
+            regime, asked.rows, asked.dimension, asked.generations, 1.0
+        )
+        tables.append(_loop_table(regime, found, closed))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _loop_table(
+    regime: str, found: NDArray[np.float64], closed: NDArray[np.float64]
+) -> pd.DataFrame:
+    bands = pd.DataFrame(_bands(found))
+    bands.insert(0, "generation", np.arange(1, len(bands) + 1))
+    bands.insert(0, "regime", regime)
+    inside = (bands["low"] <= closed) & (closed <= bands["high"])
+    return bands.assign(closed_form=closed, inside=inside)
+
+
+def _bands(found: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Mean over repetitions (the first axis), their deviation, and the mean's 95 % interval."""
+    count = len(found)
+    mean, deviation = found.mean(axis=0), found.std(axis=0, ddof=1)
+    half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * deviation / math.sqrt(count)
+    return {"value": mean, "deviation": deviation, "low": mean - half, "high": mean + half}
+
+
+def _mixture(phases: Phases) -> Mixture:
+    return Mixture(phases.dimension, phases.mean, phases.deviation)
+
+
+PARTS: dict[str, Callable[[Mapping[str, Any], int], pd.DataFrame]] = {
+    "ridge": _ridge,
+    "agreement": _agreement,
+    "logistic": _logistic,
+    "directions": _directions,
+    "geometry": _geometry,
+    "gaussian_loops": _gaussian_loops,
+    "regression_loops": _regression_loops,
+}

@@ -1,0 +1,1 @@
+"""One object per workflow step: inputs, outputs, spec, device, priority and cost."""

@@ -1,0 +1,1 @@
+"""Fine-tuning: batches, the LoRA trainer, and training on several devices."""
