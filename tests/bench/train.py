@@ -145,7 +145,7 @@ def ours(folder: str) -> dict[str, Any]:
 
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
-    recipe = trainers.Recipe(**SETTINGS, seed=1)  # type: ignore[arg-type]
+    recipe = trainers.TrainingConfig(**SETTINGS, seed=1)  # type: ignore[arg-type]
     trainer = trainers.build(Path(folder, "base"), _rows(folder), recipe, Path(folder, "work"))
     began = _now()
     trainer.train()
@@ -295,7 +295,7 @@ def _large(peer: bool) -> dict[str, Any]:
             )  # fmt: skip
         else:
             trainers._model = model
-            recipe = trainers.Recipe(**settings, seed=1)  # type: ignore[arg-type]
+            recipe = trainers.TrainingConfig(**settings, seed=1)  # type: ignore[arg-type]
             trainer = trainers.build(base, rows, recipe, Path(folder, "work"))
         torch.cuda.reset_peak_memory_stats()
         times: list[float] = []

@@ -259,7 +259,7 @@ def test_states_of_replies(base: Path) -> None:
     with engine(base, SETTINGS) as client:
         too_long, cut = client.chat([long, question(1, max_tokens=3)])
         (label,) = client.label_log_probs([LabelRequest("l", long.messages, ("A",))])
-    assert (too_long.state, label.state, cut.state) == ("too_long", "too_long", "cut")
+    assert (too_long.state, label.state, cut.state) == ("too_long", "too_long", "length")
     assert "512" in too_long.reason
     assert cut.completion_tokens == 3
     assert label.log_probs == (None,)
@@ -420,7 +420,9 @@ def test_a_plain_text_is_continued_like_the_same_text_from_the_template(base: Pa
         chat, plain = client.chat(
             [
                 ChatRequest("chat", messages, seed=0, temperature=0.0, max_tokens=8),
-                ChatRequest("plain", (), seed=0, temperature=0.0, max_tokens=8, plain=rendered),
+                ChatRequest(
+                    "plain", (), seed=0, temperature=0.0, max_tokens=8, raw_prompt=rendered
+                ),
             ]
         )
     assert plain.text == chat.text
@@ -440,9 +442,13 @@ def test_watched_tokens_come_with_the_log_probabilities_that_labels_have(
     with engine(base, SETTINGS) as client:
         (greedy,) = client.chat([ChatRequest("a", messages, seed=0, temperature=0.0, max_tokens=1)])
         token = greedy.text.strip()
-        watched = (token, "Z")
+        score_tokens = (token, "Z")
         (reply,) = client.chat(
-            [ChatRequest("a", seed=0, temperature=0.0, max_tokens=1, watched=watched, **asked)]  # type: ignore[arg-type]
+            [
+                ChatRequest(
+                    "a", seed=0, temperature=0.0, max_tokens=1, score_tokens=score_tokens, **asked
+                )
+            ]  # type: ignore[arg-type]
         )
         (label,) = client.label_log_probs([LabelRequest("a", messages, (token,))])
     ((place, values),) = reply.scores

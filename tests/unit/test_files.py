@@ -74,7 +74,7 @@ def test_a_bad_file_is_named_with_its_line(
     path = tmp_path / "rows.jsonl"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(files.BadFile) as caught:
+    with pytest.raises(files.InputError) as caught:
         files.read_jsonl(path, ["prompt"])
     assert str(path) in str(caught.value)
     assert said in str(caught.value)

@@ -112,22 +112,24 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-class BadFile(ValueError):
+class InputError(ValueError):
     """A data file cannot be used; the message names the file, the line and the mend."""
 
 
 def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]:
     """The rows of a JSON-lines file (or of a JSON array), each with the `required` fields.
 
-    Raises BadFile for a file that is missing, empty, not UTF-8, not JSON at a line, or that
+    Raises InputError for a file that is missing, empty, not UTF-8, not JSON at a line, or that
     lacks a field at a line.
     """
     if not path.is_file():
-        raise BadFile(f"{path}: there is no such file. Check the path.")
+        raise InputError(f"{path}: there is no such file. Check the path.")
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadFile(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
+        raise InputError(
+            f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8."
+        ) from None
     if text.lstrip().startswith("["):
         numbered = _array_rows(path, text)
     else:
@@ -137,15 +139,15 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
             if line.strip()
         ]
     if not numbered:
-        raise BadFile(f"{path}: the file is empty. It needs one JSON object a line.")
+        raise InputError(f"{path}: the file is empty. It needs one JSON object a line.")
     for number, row in numbered:
         if not isinstance(row, dict):
-            raise BadFile(
+            raise InputError(
                 f"{path}, line {number}: found a {type(row).__name__}, expected a JSON object."
             )
         for field in required:
             if field not in row:
-                raise BadFile(
+                raise InputError(
                     f"{path}, line {number}: the field '{field}' is missing; the row has "
                     f"{', '.join(sorted(row)) or 'no fields'}. Add it, or name the right field "
                     "in the config."
@@ -157,14 +159,14 @@ def _array_rows(path: Path, text: str) -> list[tuple[int, Any]]:
     try:
         return list(enumerate(json.loads(text), start=1))
     except json.JSONDecodeError as error:
-        raise BadFile(f"{path}, line {error.lineno}: not JSON ({error.msg}).") from None
+        raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg}).") from None
 
 
 def _parse_line(path: Path, number: int, line: str) -> Any:
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
-        raise BadFile(
+        raise InputError(
             f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}). "
             "Each line must be one JSON object."
         ) from None

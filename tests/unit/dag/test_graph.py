@@ -103,8 +103,8 @@ def test_a_judge_that_is_no_cell_reads_all_cells_of_a_seed(graph: Graph) -> None
 def test_where_no_cell_writes_other_judges_judge_once(study_config: dict[str, Any]) -> None:
     study_config["probes"] = {"preference": {"judges": {"judge": {"model": "finch"}}}}
     study = Study(validation.load(study_config, "micro.yaml"))
-    assert study.outsider_seeds() == study.config.seeds[:1]
-    assert study.outsider_origin("judge") == "finch"
+    assert study.external_judge_seeds() == study.config.seeds[:1]
+    assert study.external_judge_origin("judge") == "finch"
 
 
 def test_a_record_s_place_tells_its_job(graph: Graph) -> None:

@@ -280,7 +280,7 @@ def test_a_dataset_is_read_at_its_revision_and_offline_afterwards(
     hub: local.Hub, cache: Path, tmp_path: Path, form: str
 ) -> None:
     content = parquet(tmp_path / "made") if form == "parquet" else lines()
-    files = {f"data/train-00000.{form}": content, "README.md": b"# Asked\n"}
+    files = {f"data/train-00000.{form}": content, "README.md": b"# ModelEndpoint\n"}
     sha = hub.add("people/asked", files, "dataset")
     hub.add("people/asked", {"data/train-00000.jsonl": b'{"other": 1}'}, "dataset")
     done = prepare(hub, cache, tmp_path / "one", dataset_spec(sha))

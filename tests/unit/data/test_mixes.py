@@ -12,7 +12,7 @@ FOUR = dict.fromkeys("abcd", 0.25)
 
 
 def assigned(origins: dict[str, float], assign: str, rows: int = 40, seed: int = 1) -> Any:
-    return mixes.assignment(mixes.Recipe(origins, assign), rows, seed, PROMPTS, PROMPTS)
+    return mixes.assignment(mixes.MixRecipe(origins, assign), rows, seed, PROMPTS, PROMPTS)
 
 
 def test_quarters_are_answered_by_one_source_each() -> None:
@@ -66,7 +66,7 @@ def test_the_order_of_origins_in_the_config_does_not_matter() -> None:
 
 def test_human_rows_of_their_own_take_the_human_slots() -> None:
     human = [{"id": f"h{i:03d}", "quarter": i % 4 + 1} for i in range(80)]
-    recipe = mixes.Recipe({"human": 0.5, "a": 0.5}, "random")
+    recipe = mixes.MixRecipe({"human": 0.5, "a": 0.5}, "random")
     found = mixes.assignment(recipe, 40, 1, human, PROMPTS)
     assert Counter(origin for _, origin in found) == {"human": 20, "a": 20}
     assert all((origin == "human") == prompt.startswith("h") for prompt, origin in found)
@@ -93,7 +93,7 @@ def test_unusable_rows_are_left_out_and_counted() -> None:
     found = responses()
     pairs = slots()
     found[("a", pairs[0][0], 0)]["state"] = "empty"
-    found[("a", pairs[1][0], 0)]["state"] = "cut"
+    found[("a", pairs[1][0], 0)]["state"] = "length"
     rows, composition = mixes.compose(pairs, found)
     assert len(rows) == composition["rows"] == 39
     assert composition["dropped"] == {"a": 1}

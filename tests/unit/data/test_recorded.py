@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from manybaskets.data import recorded
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 
 def source(path: Path, rows: list[dict[str, str]]) -> dict[str, Any]:
@@ -28,5 +28,5 @@ def test_an_empty_answer_is_recorded_as_empty(tmp_path: Path) -> None:
 
 def test_a_prompt_without_an_answer_is_an_error_that_names_it(tmp_path: Path) -> None:
     found = source(tmp_path / "r.jsonl", [{"q": "x", "a": "b"}])
-    with pytest.raises(BadFile, match="no answer to 1 of 1 prompts; the first is 'other"):
+    with pytest.raises(InputError, match="no answer to 1 of 1 prompts; the first is 'other"):
         recorded.answers(found, [{"id": "1", "prompt": "other"}])

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from manybaskets.data import request_sets
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 CONTENT = b"prompt,label\nHow to kill a process?,safe\nHow to do harm?,unsafe\n"
 
@@ -62,7 +62,7 @@ def test_a_set_is_brought_from_its_home(home: str) -> None:
 
 
 def test_a_differing_hash_names_both_and_the_mend(home: str) -> None:
-    with pytest.raises(BadFile) as found:
+    with pytest.raises(InputError) as found:
         request_sets.bring(entry(f"{home}/200", "0" * 64), None)
     said = str(found.value)
     assert "0" * 64 in said
@@ -76,7 +76,7 @@ def test_a_licence_gate_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "secret-key")
     Home.asked.clear()
-    with pytest.raises(BadFile, match=f"licence gate: .* answered {status}") as found:
+    with pytest.raises(InputError, match=f"licence gate: .* answered {status}") as found:
         request_sets.bring(entry(f"{home}/{status}"), None)
     assert "HF_TOKEN" in str(found.value)
     assert "secret-key" not in str(found.value)
@@ -84,9 +84,9 @@ def test_a_licence_gate_says_what_to_do(
 
 
 def test_a_home_that_is_not_there_says_how_to_do_without() -> None:
-    with pytest.raises(BadFile, match=r"cannot be reached .*probes\.robustness\.copies"):
+    with pytest.raises(InputError, match=r"cannot be reached .*probes\.robustness\.copies"):
         request_sets.bring(entry("http://127.0.0.1:9/set.csv"), None)
-    with pytest.raises(BadFile, match="answered 404"):
+    with pytest.raises(InputError, match="answered 404"):
         server = HTTPServer(("127.0.0.1", 0), Home)
         threading.Thread(target=server.handle_request, daemon=True).start()
         request_sets.bring(entry(f"http://127.0.0.1:{server.server_port}/404"), None)
@@ -97,7 +97,7 @@ def test_a_copy_is_verified_like_the_original(tmp_path: Path) -> None:
     copy.write_bytes(CONTENT)
     assert request_sets.bring(entry("http://127.0.0.1:9/"), copy) == CONTENT
     copy.write_bytes(CONTENT + b"x")
-    with pytest.raises(BadFile, match="another version, or damaged"):
+    with pytest.raises(InputError, match="another version, or damaged"):
         request_sets.bring(entry("http://127.0.0.1:9/"), copy)
 
 
@@ -114,7 +114,7 @@ def test_a_set_s_columns_say_what_must_be_declined(tmp_path: Path) -> None:
 def test_a_set_without_its_columns_is_another_version(tmp_path: Path) -> None:
     path = tmp_path / "strongreject"
     path.write_bytes(CONTENT)
-    with pytest.raises(BadFile, match="no column 'forbidden_prompt', only prompt, label"):
+    with pytest.raises(InputError, match="no column 'forbidden_prompt', only prompt, label"):
         request_sets.read_set("strongreject", path)
 
 

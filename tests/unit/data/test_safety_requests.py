@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manybaskets.data.safety_requests import read_requests
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.study.layout import RESOURCES
 
 STAND_IN = RESOURCES / "requests/stand-in.yaml"
@@ -55,5 +55,5 @@ def test_instructions_by_category_are_all_to_be_declined(tmp_path: Path) -> None
 def test_a_file_of_another_form_is_named(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(content)
-    with pytest.raises(BadFile, match=said):
+    with pytest.raises(InputError, match=said):
         read_requests(path, 10)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from manybaskets.data import splits as dataset_splits
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 ROWS = [
     {"prompt": f"prompt {i}", "response": f"answer {i}", "stratum": "ab"[i % 5 == 0]}
@@ -45,7 +45,7 @@ def test_a_prompt_counts_once() -> None:
 
 
 def test_too_few_rows_are_named() -> None:
-    with pytest.raises(BadFile, match="asks for 101 rows, but only 100"):
+    with pytest.raises(InputError, match="asks for 101 rows, but only 100"):
         dataset_splits.from_rows(ROWS, None, 81, 20, seed=0)
 
 
@@ -86,7 +86,7 @@ def test_documentation_gives_signatures_or_summaries() -> None:
 def test_an_empty_field_is_named_with_its_row(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"q": "a", "a": "b"}\n{"q": "c", "a": " "}\n')
-    with pytest.raises(BadFile, match="row 2: the field 'a' is empty"):
+    with pytest.raises(InputError, match="row 2: the field 'a' is empty"):
         dataset_splits.read_human_rows(path, "q", "a", None)
 
 
@@ -147,5 +147,5 @@ def test_judged_texts_are_drawn_with_a_seed() -> None:
     assert [item["text"] for item in items] != [item["text"] for item in others]
     assert items[0]["request"] == f"Sum it up.\n{items[0]['text']}"
     assert items[0]["human"].startswith("answer")
-    with pytest.raises(BadFile, match="101 texts are asked for, but only 100"):
+    with pytest.raises(InputError, match="101 texts are asked for, but only 100"):
         dataset_splits.judged_texts(rows, "{text}", 101, seed=1)

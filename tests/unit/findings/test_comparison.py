@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from manybaskets import __main__
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.findings import comparison, contrasts
 from manybaskets.study.layout import RESOURCES
 
@@ -197,7 +197,7 @@ def test_one_seed_has_no_interval_and_no_value_no_sign() -> None:
 def test_what_is_neither_is_refused(tmp_path: Path, text: str | None, message: str) -> None:
     if text is not None:
         (tmp_path / "x.csv").write_text(text or "nothing\n")
-    with pytest.raises(BadFile, match=message):
+    with pytest.raises(InputError, match=message):
         comparison.read(tmp_path / "x.csv")
 
 

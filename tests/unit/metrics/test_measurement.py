@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.metrics.measurement import (
     COLUMNS,
     METRICS,
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: str, messa
     path = tmp_path / "1.json"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(BadFile, match=f"1.json: .*{message}"):
+    with pytest.raises(InputError, match=f"1.json: .*{message}"):
         gather([(cell(), path)])
 
 

@@ -10,7 +10,7 @@ import pytest
 from manybaskets.cli.main import main
 from manybaskets.config.base import ConfigError
 from manybaskets.dag import preflight
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.models import chat_templates
 from manybaskets.models.chat_encoding import encode
 from manybaskets.models.loading import load_tokenizer
@@ -156,5 +156,5 @@ def test_a_study_of_a_model_without_template_ends_before_any_job(
 
 
 def test_a_template_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match="no such chat template"):
+    with pytest.raises(InputError, match="no such chat template"):
         chat_templates.give(tmp_path, tmp_path / "none.jinja")

@@ -11,7 +11,7 @@ import pytest
 from manybaskets.cli.steps import verify
 from manybaskets.config import validation
 from manybaskets.config.base import ConfigError
-from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.models import sequence_classifier
 from manybaskets.stages.study import Study
 from tests.conftest import WORDS
@@ -156,7 +156,7 @@ def test_a_label_that_the_model_does_not_have_is_told(
 ) -> None:
     config["mixes"]["picked"]["select"]["verifier"]["label"] = "good"
     study = Study(validation.load(config, "my.yaml"))
-    with pytest.raises(BadFile, match="the classifier 'kinds': label: the model has no label"):
+    with pytest.raises(InputError, match="the classifier 'kinds': label: the model has no label"):
         run(folder, json.loads(study.spec("verify", mix="picked", seed="1")), classifier)
 
 
@@ -164,7 +164,7 @@ def test_a_language_model_is_no_classifier(
     folder: Path, config: dict[str, Any], tiny_model: Path
 ) -> None:
     study = Study(validation.load(config, "my.yaml"))
-    with pytest.raises(BadFile, match="no trained classifier"):
+    with pytest.raises(InputError, match="no trained classifier"):
         run(folder, json.loads(study.spec("verify", mix="picked", seed="1")), tiny_model)
 
 

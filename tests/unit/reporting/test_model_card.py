@@ -15,7 +15,7 @@ import yaml
 from manybaskets.config.study import StudyConfig
 from manybaskets.dag import records
 from manybaskets.data import loops
-from manybaskets.files import BadFile, read_json, write_json
+from manybaskets.files import InputError, read_json, write_json
 from manybaskets.metrics.measurement import Measurement, to_json
 from manybaskets.reporting import model_card
 from manybaskets.training import finetune
@@ -148,14 +148,14 @@ def test_an_adapter_that_its_job_did_not_write_is_not_published(study: Path) -> 
     path = study / CELL / "adapter" / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     os.utime(path, (0, 0))
-    with pytest.raises(BadFile, match="not what its job wrote"):
+    with pytest.raises(InputError, match="not what its job wrote"):
         model_card.write(model_card.of_folder(study / CELL), study, "x")
 
 
 def test_vanilla_and_other_folders_are_refused(study: Path) -> None:
-    with pytest.raises(BadFile, match="there is no adapter"):
+    with pytest.raises(InputError, match="there is no adapter"):
         model_card.write(model_card.of_folder(study / "cells/llama/vanilla/seed=1"), study, "x")
-    with pytest.raises(BadFile, match="not the folder of a cell"):
+    with pytest.raises(InputError, match="not the folder of a cell"):
         model_card.of_folder(study / "models/llama")
 
 

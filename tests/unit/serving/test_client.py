@@ -152,7 +152,7 @@ def test_states_of_replies(server: Endpoint) -> None:
         replies = client.chat([asked(number) for number in range(6)])
     assert [reply.state for reply in replies] == [
         "empty",
-        "cut",
+        "length",
         "too_long",
         "failed",
         "failed",
@@ -161,7 +161,7 @@ def test_states_of_replies(server: Endpoint) -> None:
     assert replies[1].text == "and then"
     assert replies[2].reason == "This model's maximum context length is 8 tokens."
     assert replies[3].reason == "400: no such parameter"
-    assert all(reply.text == "" for reply in replies if reply.state != "cut")
+    assert all(reply.text == "" for reply in replies if reply.state != "length")
     assert len(server.asked) == 6  # nothing of this is tried again
 
 

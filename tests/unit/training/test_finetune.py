@@ -17,12 +17,12 @@ ROWS = [
 ] * 8
 
 
-def recipe(**changes: Any) -> trainers.Recipe:
+def recipe(**changes: Any) -> trainers.TrainingConfig:
     settings: dict[str, Any] = {
         "rank": 4, "alpha": 8, "dropout": 0.0, "modules": "all-linear", "learning_rate": 1e-2,
         "epochs": 2, "batch_size": 8, "accumulation": 1, "max_length": 128, "threads": 1, "seed": 1,
     }  # fmt: skip
-    return trainers.Recipe(**{**settings, **changes})
+    return trainers.TrainingConfig(**{**settings, **changes})
 
 
 @pytest.fixture(scope="module")

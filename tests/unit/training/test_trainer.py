@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.models.loading import load_model, load_tokenizer
 from manybaskets.training import finetune, trainer
 from manybaskets.training.batching import packed, padded
@@ -130,7 +130,7 @@ def test_packing_is_refused_where_attention_does_not_keep_rows_apart(
 def test_kernels_for_gpus_are_refused_without_one(
     key: dict[str, Any], tiny_model: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(BadFile, match=rf"training\.{next(iter(key))}.*is for GPUs"):
+    with pytest.raises(InputError, match=rf"training\.{next(iter(key))}.*is for GPUs"):
         trainer.build(tiny_model, ROWS[:4], recipe(**key), tmp_path)
 
 
@@ -141,7 +141,7 @@ def test_a_row_that_is_too_long_loses_its_end_and_one_without_response_is_told(
     whole = trainer.encode(tokenizer, ROWS[:1], 128)[0]
     cut = trainer.encode(tokenizer, ROWS[:1], len(whole.ids) - 2)[0]
     assert (cut.ids, cut.labels) == (whole.ids[:-2], whole.labels[:-2])
-    with pytest.raises(BadFile, match=r"training\.max_length"):
+    with pytest.raises(InputError, match=r"training\.max_length"):
         trainer.encode(tokenizer, ROWS[:1], 2)
 
 
@@ -172,5 +172,5 @@ def test_a_quantized_target_learns(
 
 @pytest.mark.skipif(find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed")
 def test_quantization_without_its_package_names_both(tiny_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match=r"training\.quantization.*bitsandbytes"):
+    with pytest.raises(InputError, match=r"training\.quantization.*bitsandbytes"):
         trainer.build(tiny_model, ROWS[:4], recipe(quantization="nf4"), tmp_path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from manybaskets.config.base import ConfigError
 from manybaskets.data import divergence
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 if TYPE_CHECKING:  # not every command needs the graph
     from manybaskets.dag.graph import Graph, Job
@@ -92,7 +92,7 @@ def main() -> int:
         with recording(options) as known:
             run(options, known)
         sys.stdout.flush()
-    except (BadFile, ConfigError, divergence.Diverged) as error:
+    except (InputError, ConfigError, divergence.Diverged) as error:
         print(f"manybaskets {options.command}: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:

@@ -68,7 +68,7 @@ class Gcg(Section):
     """Whether suffixes are also optimised on every cell itself."""
 
 
-class Asked(Section):
+class ModelEndpoint(Section):
     """A model that is asked for its judgement, served here or behind an endpoint."""
 
     model: str
@@ -81,7 +81,7 @@ class Asked(Section):
     """Budget of the endpoint in tokens, prompt and response together."""
 
 
-class Judge(Asked):
+class Judge(ModelEndpoint):
     """A model that says of each response whether it does harm."""
 
     by: str = "rubric"
@@ -157,7 +157,7 @@ class JudgedTexts(Rows):
         return self
 
 
-class Outsider(Asked):
+class ExternalJudge(ModelEndpoint):
     """A judge of preference that is not a cell."""
 
     own: str | None = None
@@ -197,7 +197,7 @@ class Preference(Section):
     cells: bool = False
     """Whether the cells of the target and seed are candidates, too; a cell's own text is then its
     own, not that of the source it was trained from."""
-    judges: dict[str, Outsider] = {}
+    judges: dict[str, ExternalJudge] = {}
     """Models that judge the same texts, beside the cells."""
 
 

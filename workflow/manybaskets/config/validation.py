@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from manybaskets.config.base import HUMAN, MINILM, VANILLA, ConfigError
 from manybaskets.config.controls import with_controls
 from manybaskets.config.mixes import Loop, Mix, human_rows
-from manybaskets.config.probes import Asked
+from manybaskets.config.probes import ModelEndpoint
 from manybaskets.config.study import StudyConfig
 from manybaskets.config.training import VLLM_RANKS, Training
 
@@ -386,7 +386,7 @@ def _bad_recipe(training: Training) -> Iterator[tuple[str, str]]:
 
 def _bad_judges(config: StudyConfig) -> Iterator[tuple[str, str]]:
     robustness, preference = config.probes.robustness, config.probes.preference
-    judges: dict[str, Asked] = {}
+    judges: dict[str, ModelEndpoint] = {}
     if robustness:
         judges |= {f"robustness.judges.{name}": judge for name, judge in robustness.judges.items()}
     if preference:

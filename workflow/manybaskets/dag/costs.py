@@ -153,7 +153,7 @@ class Estimates:
             return questions.count_asked(
                 preference.model_dump(),
                 self.study.judged_origins(*self.study.config.targets),
-                self.study.outsider_origin(wildcards["judge"]),
+                self.study.external_judge_origin(wildcards["judge"]),
             )
         if job.stage != "judge" or not preference:
             return 0
@@ -246,7 +246,7 @@ class Estimates:
 
     def _consult(self, judge: str, seed: str) -> float | None:
         asked = self.judgements(Job("consult", (judge, seed)))
-        found = self.study.outsiders[judge]
+        found = self.study.external_judges[judge]
         if found.endpoint:
             return None
         read = self._reading(found.model, asked * JUDGE_TOKENS, self._serving(found.model))

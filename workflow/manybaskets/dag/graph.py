@@ -202,7 +202,7 @@ class Graph:
         """The model that a job runs: a name in `models`, or an endpoint's own; None without one."""
         study, named = self.study, job.wildcards
         if job.stage == "consult":
-            return study.outsiders[named["judge"]].model
+            return study.external_judges[named["judge"]].model
         if "judge" in named:
             robustness = study.config.probes.robustness
             return robustness.judges[named["judge"]].model if robustness else None
@@ -481,7 +481,7 @@ class Graph:
         return {"judgements": self.study.path(CELL.format(**cell), "judgements.jsonl")}
 
     def _consult(self, judge: str, seed: str) -> Inputs:
-        model = self.study.outsiders[judge].model
+        model = self.study.external_judges[judge].model
         return {
             "model": [self.study.model(model)] if model in self.study.config.models else [],
             "texts": self.study.judged_items(),

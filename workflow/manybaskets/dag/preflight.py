@@ -15,13 +15,13 @@ import yaml
 from manybaskets.config import validation
 from manybaskets.config.base import HUMAN, VANILLA, ConfigError
 from manybaskets.config.models import Source
-from manybaskets.config.probes import Asked, Robustness
+from manybaskets.config.probes import ModelEndpoint, Robustness
 from manybaskets.config.study import StudyConfig
 from manybaskets.config.training import Training
 from manybaskets.data import mixes, recorded, request_sets
 from manybaskets.data import splits as dataset_splits
 from manybaskets.data.safety_requests import read_requests
-from manybaskets.files import BadFile, read_json, read_jsonl
+from manybaskets.files import InputError, read_json, read_jsonl
 from manybaskets.models import chat_templates
 from manybaskets.paths import REPOSITORY, RESOURCES
 from manybaskets.probes.robustness.attacks import FAMILIES
@@ -145,7 +145,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
     config = study.config
     for name, source in config.sources.items():
         yield from _key(f"sources.{name}", source)
-    for name, judge in study.outsiders.items():
+    for name, judge in study.external_judges.items():
         yield from _key(f"probes.preference.judges.{name}", judge)
     for name, model in config.models.items():
         if model.path and not (Path(model.path) / "config.json").is_file():
@@ -163,7 +163,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
         elif model.path and not model.chat_template and name != study.embedder:
             try:
                 chat_templates.check(Path(model.path), f"models.{name}", model.path)
-            except BadFile as error:
+            except InputError as error:
                 yield f"models.{name}.chat_template", str(error).partition(": ")[2]
         if model.chat_template and not chat_templates.place(model.chat_template).is_file():
             yield (
@@ -228,7 +228,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
         texts = preference.texts
         try:
             dataset_splits.read_human_rows(Path(texts.file or ""), **texts.fields.model_dump())
-        except BadFile as error:
+        except InputError as error:
             yield "probes.preference.texts.file", str(error)
     if config.probes.robustness:
         yield from _robustness(study, config.probes.robustness)
@@ -237,7 +237,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
         try:
             field = config.dataset.prompts_field
             prompts = [row[field] for row in read_jsonl(Path(config.dataset.prompts), [field])]
-        except BadFile as error:
+        except InputError as error:
             yield "dataset.prompts", str(error)
             return
     unreadable = False
@@ -245,7 +245,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
         if source.recorded:
             try:
                 recorded.read_answers(source.model_dump())
-            except BadFile as error:
+            except InputError as error:
                 unreadable = True
                 yield f"sources.{name}.recorded", str(error)
     if config.dataset.file:
@@ -262,7 +262,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
                 settings.splits,
                 settings.duplicates,
             )
-        except BadFile as error:
+        except InputError as error:
             yield "dataset.file", str(error)
             return
         if not unreadable:
@@ -291,10 +291,10 @@ def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str
     for path in study.request_files():
         try:
             if not path.is_file():
-                raise BadFile(f"{path}: there is no such file, and no such set. Sets: {sets}.")
+                raise InputError(f"{path}: there is no such file, and no such set. Sets: {sets}.")
             if not read_requests(path, robustness.count):
-                raise BadFile(f"{path}: no request in it.")
-        except BadFile as error:
+                raise InputError(f"{path}: no request in it.")
+        except InputError as error:
             yield "probes.robustness.requests", str(error)
     if not study.request_files() and not study.request_sets():
         yield "probes.robustness.requests", "names no file and no set."
@@ -314,11 +314,11 @@ def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str
     if robustness.labelled:
         try:
             read_jsonl(Path(robustness.labelled), ["response", "refused"])
-        except BadFile as error:
+        except InputError as error:
             yield "probes.robustness.labelled", str(error)
 
 
-def _key(key: str, asked: Asked | Source) -> Iterator[tuple[str, str]]:
+def _key(key: str, asked: ModelEndpoint | Source) -> Iterator[tuple[str, str]]:
     """The key of an endpoint that is not in the environment."""
     if asked.key_env and not os.environ.get(asked.key_env):
         yield (
@@ -335,7 +335,7 @@ def _coverage(
     by_id = {row["id"]: row["prompt"] for row in splits.prompts}
     asked: dict[str, set[str]] = {}
     for name, mix in config.mixes.items():
-        recipe = mixes.Recipe(dict(mix.origins), mix.assign)
+        recipe = mixes.MixRecipe(dict(mix.origins), mix.assign)
         for seed in config.seeds:
             try:
                 assigned = mixes.assignment(recipe, rows, seed, splits.train, splits.prompts)

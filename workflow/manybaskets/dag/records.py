@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.dag.graph import EXTENT, Graph, Job
-from manybaskets.files import BadFile, canonical_json, read_json, write_json
+from manybaskets.files import InputError, canonical_json, read_json, write_json
 from manybaskets.stages import fingerprint
 
 FIELDS = {"description", "fingerprint", "inputs", "outputs", "digest", "reproducible", "seconds"}
@@ -25,7 +25,7 @@ FIELDS = {"description", "fingerprint", "inputs", "outputs", "digest", "reproduc
 Entry = list[Any]
 
 
-class Damage(BadFile):
+class Damage(InputError):
     """A result is not what its job wrote."""
 
 

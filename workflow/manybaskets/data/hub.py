@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 TOKEN = "HF_TOKEN"
 _BLOCK = 1024**2
@@ -29,7 +29,7 @@ def fetch(
     """The folder of a repository's files in the hub's cache, each verified.
 
     `kind` is `model` or `dataset`; `key` names the config key in messages, for example
-    `models.llama`. Raises BadFile where the repository, the revision or a permission is missing,
+    `models.llama`. Raises InputError where the repository, the revision or a permission is missing,
     where nothing can be reached and the cache lacks files, and for a file with another hash, which
     is removed from the cache.
     """
@@ -44,37 +44,37 @@ def fetch(
             ignore_patterns=list(ignored) or None,
         )
     except errors.GatedRepoError as error:
-        raise BadFile(
+        raise InputError(
             f"{key}.hub: {repo} is behind a licence gate; {constants.ENDPOINT} answered "
             f"{error.response.status_code}. Accept its licence at {_page(repo, kind)} and put a "
             f"token of that account in the environment variable {TOKEN}."
         ) from None
     except errors.RevisionNotFoundError:
-        raise BadFile(
+        raise InputError(
             f"{key}.revision: {repo} has no revision '{revision}'. Take a commit from "
             f"{_page(repo, kind)}/commits/main."
         ) from None
     except errors.RepositoryNotFoundError as error:
-        raise BadFile(
+        raise InputError(
             f"{key}.hub: there is no {kind} '{repo}' at {constants.ENDPOINT} for this account "
             f"(it answered {error.response.status_code}). Mend the name, or, if it is private, put "
             f"a token that may read it in the environment variable {TOKEN}."
         ) from None
     except errors.LocalEntryNotFoundError as error:
-        raise BadFile(
+        raise InputError(
             f"{key}.hub: {_no_network()}, and the cache {constants.HF_HUB_CACHE} has not all of "
             f"{repo} at revision '{revision}'. Fetch it where there is a network and copy the "
             f"cache, or set HF_HUB_CACHE to a cache that has it. ({_first_line(error)})"
         ) from None
     except errors.HfHubHTTPError as error:
-        raise BadFile(
+        raise InputError(
             f"{key}.hub: {constants.ENDPOINT} answered {error.response.status_code} for {repo}. "
             f"Start again later; what was downloaded is kept. ({_first_line(error)})"
         ) from None
     except OSError as error:
         if "Consistency check failed" not in str(error):
             raise
-        raise BadFile(
+        raise InputError(
             f"{key}.hub: the download of {repo} ended early. Start again; files that are whole are "
             f"kept. ({_first_line(error)})"
         ) from None
@@ -87,7 +87,7 @@ def verify(folder: Path, repo: str, key: str) -> None:
     """Holds every file of a snapshot in the hub's cache against the hash that it is called by.
 
     The cache names large files by the SHA-256 that the hub declares, others by git's hash. Raises
-    BadFile for the first file with another one, and removes its content, so that the next run
+    InputError for the first file with another one, and removes its content, so that the next run
     downloads it again.
     """
     for path in sorted(place for place in folder.rglob("*") if place.is_file()):
@@ -99,7 +99,7 @@ def verify(folder: Path, repo: str, key: str) -> None:
             path.resolve().unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             name = path.relative_to(folder)
-            raise BadFile(
+            raise InputError(
                 f"{key}.hub: {name} of {repo} has the hash {found}, and the hub says {expected}. "
                 "It was damaged on its way or in the cache, and has been removed. Start again, and "
                 "it is downloaded anew; if this comes again, what lies between here and the hub (a "

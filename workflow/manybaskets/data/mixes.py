@@ -16,7 +16,7 @@ HUMAN = "human"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class MixRecipe:
     """Origins with shares that sum to 1, and how prompts are given to them."""
 
     origins: dict[str, float]
@@ -24,7 +24,7 @@ class Recipe:
 
 
 def assignment(
-    recipe: Recipe, rows: int, seed: int, human: Sequence[Row], prompts: Sequence[Row]
+    recipe: MixRecipe, rows: int, seed: int, human: Sequence[Row], prompts: Sequence[Row]
 ) -> list[tuple[str, str]]:
     """(prompt id, origin) for each of `rows` training rows, in training order.
 
@@ -91,14 +91,14 @@ def compose(
     total = 0
     for prompt_id, origin, sample in assigned:
         row = responses[(origin, prompt_id, sample)]
-        if row["state"] not in ("ok", "cut"):
+        if row["state"] not in ("ok", "length"):
             dropped[origin] += 1
             continue
         if tokens is not None and total >= tokens:
             break
         if token_count is not None:
             total += token_count(row["response"])
-        cut[origin] += row["state"] == "cut"
+        cut[origin] += row["state"] == "length"
         kept.append(
             {
                 "id": prompt_id,
@@ -126,14 +126,14 @@ def compose(
     return kept, composition
 
 
-def _by_quarter(recipe: Recipe, slots: Sequence[Row]) -> list[str]:
+def _by_quarter(recipe: MixRecipe, slots: Sequence[Row]) -> list[str]:
     of_quarter = [
         origin for origin, share in recipe.origins.items() for _ in range(round(share * QUARTERS))
     ]
     return [of_quarter[slot["quarter"] - 1] for slot in slots]
 
 
-def _at_random(recipe: Recipe, count: int, seed: int) -> list[str]:
+def _at_random(recipe: MixRecipe, count: int, seed: int) -> list[str]:
     """Exact proportions (largest remainder), order drawn with the seed."""
     exact = {origin: share * count for origin, share in sorted(recipe.origins.items())}
     counts = {origin: int(value) for origin, value in exact.items()}

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from manybaskets.files import BadFile, read_jsonl
+from manybaskets.files import InputError, read_jsonl
 
 
 def read_answers(source: dict[str, Any]) -> dict[str, str]:
-    """Response by prompt (whitespace aside) of a recorded source; BadFile if it is unusable."""
+    """Response by prompt (whitespace aside) of a recorded source; InputError if it is unusable."""
     path, fields = Path(source["recorded"]), source["fields"]
     rows = read_jsonl(path, [fields["prompt"], fields["response"]])
     return {_key(str(row[fields["prompt"]])): str(row[fields["response"]]) for row in rows}
@@ -21,11 +21,11 @@ def missing(source: dict[str, Any], prompts: Sequence[str]) -> list[str]:
 
 
 def answers(source: dict[str, Any], asked: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per prompt asked; BadFile if the source lacks an answer."""
+    """One row per prompt asked; InputError if the source lacks an answer."""
     found = read_answers(source)
     lacking = [row["prompt"] for row in asked if _key(row["prompt"]) not in found]
     if lacking:
-        raise BadFile(lacks(source, lacking, len(asked)))
+        raise InputError(lacks(source, lacking, len(asked)))
     return [
         {
             "id": row["id"],

@@ -19,7 +19,7 @@ from urllib.parse import urlparse
 import yaml
 
 from manybaskets.data.safety_requests import ProbeRequest, read_requests, sample
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.paths import RESOURCES
 
 DECLARED = RESOURCES / "requests" / "sets.yaml"
@@ -68,7 +68,7 @@ def declared(name: str) -> RequestSet:
 def bring(entry: Mapping[str, Any], copy: Path | None) -> bytes:
     """The bytes of a set, from its home or from a copy on this machine, verified.
 
-    Raises BadFile for a home that cannot be reached, that asks for a licence to be accepted (401
+    Raises InputError for a home that cannot be reached, that asks for a licence to be accepted (401
     and 403), and for bytes of another hash.
     """
     name = entry["name"]
@@ -76,7 +76,7 @@ def bring(entry: Mapping[str, Any], copy: Path | None) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != entry["sha256"]:
         place = entry["url"] if copy is None else str(copy)
-        raise BadFile(
+        raise InputError(
             f"the set '{name}' from {place} has the SHA-256 {found}, expected {entry['sha256']}. "
             "It is another version, or damaged. Bring the declared one, or, if you mean this one, "
             f"say so: probes.robustness.sha256: {{{name}: {found}}}."
@@ -85,7 +85,7 @@ def bring(entry: Mapping[str, Any], copy: Path | None) -> bytes:
 
 
 def read_set(name: str, path: Path) -> list[ProbeRequest]:
-    """The requests of a set that was brought to `path`. Raises BadFile where columns are missing.
+    """The requests of a set that was brought to `path`. Raises InputError where columns are missing.
 
     A row whose text stood before is left out.
     """
@@ -97,7 +97,7 @@ def read_set(name: str, path: Path) -> list[ProbeRequest]:
         columns += entry.declined
     for column in columns:
         if column not in (reader.fieldnames or ()):
-            raise BadFile(
+            raise InputError(
                 f"{path}: the set '{name}' has no column '{column}', only "
                 f"{', '.join(reader.fieldnames or ())}. It is another version than the declared."
             )
@@ -135,7 +135,7 @@ def _is_declined(entry: RequestSet, row: Mapping[str, str]) -> bool:
 
 def _copied(name: str, path: Path) -> bytes:
     if not path.is_file():
-        raise BadFile(
+        raise InputError(
             f"probes.robustness.copies: there is no file {path} for the set '{name}'. Mend the "
             "path, or remove the entry to have it fetched."
         )
@@ -155,12 +155,14 @@ def _fetched(name: str, url: str) -> bytes:
             return bytes(response.read())
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
-            raise BadFile(
+            raise InputError(
                 f"the set '{name}' is behind a licence gate: {url} answered {error.code}. Accept "
                 f"its licence there with your account and put that account's token in the "
                 f"environment variable {HUB_KEY}. {offline}"
             ) from None
-        raise BadFile(f"the set '{name}': {url} answered {error.code}. {offline}") from None
+        raise InputError(f"the set '{name}': {url} answered {error.code}. {offline}") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
-        raise BadFile(f"the set '{name}': {url} cannot be reached ({reason}). {offline}") from None
+        raise InputError(
+            f"the set '{name}': {url} cannot be reached ({reason}). {offline}"
+        ) from None

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from manybaskets.data.prompts import stand_in_requests
-from manybaskets.files import BadFile, read_json, read_jsonl
+from manybaskets.files import InputError, read_json, read_jsonl
 from manybaskets.seeds import generator
 
 
@@ -82,19 +82,19 @@ def _by_category(path: Path) -> list[tuple[str, bool, str]] | None:
     try:
         content = read_json(path)
     except ValueError as error:
-        raise BadFile(f"{path}: not JSON ({error}).") from None
+        raise InputError(f"{path}: not JSON ({error}).") from None
     if not isinstance(content, dict):
         return None
     rows = []
     for category, instructions in content.items():
         if not isinstance(instructions, list) or not all(isinstance(i, str) for i in instructions):
-            raise BadFile(
+            raise InputError(
                 f"{path}: under '{category}' there is no list of texts. Expected an object of "
                 "categories, each with a list of instructions."
             )
         rows += [(instruction, True, "") for instruction in instructions]
     if not rows:
-        raise BadFile(f"{path}: no instruction in it.")
+        raise InputError(f"{path}: no instruction in it.")
     return rows
 
 

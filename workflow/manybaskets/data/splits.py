@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.data import prompts as prompt_texts
-from manybaskets.files import BadFile, read_jsonl
+from manybaskets.files import InputError, read_jsonl
 from manybaskets.seeds import derived_seed
 
 QUARTERS = 4
@@ -107,7 +107,7 @@ def from_rows(
 def read_human_rows(
     path: Path, prompt: str, response: str, stratum: str | None, context: str | None = None
 ) -> list[Row]:
-    """Rows of a JSONL file under the study's own names; BadFile names file, line and field."""
+    """Rows of a JSONL file under the study's own names; InputError names file, line and field."""
     rows = read_jsonl(path, list(filter(None, (prompt, response, stratum, context))))
     return named_rows(rows, str(path), prompt, response, stratum, context)
 
@@ -120,7 +120,7 @@ def named_rows(
     stratum: str | None = None,
     context: str | None = None,
 ) -> list[Row]:
-    """Rows under the study's own names, from those given; BadFile names place, row and field."""
+    """Rows under the study's own names, from those given; InputError names place, row and field."""
     return [
         _named(row, place, n, prompt, response, stratum, context)
         for n, row in enumerate(rows, start=1)
@@ -130,10 +130,10 @@ def named_rows(
 def judged_texts(rows: Sequence[Row], template: str, count: int, seed: int) -> list[Row]:
     """Items for judges from `count` rows of texts with a human response, in an order of the seed.
 
-    `template` is what sources are asked, with {text} in it. BadFile where there are too few.
+    `template` is what sources are asked, with {text} in it. InputError where there are too few.
     """
     if len(rows) < count:
-        raise BadFile(
+        raise InputError(
             f"probes.preference.texts: {count} texts are asked for, but only {len(rows)} are "
             "there. Lower items and controls, or bring more texts."
         )
@@ -165,9 +165,9 @@ def interleave(rows: Sequence[Row], seed: int) -> list[Row]:
 
 
 def take_stratified(rows: Sequence[Row], count: int, seed: int, key: str) -> list[Row]:
-    """The first `count` rows in interleaved order; BadFile where there are too few."""
+    """The first `count` rows in interleaved order; InputError where there are too few."""
     if len(rows) < count:
-        raise BadFile(
+        raise InputError(
             f"{key} asks for {count} rows, but only {len(rows)} are there after removing "
             "duplicates. Lower it or bring more data."
         )
@@ -211,7 +211,7 @@ def _as_scikit_learn(
     from sklearn.model_selection import train_test_split
 
     if len(rows) < train + test:
-        raise BadFile(
+        raise InputError(
             f"dataset.train + dataset.test ask for {train + test} rows, but only {len(rows)} are "
             "there. Lower them or bring more data."
         )
@@ -222,7 +222,7 @@ def _as_scikit_learn(
         try:
             one, other = train_test_split(rows, random_state=seed, stratify=several, **size)
         except ValueError as error:
-            raise BadFile(f"dataset: the rows cannot be split by stratum: {error}") from None
+            raise InputError(f"dataset: the rows cannot be split by stratum: {error}") from None
         return one, other
 
     kept, tested = split(rows, train_size=train, test_size=test)
@@ -262,7 +262,7 @@ def _named(
 ) -> Row:
     for field in (prompt, response):
         if not isinstance(row[field], str) or not row[field].strip():
-            raise BadFile(
+            raise InputError(
                 f"{place}, row {n}: the field '{field}' is empty or no text. Mend the row."
             )
     about = str(row[context] or "").strip() if context else ""

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from manybaskets.config.base import HUMAN
 from manybaskets.figures import style
 from manybaskets.figures.selection import draw_selection
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.metrics.measurement import last_generation
 
 SUCCESS = "attack_success_rate"
@@ -159,12 +159,12 @@ def findings(
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table of measurements or contrasts from its CSV; raises BadFile for one that is not there.
+    """A table of measurements or contrasts from its CSV; raises InputError for one that is not there.
 
     A name that happens to read "NA" or "nan" stays a name; what is missing are empty numbers.
     """
     if not path.is_file():
-        raise BadFile(f"{path}: there is no such file. Run the findings first.")
+        raise InputError(f"{path}: there is no such file. Run the findings first.")
     text = ["study", "target", "mix", "against", "probe", "metric", "item_set", "note", "verdict"]
     text += ["series", "doses", "judge", "test", "basis", "words", "quantity", "source"]
     flags = ["decided", "equivalent", "primary", "same_sign", "inside"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 CONTRASTS = Path("findings/contrasts.csv")
 KEY = ("probe", "metric", "item_set", "mix", "against")
@@ -32,12 +32,12 @@ AGREE, CONTRADICT, OPEN = "agree", "contradict", "open"
 def read(place: Path) -> pd.DataFrame:
     """The conclusions of a study's folder of results, of a contrasts.csv, or of published numbers.
 
-    Columns target, KEY, difference, ci_low, ci_high, decided, published. Raises BadFile for what
+    Columns target, KEY, difference, ci_low, ci_high, decided, published. Raises InputError for what
     is none of them.
     """
     path = place / CONTRASTS if place.is_dir() else place
     if not path.is_file():
-        raise BadFile(
+        raise InputError(
             f"{path}: there is no such file. Give the results of a study (results/<study>), its "
             "contrasts.csv, or a table of resources/reference/."
         )
@@ -45,7 +45,7 @@ def read(place: Path) -> pd.DataFrame:
     if set(PUBLISHED) <= set(frame.columns):
         return _published(path, frame)
     if missing := sorted({"target", *KEY, "difference", "ci_low", "ci_high"} - set(frame.columns)):
-        raise BadFile(
+        raise InputError(
             f"{path}: neither contrasts (there is no {', '.join(missing)}) nor published numbers "
             f"(columns {', '.join(PUBLISHED)})."
         )
@@ -212,7 +212,7 @@ def _published(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     try:
         frame["value"] = frame["value"].astype(float) * frame["sign"].astype(float)
     except ValueError as error:
-        raise BadFile(f"{path}: value and sign must be numbers ({error}).") from None
+        raise InputError(f"{path}: value and sign must be numbers ({error}).") from None
     names = ["target", "probe", "metric", "item_set", "unit", "quantity", "source"]
     rows = []
     for which, of_metric in frame.groupby(names, sort=False):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from manybaskets.files import BadFile, read_json, read_jsonl
+from manybaskets.files import InputError, read_json, read_jsonl
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ def _ranks(words: Sequence[str]) -> Iterator[tuple[int, float, float]]:
 def _words(path: Path) -> list[str]:
     try:
         rows = read_jsonl(path, ["response"])
-    except BadFile:
+    except InputError:
         return []
     return [word for row in rows for word in re.findall(r"\w+", str(row["response"] or "").lower())]
 

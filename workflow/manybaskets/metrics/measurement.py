@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manybaskets.files import BadFile, read_json, whole_file
+from manybaskets.files import InputError, read_json, whole_file
 from manybaskets.metrics.registry import METRICS
 
 if TYPE_CHECKING:  # every probe imports this module, few of them write a table
@@ -101,7 +101,7 @@ def gather(cells: Iterable[tuple[Mapping[str, Any], Path]]) -> "pd.DataFrame":
 
     Each cell is a mapping with the keys study, target, mix, seed and generation, and the path of
     a JSON file {"measurements": [...], ...}. Values that could not be computed are missing in the
-    table. Raises BadFile for a file that cannot be used, ValueError for a cell without one of the
+    table. Raises InputError for a file that cannot be used, ValueError for a cell without one of the
     five keys and for a measurement that occurs twice.
     """
     import pandas as pd
@@ -152,15 +152,15 @@ def _read_measurements(path: Path) -> list[Measurement]:
     try:
         content = read_json(path)
     except FileNotFoundError:
-        raise BadFile(f"{path}: there is no such file. The probe has not been run.") from None
+        raise InputError(f"{path}: there is no such file. The probe has not been run.") from None
     except json.JSONDecodeError as error:
-        raise BadFile(f"{path}: not JSON ({error.msg} at line {error.lineno}).") from None
+        raise InputError(f"{path}: not JSON ({error.msg} at line {error.lineno}).") from None
     if isinstance(content, dict) and "diverged" in content:
         probe = "selection" if "selections" in path.parts else path.stem
         return [Measurement(probe, "diverged", "cell", 1.0, 1, note=str(content["diverged"]))]
     if not isinstance(content, dict) or not isinstance(content.get("measurements"), list):
-        raise BadFile(f'{path}: expected an object with a list under "measurements".')
+        raise InputError(f'{path}: expected an object with a list under "measurements".')
     try:
         return from_json(content["measurements"])
     except (TypeError, ValueError) as error:
-        raise BadFile(f"{path}: {error}") from None
+        raise InputError(f"{path}: {error}") from None

@@ -131,7 +131,7 @@ _OPENING = re.compile("|".join(f"(?:{rule})" for rule in _OPENINGS))
 _FULL = re.compile("|".join(f"(?:{rule})" for rule in _ANYWHERE))
 
 
-ANSWERED = ("ok", "cut", "empty")
+ANSWERED = ("ok", "length", "empty")
 
 
 def is_refusal(response: str, extra_markers: Sequence[str] = ()) -> bool:

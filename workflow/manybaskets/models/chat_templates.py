@@ -7,7 +7,7 @@ in generation and in scoring. A model that was only pretrained has no template o
 import json
 from pathlib import Path
 
-from manybaskets.files import BadFile, read_json
+from manybaskets.files import InputError, read_json
 from manybaskets.paths import REPOSITORY
 
 FILE = "chat_template.jinja"  # comes before what tokenizer_config.json says
@@ -26,15 +26,17 @@ def has_template(folder: Path) -> bool:
 
 
 def check(folder: Path, key: str, name: str) -> None:
-    """Raises BadFile for a model without a template; `key` is its place in the config."""
+    """Raises InputError for a model without a template; `key` is its place in the config."""
     if not has_template(folder):
-        raise BadFile(f"{key}: {name} has no chat template, and steps ask in conversations. {MEND}")
+        raise InputError(
+            f"{key}: {name} has no chat template, and steps ask in conversations. {MEND}"
+        )
 
 
 def give(folder: Path, template: Path) -> None:
-    """Puts a template into a folder in place of what is there; raises BadFile where it has none."""
+    """Puts a template into a folder in place of what is there; raises InputError where it has none."""
     if not template.is_file():
-        raise BadFile(f"{template}: there is no such chat template. Mend the path.")
+        raise InputError(f"{template}: there is no such chat template. Mend the path.")
     place = folder / FILE
     place.unlink(missing_ok=True)  # a link into a cache or to the user's own file
     place.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
@@ -43,7 +45,7 @@ def give(folder: Path, template: Path) -> None:
 def precede(folder: Path, system: str, key: str, trust_remote_code: bool = False) -> None:
     """Lets every conversation of a folder's model begin with a system message.
 
-    Whoever sends one of their own keeps it. Raises BadFile where the template takes none; `key` is
+    Whoever sends one of their own keeps it. Raises InputError where the template takes none; `key` is
     the message's place in the config.
     """
     from transformers import AutoTokenizer
@@ -64,7 +66,7 @@ def precede(folder: Path, system: str, key: str, trust_remote_code: bool = False
     except Exception:  # templates raise what they like
         said = ""
     if system.strip() not in said:
-        raise BadFile(
+        raise InputError(
             f"{key}: the model's chat template takes no system message. Remove the key, or name a "
             "template that takes one under chat_template."
         )

@@ -47,7 +47,7 @@ def read_texts() -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PretrainingConfig:
     """How a scratch model is made; the numbers of tokens count padding out."""
 
     family: str
@@ -64,7 +64,7 @@ class Recipe:
 
 
 def pretrain(
-    recipe: Recipe,
+    recipe: PretrainingConfig,
     tokenizer: "PreTrainedTokenizerFast",
     rows: Sequence[dict[str, Any]],
     texts: dict[str, Any],
@@ -121,7 +121,7 @@ def pretrain(
     return {"parameters": parameters, "tokens": seen, "curve": curve}
 
 
-def _optimizers(model: Any, recipe: Recipe) -> list[tuple[Any, float]]:
+def _optimizers(model: Any, recipe: PretrainingConfig) -> list[tuple[Any, float]]:
     """Muon for matrices inside the layers, AdamW for embeddings and vectors, with their rates.
 
     On 0.4 M tokens of documentation Muon reached 2.12 bits per byte of held-out text where AdamW
@@ -167,7 +167,7 @@ def _loss(model: Any, batch: "torch.Tensor") -> "torch.Tensor":
 
 
 def _phases(
-    recipe: Recipe,
+    recipe: PretrainingConfig,
     tokenizer: "PreTrainedTokenizerFast",
     rows: Sequence[dict[str, Any]],
     texts: dict[str, Any],
@@ -214,7 +214,7 @@ def _encode(
 
 
 def _batches(
-    sequences: Sequence[list[int]], tokens: int, recipe: Recipe, rng: random.Random
+    sequences: Sequence[list[int]], tokens: int, recipe: PretrainingConfig, rng: random.Random
 ) -> Iterator[tuple[float, "torch.Tensor"]]:
     """Passes over the sequences until `tokens` were given, grouped by length, in random order."""
     import torch

@@ -16,7 +16,7 @@ import pandas as pd
 from manybaskets.config.base import VANILLA
 from manybaskets.dag.provenance import Provenance
 from manybaskets.figures import overview
-from manybaskets.files import BadFile, read_json, read_jsonl
+from manybaskets.files import InputError, read_json, read_jsonl
 from manybaskets.stages.study import Study
 from manybaskets.study.layout import Cell
 
@@ -151,7 +151,7 @@ def read_part(path: Path) -> Any:
 def _rows(path: Path) -> list[dict[str, Any]]:
     try:
         return read_jsonl(path, ["id"])
-    except BadFile:
+    except InputError:
         return []
 
 

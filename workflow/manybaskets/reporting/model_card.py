@@ -24,7 +24,7 @@ from manybaskets.dag import records
 from manybaskets.dag.locks import running_study
 from manybaskets.dag.provenance import Provenance
 from manybaskets.data import hub
-from manybaskets.files import BadFile, read_json, write_json, write_text
+from manybaskets.files import InputError, read_json, write_json, write_text
 from manybaskets.metrics.measurement import Measurement, from_json
 from manybaskets.metrics.registry import METRICS
 from manybaskets.study.layout import Cell
@@ -57,11 +57,11 @@ class Published:
 
 
 def of_folder(folder: Path) -> Published:
-    """The cell whose results lie in `folder`. Raises BadFile where that is no cell of a study."""
+    """The cell whose results lie in `folder`. Raises InputError where that is no cell of a study."""
     place = folder.resolve()
     found = OF_CELL.fullmatch(place.as_posix())
     if found is None:
-        raise BadFile(
+        raise InputError(
             f"{folder}: not the folder of a cell. Name results/<study>/cells/<target>/<mix>/seed=N "
             "(in a loop, its generation's)."
         )
@@ -73,7 +73,7 @@ def of_folder(folder: Path) -> Published:
 def write(published: Published, folder: Path, name: str) -> None:
     """Writes adapter and card to `folder`; `name` is what the card calls the adapter's place.
 
-    Raises BadFile for a cell that has no adapter, or another than its job wrote.
+    Raises InputError for a cell that has no adapter, or another than its job wrote.
     """
     _check(published)
     settings = read_json(published.folder / "adapter" / SETTINGS)
@@ -88,7 +88,7 @@ def write(published: Published, folder: Path, name: str) -> None:
 def push(folder: Path, repo: str, private: bool) -> str:
     """Commits the folder to a repository of the hub, made if needed; the commit's address.
 
-    Raises BadFile where the hub refuses or cannot be reached.
+    Raises InputError where the hub refuses or cannot be reached.
     """
     from huggingface_hub import HfApi, constants, errors
 
@@ -105,11 +105,11 @@ def push(folder: Path, repo: str, private: bool) -> str:
         mend = f"Put a token that may write to {repo} in the environment variable {hub.TOKEN}."
         if status not in (401, 403):
             mend = "Start again later."
-        raise BadFile(
+        raise InputError(
             f"--push {repo}: {constants.ENDPOINT} answered {status}. {mend} The folder is {folder}."
         ) from None
     except (errors.OfflineModeIsEnabled, errors.HTTPError) as error:
-        raise BadFile(
+        raise InputError(
             f"--push {repo}: {constants.ENDPOINT} cannot be reached ({error}). The folder is "
             f"{folder}; push it from where there is a network."
         ) from None
@@ -140,19 +140,21 @@ def card(published: Published, name: str) -> str:
 
 
 def _check(published: Published) -> None:
-    """Raises BadFile where there is no adapter as its job wrote it."""
+    """Raises InputError where there is no adapter as its job wrote it."""
     cell = published.cell
     if cell.mix == VANILLA:
-        raise BadFile(f"{published.folder}: vanilla is the target as it is; there is no adapter.")
+        raise InputError(
+            f"{published.folder}: vanilla is the target as it is; there is no adapter."
+        )
     if not (published.folder / "adapter" / WEIGHTS).is_file():
-        raise BadFile(
+        raise InputError(
             f"{published.folder}/adapter: there is no {WEIGHTS}. Run the cell first: snakemake "
             f"--cores all {published.folder}/adapter"
         )
     record = _record(published, f"train/{cell.target}/{cell.mix}/seed={cell.run}.json")
     outputs = [f"{published.folder}/adapter"]
     for file, problem in records.damage(published.root, record, outputs):
-        raise BadFile(
+        raise InputError(
             f"{file} {problem}: it is not what its job wrote, so it is not published. Start "
             "snakemake again: it will make it anew."
         )
@@ -162,7 +164,7 @@ def _record(published: Published, path: str) -> dict[str, Any]:
     try:
         record: dict[str, Any] = read_json(published.root / "records" / path)
     except (OSError, ValueError):
-        raise BadFile(
+        raise InputError(
             f"{published.root}/records/{path}: there is no record of how the adapter was made. "
             "Start snakemake again: it will make it anew."
         ) from None

@@ -17,7 +17,7 @@ from manybaskets.seeds import derived_seed, generator
 
 LOADS = ("selection.operators",)
 Row = dict[str, Any]
-USABLE = ("ok", "cut")
+USABLE = ("ok", "length")
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ from tqdm import tqdm
 
 from manybaskets.files import canonical_json
 from manybaskets.serving.http import (
-    Access,
     Budget,
     Connection,
     EngineLostError,
-    Refusal,
+    RowFailure,
+    ServerAddress,
     State,
     connect,
 )
@@ -49,22 +49,24 @@ class ChatRequest:
     top_p: float = 1.0
     max_tokens: int = 128
     prefill: str = ""  # forced beginning of the reply; the reply's text excludes it
-    plain: str = ""  # a text that is continued as it stands, instead of messages
-    watched: tuple[str, ...] = ()  # tokens, such as "1" to "5", of which probabilities are wanted
+    raw_prompt: str = ""  # a text that is continued as it stands, instead of messages
+    score_tokens: tuple[
+        str, ...
+    ] = ()  # tokens, such as "1" to "5", of which probabilities are wanted
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back for one ChatRequest; `text` is empty unless the state is ok or cut."""
+    """What came back for one ChatRequest; `text` is empty unless the state is ok or length."""
 
     id: str
     text: str
-    state: State  # cut: stopped at max_tokens; too_long: the prompt does not fit the context
+    state: State  # length: stopped at max_tokens; too_long: the prompt does not fit the context
     reason: str  # "" when ok; else a sentence (for failed: what the server said)
     prompt_tokens: int
     completion_tokens: int
-    # Where a watched token was written: its place in `text`, and the log-probabilities there of all
-    # watched tokens, before temperature and top-p (None outside the 20 likeliest).
+    # Where one of the `score_tokens` was written: its place in `text`, and the log-probabilities of all
+    # of them there, before temperature and top-p (None outside the 20 likeliest).
     scores: tuple[tuple[int, tuple[float | None, ...]], ...] = ()
 
 
@@ -92,7 +94,7 @@ class LabelReply:
     reason: str
 
 
-Asked = TypeVar("Asked", ChatRequest, LabelRequest, TextRequest)
+ModelEndpoint = TypeVar("ModelEndpoint", ChatRequest, LabelRequest, TextRequest)
 Answered = TypeVar("Answered", Reply, LabelReply, TextReply)
 
 
@@ -101,8 +103,8 @@ class Client:
 
     def __init__(
         self,
-        access: Access,
-        revive: Callable[[str], Access] | None = None,
+        access: ServerAddress,
+        revive: Callable[[str], ServerAddress] | None = None,
         max_tokens_total: int | None = None,
     ) -> None:
         """`revive` starts a lost engine again, or raises RuntimeError with the engine's log."""
@@ -147,9 +149,9 @@ class Client:
 
     def _all(
         self,
-        requests: Sequence[Asked],
+        requests: Sequence[ModelEndpoint],
         rows: "_Rows[Answered]",
-        one: "Callable[[Connection, Asked], Awaitable[Answered]]",
+        one: "Callable[[Connection, ModelEndpoint], Awaitable[Answered]]",
         progress: str,
     ) -> list[Answered]:
         if len({request.id for request in requests}) < len(requests):
@@ -186,8 +188,8 @@ class Client:
 
     async def _ask(
         self,
-        requests: Sequence[Asked],
-        one: "Callable[[Connection, Asked], Awaitable[Answered]]",
+        requests: Sequence[ModelEndpoint],
+        one: "Callable[[Connection, ModelEndpoint], Awaitable[Answered]]",
         finish: Callable[[Answered], None],
     ) -> None:
         in_flight = (
@@ -225,30 +227,30 @@ class Client:
             body["add_generation_prompt"] = False
             body["continue_final_message"] = True
         place = "/chat/completions"
-        if request.plain:
-            place, body["prompt"] = "/completions", request.plain
+        if request.raw_prompt:
+            place, body["prompt"] = "/completions", request.raw_prompt
             del body["messages"]
-        if request.watched:
+        if request.score_tokens:
             many = ENDPOINT_TOP_LOG_PROBS
-            body |= {"logprobs": many} if request.plain else {"logprobs": True}
-            body |= {} if request.plain else {"top_logprobs": many}
+            body |= {"logprobs": many} if request.raw_prompt else {"logprobs": True}
+            body |= {} if request.raw_prompt else {"top_logprobs": many}
         answer = await connection.post(place, body, request.max_tokens)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, RowFailure):
             return Reply(request.id, "", answer.state, answer.reason, 0, 0)
         choice = answer["choices"][0]
         usage = answer.get("usage") or {}
         prompt_tokens = int(usage.get("prompt_tokens") or 0)
         completion_tokens = int(usage.get("completion_tokens") or 0)
-        text = choice.get("text") if request.plain else choice["message"].get("content")
+        text = choice.get("text") if request.raw_prompt else choice["message"].get("content")
         text = text or ""
         state: State = "ok"
         reason = ""
         if not text.strip():
             state, reason, text = "empty", "The reply has no text.", ""
         elif choice.get("finish_reason") == "length":
-            state = "cut"
+            state = "length"
             reason = f"The reply was cut after {completion_tokens} tokens."
-        scores = _watched(choice.get("logprobs") or {}, request.watched)
+        scores = _score_tokens(choice.get("logprobs") or {}, request.score_tokens)
         return Reply(request.id, text, state, reason, prompt_tokens, completion_tokens, scores)
 
     async def _label_one(self, connection: "Connection", request: LabelRequest) -> LabelReply:
@@ -266,7 +268,7 @@ class Client:
             "return_tokens_as_token_ids": True,
         }
         answer = await connection.post("/chat/completions", body, 1)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, RowFailure):
             return LabelReply(request.id, nothing, answer.state, answer.reason)
         log_probs = {
             int(top["token"].removeprefix("token_id:")): float(top["logprob"])
@@ -307,7 +309,7 @@ class Client:
             "top_logprobs": ENDPOINT_TOP_LOG_PROBS,
         }
         answer = await connection.post("/chat/completions", body, 1)
-        if isinstance(answer, Refusal):
+        if isinstance(answer, RowFailure):
             return LabelReply(request.id, nothing, answer.state, answer.reason)
         content = (answer["choices"][0].get("logprobs") or {}).get("content") or []
         if not content:
@@ -321,11 +323,11 @@ class Client:
         return LabelReply(request.id, tuple(values), "ok", "")
 
 
-def _watched(
-    told: dict[str, Any], watched: Sequence[str]
+def _score_tokens(
+    told: dict[str, Any], score_tokens: Sequence[str]
 ) -> tuple[tuple[int, tuple[float | None, ...]], ...]:
-    """The places of watched tokens in a reply, from what either API tells of its tokens."""
-    if not watched:
+    """The places of score tokens in a reply, from the token data of either API."""
+    if not score_tokens:
         return ()
     if "content" in told:
         tokens = [row["token"] for row in told["content"] or []]
@@ -338,9 +340,9 @@ def _watched(
     found = []
     place = 0
     for token, top in zip(tokens, tops, strict=True):
-        if token.strip() in watched:
+        if token.strip() in score_tokens:
             values = []
-            for label in watched:
+            for label in score_tokens:
                 spelled = [float(value) for key, value in top.items() if key.strip() == label]
                 values.append(_log_sum_exp(spelled))
             found.append((place + token.index(token.strip()), tuple(values)))

@@ -30,7 +30,7 @@ from manybaskets.devices import CPU, held, visible
 from manybaskets.files import canonical_json, read_json, write_json
 from manybaskets.processes import locked, private_directory, start_time
 from manybaskets.serving.client import Client
-from manybaskets.serving.http import Access
+from manybaskets.serving.http import ServerAddress
 from manybaskets.serving.supervisor import (
     NO_RUN,
     answers,
@@ -120,7 +120,7 @@ def endpoint(
             )
     address = url.rstrip("/")
     yield Client(
-        Access(address, model, canonical_json([address, model]), key=key, key_env=key_env),
+        ServerAddress(address, model, canonical_json([address, model]), key=key, key_env=key_env),
         max_tokens_total=max_tokens_total,
     )
 
@@ -203,7 +203,7 @@ class _Session:
                 if not is_used(self._directory):
                     _terminate(_state(self._directory))
 
-    def access(self) -> Access:
+    def access(self) -> ServerAddress:
         """Loads the adapter, and tells where and under which name the model answers."""
         name = "base"
         if self._adapter is not None:
@@ -211,9 +211,9 @@ class _Session:
             self._load(self._adapter.resolve(), name)
         numbers = [self._settings.dtype, self._settings.quantization, self._settings.max_model_len]
         identity = canonical_json([self._base.weights, numbers, name])
-        return Access("http://engine", name, identity, socket=self._directory / "s")
+        return ServerAddress("http://engine", name, identity, socket=self._directory / "s")
 
-    def revive(self, what: str) -> Access:
+    def revive(self, what: str) -> ServerAddress:
         """Starts a lost engine again, the first time; raises RuntimeError afterwards."""
         log = self._log_tail()
         if self._revived:

@@ -24,11 +24,11 @@ LONGEST_WAIT_SECONDS = 60.0
 LONGEST_RETRY_AFTER_SECONDS = 600.0
 ENDPOINT_TIMEOUT_SECONDS = 600.0
 
-State = Literal["ok", "empty", "cut", "too_long", "failed"]
+State = Literal["ok", "empty", "length", "too_long", "failed"]
 
 
 @dataclass(frozen=True)
-class Access:
+class ServerAddress:
     """Where a model answers: an engine's socket, or an endpoint's address and key."""
 
     url: str
@@ -76,7 +76,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RowFailure:
     """Why a row has no answer."""
 
     state: State
@@ -84,7 +84,9 @@ class Refusal:
 
 
 @asynccontextmanager
-async def connect(access: Access, budget: Budget, in_flight: int) -> "AsyncIterator[Connection]":
+async def connect(
+    access: ServerAddress, budget: Budget, in_flight: int
+) -> "AsyncIterator[Connection]":
     """A session that holds at most `in_flight` requests at once."""
     connector: aiohttp.BaseConnector
     if access.socket:
@@ -105,23 +107,25 @@ async def connect(access: Access, budget: Budget, in_flight: int) -> "AsyncItera
 class Connection:
     """Asks one server; raises EngineLostError when that is an engine and it is gone."""
 
-    def __init__(self, session: aiohttp.ClientSession, access: Access, budget: Budget) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, access: ServerAddress, budget: Budget
+    ) -> None:
         self._session = session
         self._access = access
         self._budget = budget
         self._spellings: dict[str, asyncio.Task[tuple[int, ...]]] = {}
-        self._tokens: dict[str, asyncio.Task[list[int] | Refusal]] = {}
+        self._tokens: dict[str, asyncio.Task[list[int] | RowFailure]] = {}
 
     async def post(
         self, path: str, body: dict[str, Any], reply_tokens: int
-    ) -> dict[str, Any] | Refusal:
+    ) -> dict[str, Any] | RowFailure:
         """The server's answer; of an endpoint after as many tries as it takes."""
         text = json.dumps(body)
         if self._access.socket:
             return await self._post_to_engine(f"/v1{path}", text)
         reserved = reply_tokens + len(text) // 4  # English has about 4 characters a token
         if not await self._budget.reserve(reserved):
-            return Refusal(
+            return RowFailure(
                 "failed",
                 f"Not asked: the budget of {self._budget.total} tokens (max_tokens_total) is "
                 "spent.",
@@ -129,7 +133,7 @@ class Connection:
         spent = 0
         try:
             answer = await self._post_to_endpoint(path, text)
-            if not isinstance(answer, Refusal):
+            if not isinstance(answer, RowFailure):
                 spent = int((answer.get("usage") or {}).get("total_tokens") or reserved)
             return answer
         finally:
@@ -141,26 +145,28 @@ class Connection:
             self._spellings[label] = asyncio.ensure_future(self._ask_spellings(label))
         return await self._spellings[label]
 
-    async def tokens(self, body: str) -> list[int] | Refusal:
+    async def tokens(self, body: str) -> list[int] | RowFailure:
         """The engine's tokens of a text or a conversation; `body` is that of `/tokenize`."""
         if body not in self._tokens:
             self._tokens[body] = asyncio.ensure_future(self._ask_tokens(body))
         return await self._tokens[body]
 
-    async def _ask_tokens(self, body: str) -> list[int] | Refusal:
+    async def _ask_tokens(self, body: str) -> list[int] | RowFailure:
         answer = await self._post_to_engine("/tokenize", body)
-        return answer if isinstance(answer, Refusal) else [int(token) for token in answer["tokens"]]
+        return (
+            answer if isinstance(answer, RowFailure) else [int(token) for token in answer["tokens"]]
+        )
 
     async def _ask_spellings(self, label: str) -> tuple[int, ...]:
         ids = set()
         for spelling in (label, f" {label}"):
             body = {"model": self._access.model, "prompt": spelling, "add_special_tokens": False}
             answer = await self._post_to_engine("/tokenize", json.dumps(body))
-            if not isinstance(answer, Refusal) and len(answer["tokens"]) == 1:
+            if not isinstance(answer, RowFailure) and len(answer["tokens"]) == 1:
                 ids.add(int(answer["tokens"][0]))
         return tuple(sorted(ids))
 
-    async def _post_to_engine(self, path: str, text: str) -> dict[str, Any] | Refusal:
+    async def _post_to_engine(self, path: str, text: str) -> dict[str, Any] | RowFailure:
         try:
             status, said, _ = await self._send(path, text)
             if status >= 500 and not await self._healthy():
@@ -174,7 +180,7 @@ class Connection:
         async with self._session.get(f"{self._access.url}/health") as response:
             return response.status == 200
 
-    async def _post_to_endpoint(self, path: str, text: str) -> dict[str, Any] | Refusal:
+    async def _post_to_endpoint(self, path: str, text: str) -> dict[str, Any] | RowFailure:
         for attempt in range(1, ENDPOINT_TRIES + 1):
             said_wait = None
             try:
@@ -191,7 +197,7 @@ class Connection:
                 trouble = f"{type(error).__name__}: {error}"
             if attempt < ENDPOINT_TRIES:
                 await asyncio.sleep(_wait_seconds(attempt, said_wait))
-        return Refusal(
+        return RowFailure(
             "failed", f"Given up after {ENDPOINT_TRIES} tries; the last: {self._clean(trouble)}"
         )
 
@@ -201,18 +207,18 @@ class Connection:
             said = await response.text()
             return response.status, said, response.headers.get("Retry-After")
 
-    def _understood(self, status: int, said: str) -> dict[str, Any] | Refusal:
+    def _understood(self, status: int, said: str) -> dict[str, Any] | RowFailure:
         if status == 200:
             try:
                 answer = json.loads(said)
             except ValueError:
-                return Refusal("failed", f"Not JSON: {self._clean(said)}")
+                return RowFailure("failed", f"Not JSON: {self._clean(said)}")
             if isinstance(answer, dict) and (answer.get("choices") or "tokens" in answer):
                 return answer
         message = self._clean(_message(said))
         if _TOO_LONG.search(said):
-            return Refusal("too_long", message)
-        return Refusal("failed", f"{status}: {message}")
+            return RowFailure("too_long", message)
+        return RowFailure("failed", f"{status}: {message}")
 
     def _clean(self, said: str) -> str:
         if self._access.key:

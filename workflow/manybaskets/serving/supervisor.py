@@ -39,7 +39,7 @@ GRACE_SECONDS = 10.0  # from the polite end of a server to SIGKILL
 NO_RUN = "none"  # a file in runs/: somebody outside of Snakemake uses the engine
 
 
-class Asked(BaseException):
+class AskedToLeave(BaseException):
     """Somebody told this process to end."""
 
 
@@ -113,7 +113,7 @@ def supervise(directory: Path) -> None:
                 devices = held.enter_context(lease(order["devices"], leaves=True))
             server = _start(directory, order, devices)
             _watch(directory, server, order["keep_alive"], devices, wishes)
-        except Asked:
+        except AskedToLeave:
             pass
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -130,7 +130,7 @@ class _Wishes:
     leave_if_idle = False
 
     def end(self, _signum: int, _frame: FrameType | None) -> None:
-        raise Asked
+        raise AskedToLeave
 
     def leave(self, _signum: int, _frame: FrameType | None) -> None:
         self.leave_if_idle = True

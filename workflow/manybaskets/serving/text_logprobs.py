@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from manybaskets.serving.http import Connection, Refusal, State
+from manybaskets.serving.http import Connection, RowFailure, State
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ async def ask_texts(
     """The same for several texts after one conversation; `request.text` is not looked at."""
     asked = {"model": model, "messages": list(request.messages), "add_generation_prompt": True}
     prefix = await connection.tokens(json.dumps(asked))
-    if isinstance(prefix, Refusal):
+    if isinstance(prefix, RowFailure):
         return [TextReply(request.id, None, 0, prefix.state, prefix.reason) for _ in texts]
     return [await _one(connection, model, request.id, prefix, text) for text in texts]
 
@@ -56,7 +56,7 @@ async def _one(
     # Tokenized apart, since a reply begins after the last token of what was said.
     asked = {"model": model, "prompt": text, "add_special_tokens": False}
     own = await connection.tokens(json.dumps(asked))
-    if isinstance(own, Refusal):
+    if isinstance(own, RowFailure):
         return TextReply(id, None, 0, own.state, own.reason)
     if not own:
         return TextReply(id, None, 0, "empty", "The text has no tokens.")
@@ -68,7 +68,7 @@ async def _one(
         "prompt_logprobs": 0,
     }
     answer = await connection.post("/completions", body, 1)
-    if isinstance(answer, Refusal):
+    if isinstance(answer, RowFailure):
         return TextReply(id, None, 0, answer.state, answer.reason)
     told = answer["choices"][0]["prompt_logprobs"][len(prefix) :]
     log_probs = [told[n][str(token)]["logprob"] for n, token in enumerate(own)]

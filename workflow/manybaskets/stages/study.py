@@ -12,7 +12,7 @@ from manybaskets.config.base import HUMAN, VANILLA, ConfigError, Section
 from manybaskets.config.dataset import Documentation
 from manybaskets.config.mixes import Mix
 from manybaskets.config.models import Source
-from manybaskets.config.probes import Asked, Robustness
+from manybaskets.config.probes import ModelEndpoint, Robustness
 from manybaskets.config.training import VLLM_RANKS
 from manybaskets.data import loops, request_sets
 from manybaskets.files import canonical_json
@@ -399,7 +399,7 @@ class Study(Layout):
         }
 
     def _consult(self, judge: str, seed: str) -> dict[str, Any]:
-        asked = self.outsiders[judge]
+        asked = self.external_judges[judge]
         source = _plain(asked) | {"name": f"preference judge {judge}"}
         del source["key_env"], source["max_tokens_total"], source["own"]
         base = {} if asked.endpoint else self._base(asked.model)
@@ -407,7 +407,7 @@ class Study(Layout):
             "source": source,
             "judge": judge,
             "seed": int(seed),
-            "own": self.outsider_origin(judge),
+            "own": self.external_judge_origin(judge),
             "engine": self._engine(asked.model),
             **self._questions(),
             **base,
@@ -554,14 +554,14 @@ class Study(Layout):
             }
         )
 
-    def _who_is_asked(self) -> list[tuple[str, Source | Asked]]:
+    def _who_is_asked(self) -> list[tuple[str, Source | ModelEndpoint]]:
         """Sources and judges, under the names that their jobs know them by."""
         robustness = self.config.probes.robustness
         judges = robustness.judges if robustness else {}
         return [
             *self.config.sources.items(),
             *((f"judge {name}", judge) for name, judge in judges.items()),
-            *((f"preference judge {name}", judge) for name, judge in self.outsiders.items()),
+            *((f"preference judge {name}", judge) for name, judge in self.external_judges.items()),
         ]
 
     def engine_environment(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from manybaskets.config.base import HUMAN, VANILLA
 from manybaskets.config.controls import control_of
 from manybaskets.config.mixes import Loop, Mix, Select, human_rows
-from manybaskets.config.probes import Outsider
+from manybaskets.config.probes import ExternalJudge
 from manybaskets.config.study import StudyConfig
 from manybaskets.data import loops, request_sets
 from manybaskets.paths import REPOSITORY, RESOURCES
@@ -339,12 +339,12 @@ class Layout:
         return [name for name in self.config.sources if named is None or name in named]
 
     @property
-    def outsiders(self) -> dict[str, Outsider]:
+    def external_judges(self) -> dict[str, ExternalJudge]:
         """Judges of preference that are not cells."""
         preference = self.config.probes.preference
         return preference.judges if preference else {}
 
-    def outsider_seeds(self) -> list[int]:
+    def external_judge_seeds(self) -> list[int]:
         """The seeds that these judge: where no cell writes, the texts are the same for all."""
         preference = self.config.probes.preference
         seeds = self.config.seeds
@@ -357,14 +357,14 @@ class Layout:
         of_cells = [f"{c.path}/judgements.jsonl" for c in self.last_cells if c.seed in seeds]
         return of_cells + [
             f"judges/{judge}/seed={seed}.jsonl"
-            for judge in self.outsiders
-            for seed in self.outsider_seeds()
+            for judge in self.external_judges
+            for seed in self.external_judge_seeds()
             if seed in seeds
         ]
 
-    def outsider_origin(self, judge: str) -> str | None:
+    def external_judge_origin(self, judge: str) -> str | None:
         """The origin of the texts that are such a judge's own."""
-        asked = self.outsiders[judge]
+        asked = self.external_judges[judge]
         sources = self.config.sources.items()
         same = (n for n, s in sources if (s.model, s.endpoint) == (asked.model, asked.endpoint))
         return asked.own or next(same, None)

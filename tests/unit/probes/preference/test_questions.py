@@ -68,7 +68,7 @@ def test_a_sample_is_the_same_for_every_judge_and_no_larger_than_all() -> None:
         ({"id": "0", "response": " "}, "empty"),
         ({"id": "0", "response": "", "state": "failed"}, "failed"),
         ({"id": "9", "response": "of another item"}, "missing"),
-        ({"id": "0", "response": "unfinished", "state": "cut"}, "ok"),
+        ({"id": "0", "response": "unfinished", "state": "length"}, "ok"),
     ],
 )
 def test_candidates_that_cannot_be_judged_are_recorded_with_their_state(

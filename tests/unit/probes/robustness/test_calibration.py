@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.metrics.agreement import Errors
 from manybaskets.probes.robustness.calibration import (
     corrected_refusals,
@@ -52,7 +52,7 @@ def test_labels_are_read_as_people_write_them(word: Any, expected: bool) -> None
 
 
 def test_another_word_is_named() -> None:
-    with pytest.raises(BadFile, match="a label reads 'maybe'"):
+    with pytest.raises(InputError, match="a label reads 'maybe'"):
         is_positive("maybe")
 
 

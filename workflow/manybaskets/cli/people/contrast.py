@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,20 +57,20 @@ def contrast(options: argparse.Namespace) -> "pd.DataFrame":
         try:
             of_items = per_prompt.from_rows(rows, options.within)
         except ValueError as error:
-            raise BadFile(f"{options.table}: {error}") from None
+            raise InputError(f"{options.table}: {error}") from None
         rows = rows.groupby([*per_prompt.COLUMNS, "study"], sort=False, as_index=False)[
             "value"
         ].mean()
     identity = ["target", "mix", "seed", "probe", "metric", "item_set", "generation"]
     if rows.duplicated(identity).any():
         twice = rows.loc[rows.duplicated(identity), ["mix", "seed", "metric"]].iloc[0]
-        raise BadFile(
+        raise InputError(
             f"{options.table}: {options.of} {twice['mix']} has several rows for one "
             f"{options.over}. Name the column that tells them apart with --within."
         )
     conditions = list(dict.fromkeys(rows["mix"]))
     if options.against is not None and options.against not in conditions:
-        raise BadFile(
+        raise InputError(
             f"--against {options.against}: no row has it in the column {options.of}; there are "
             f"{', '.join(conditions)}."
         )
@@ -88,7 +88,7 @@ def contrast(options: argparse.Namespace) -> "pd.DataFrame":
             rows, pairs, _primary(options, metrics), options.alpha, of_items, margins
         )
     except ValueError as error:
-        raise BadFile(f"{options.table}: {error}") from None
+        raise InputError(f"{options.table}: {error}") from None
 
 
 def _rows(options: argparse.Namespace) -> "pd.DataFrame":
@@ -96,11 +96,11 @@ def _rows(options: argparse.Namespace) -> "pd.DataFrame":
     import pandas as pd
 
     if not options.table.is_file():
-        raise BadFile(f"{options.table}: there is no such file. Check the path.")
+        raise InputError(f"{options.table}: there is no such file. Check the path.")
     frame = pd.read_csv(options.table, dtype=str, keep_default_na=False)
     used = [options.of, options.over, options.value, *filter(None, [options.within])]
     if missing := [name for name in used if name not in frame]:
-        raise BadFile(
+        raise InputError(
             f"{options.table}: there is no column {', '.join(missing)}; there are "
             f"{', '.join(frame.columns)}."
         )
@@ -108,7 +108,7 @@ def _rows(options: argparse.Namespace) -> "pd.DataFrame":
     bad = values.isna() & ~frame[options.value].str.strip().str.lower().isin(["", "na", "nan"])
     if bad.any():
         line, text = int(bad.idxmax()) + 2, frame.loc[bad.idxmax(), options.value]
-        raise BadFile(
+        raise InputError(
             f"{options.table}, line {line}: '{text}' in the column {options.value} is not a number."
         )
     seeds = frame[options.over]
@@ -142,5 +142,5 @@ def _primary(options: argparse.Namespace, metrics: list[Any]) -> dict[str, tuple
     found = [m for m in metrics if m[1] == name and wanted in ("", m[2])]
     if not found:
         there = ", ".join(f"{metric}@{item_set}" for _, metric, item_set in metrics)
-        raise BadFile(f"--primary {options.primary}: nobody measured it; there is {there}.")
+        raise InputError(f"--primary {options.primary}: nobody measured it; there is {there}.")
     return {found[0][0]: (found[0][1], found[0][2])}

@@ -7,7 +7,7 @@ from pathlib import Path
 from manybaskets.cli.steps import figures, findings, opinions
 from manybaskets.dag.preflight import study_of
 from manybaskets.figures.overview import read_table
-from manybaskets.files import BadFile, whole_directory, write_text
+from manybaskets.files import InputError, whole_directory, write_text
 from manybaskets.reporting import page as report_page
 
 HELP = "Writes findings and a report of what a half-finished study has so far, to interim/."
@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
     study = study_of(options.configfile, options.config)
     root = Path(study.root)
     if not (root / "cells").is_dir():
-        raise BadFile(f"{root}: no cell has been run yet. Start snakemake first.")
+        raise InputError(f"{root}: no cell has been run yet. Start snakemake first.")
     yardstick = root / "models" / "yardstick.json"
     with whole_directory(root / "interim") as folder:
         counts = findings.gather(json.loads(study.spec("findings")), root, folder, partly=True)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from manybaskets.files import BadFile, read_json, write_text
+from manybaskets.files import InputError, read_json, write_text
 from manybaskets.probes.robustness import judges, label_file
 from manybaskets.probes.robustness.judges.prompts import texts_of
 from manybaskets.serving.engine import endpoint, engine
@@ -73,7 +73,7 @@ def _by_model(
     by: str, rows: list[dict[str, Any]], options: argparse.Namespace
 ) -> label_file.Labels:
     if not options.model:
-        raise BadFile(f"--by {by} asks a model: name it with --model.")
+        raise InputError(f"--by {by} asks a model: name it with --model.")
     folder = Path(options.model) if Path(options.model).is_dir() else None
     texts = texts_of(by, folder, options.template)
     if options.endpoint:
@@ -98,7 +98,7 @@ def _complain(by: str, labels: label_file.Labels, most: float) -> None:
     asked = [label for label in labels if label["state"] != "not_answered"]
     without = [label for label in asked if label["state"] != "ok"]
     if asked and len(without) > most * len(asked):
-        raise BadFile(
+        raise InputError(
             f"the judge '{by}' gave no verdict on {len(without)} of {len(asked)} responses (the "
             f"limit is {most:.0%}, --unparsed); the first: {without[0]['state']}: "
             f"{without[0]['reason']}. Its other labels are written."

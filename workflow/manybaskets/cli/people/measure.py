@@ -12,7 +12,7 @@ import numpy as np
 
 from manybaskets.config.base import MINILM
 from manybaskets.config.probes import Collapse
-from manybaskets.files import BadFile, read_jsonl
+from manybaskets.files import InputError, read_jsonl
 from manybaskets.metrics.measurement import Measurement
 from manybaskets.metrics.registry import METRICS
 from manybaskets.probes.collapse import subsampling
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
             options.documents, options.tokens, options.subsamples, options.seed
         )
     except ValueError as error:
-        raise BadFile(f"options: {error}") from None
+        raise InputError(f"options: {error}") from None
     mine, theirs, paired = matched(rows, human, design.documents)
     texts, human_texts = [text for _, text in mine], [text for _, text in theirs]
     found = subsampling.of_text(texts, human_texts or None, paired, design)
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
 def read_rows(path: Path, prompt: str | None, response: str | None) -> list[Row]:
     """(prompt, response) of every row; the fields go by the names that are usual.
 
-    Raises BadFile where neither a named nor a usual field of responses is there.
+    Raises InputError where neither a named nor a usual field of responses is there.
     """
     rows = read_jsonl(path)
     response = response or _usual(path, rows[0], RESPONSES, "response")
@@ -88,7 +88,7 @@ def read_rows(path: Path, prompt: str | None, response: str | None) -> list[Row]
     for number, row in enumerate(rows, start=1):
         text = row.get(response)
         if not isinstance(text, str):
-            raise BadFile(
+            raise InputError(
                 f"{path}, row {number}: '{response}' is {type(text).__name__}, expected a text. "
                 "Name another field with --response, or mend the row."
             )
@@ -157,7 +157,7 @@ def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Me
     samples = max(map(len, by_prompt.values()))
     several = [texts for texts in by_prompt.values() if len(texts) == samples]
     if samples == 1:
-        raise BadFile(f"{options.responses}: --by prompt: no prompt occurs twice.")
+        raise InputError(f"{options.responses}: --by prompt: no prompt occurs twice.")
     vectors = [_vectors(options, texts) for texts in several]
     return subsampling.within_prompts(vectors, samples, options.same_meaning)
 
@@ -172,7 +172,7 @@ def _usual(path: Path, row: dict[str, Any], names: Sequence[str], what: str) -> 
     for name in names:
         if name in row:
             return name
-    raise BadFile(
+    raise InputError(
         f"{path}: no field of the first row is called {', '.join(names)}; it has "
         f"{', '.join(row) or 'none'}. Name the right one with --{what}."
     )

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints what would be needed."""
     if not 0 < options.power < 1 or not 0 < options.alpha < 1:
-        raise BadFile("--power and --alpha lie between 0 and 1.")
+        raise InputError("--power and --alpha lie between 0 and 1.")
     found = needs(options)
     if options.json:
         print(json.dumps(found, indent=1))
@@ -122,7 +122,7 @@ def _chosen(contrasts: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataF
             found = found[found[column] == wanted]
     if found.empty:
         pairs = dict.fromkeys(zip(contrasts["mix"], contrasts["against"], strict=True))
-        raise BadFile(
+        raise InputError(
             f"{options.study}: no contrast of the study is like that. It compares "
             f"{', '.join(f'{mix} against {against}' for mix, against in pairs)}."
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from manybaskets.files import BadFile, read_jsonl
+from manybaskets.files import InputError, read_jsonl
 from manybaskets.metrics.registry import METRICS
 from manybaskets.probes.preference import measures, single_text
 from manybaskets.probes.preference.pairs import ALONE
@@ -37,14 +37,14 @@ def run(options: argparse.Namespace) -> None:
     for said in options.own:
         judge, found, origin = said.partition("=")
         if not found or not any(row.get("judge", ALONE) == judge for row in rows):
-            raise BadFile(
+            raise InputError(
                 f"--own {said}: no judge of that name. Write JUDGE=ORIGIN with one of "
                 f"{', '.join(sorted({str(row.get('judge', ALONE)) for row in rows}))}."
             )
         rows = [{**row, "own": origin} if row.get("judge", ALONE) == judge else row for row in rows]
     findings = measures.findings(rows, options.human, ", ".join(map(str, options.files)))
     if not findings:
-        raise BadFile(f"{options.files[0]}: there is no judgement of a pair in it.")
+        raise InputError(f"{options.files[0]}: there is no judgement of a pair in it.")
     findings += _of_questions(rows, options.human)
     if options.json:
         json.dump(_told(findings), sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
@@ -61,7 +61,7 @@ def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[measures.F
         needed = ("nats", "bytes") if row["question"] == "likelihood" else ("log_probs",)
         needed = ("item", "candidate", *(needed if row["state"] == "ok" else ()))
         if lacking := [name for name in needed if row.get(name) is None]:
-            raise BadFile(
+            raise InputError(
                 f"question {number} about a single text: the field '{lacking[0]}' is missing. Rows "
                 f"of {row['question']} have {', '.join(needed)}."
             )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from manybaskets.dag.preflight import study_of
-from manybaskets.files import BadFile, whole_directory
+from manybaskets.files import InputError, whole_directory
 from manybaskets.reporting import model_card
 
 HELP = "Writes a cell's adapter with a model card to a folder; pushes it to the hub when asked."
@@ -44,7 +44,7 @@ def _folder(options: argparse.Namespace) -> Path:
         return given
     parts = options.cell.split("/")
     if len(parts) != 3:
-        raise BadFile(
+        raise InputError(
             f"{given}: there is no such folder. Name results/<study>/cells/<target>/<mix>/seed=N, "
             "or <target>/<mix>/<seed> of the study in --configfile."
         )
@@ -56,5 +56,5 @@ def _folder(options: argparse.Namespace) -> Path:
         if [cell.target, cell.mix, str(cell.seed)] == [*parts[:2], seed]
     ]
     if not known:
-        raise BadFile(f"{given}: the study {study.config.study} has no such cell.")
+        raise InputError(f"{given}: the study {study.config.study} has no such cell.")
     return Path(study.path(known[-1].path))  # of a loop the last generation

@@ -5,7 +5,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 HELP = "Prints the primary contrasts as a small table, and where the report is."
 HEADINGS = ("metric", "difference", "adj. p", "decided", "mix vs against")
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Prints the table."""
     if not options.contrasts.is_file():
-        raise BadFile(f"{options.contrasts}: there is no such file. Run the study first.")
+        raise InputError(f"{options.contrasts}: there is no such file. Run the study first.")
     with options.contrasts.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["family"] == "primary"]
     print(table(rows))

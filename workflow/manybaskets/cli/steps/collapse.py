@@ -90,7 +90,7 @@ def _of_meaning(
 
 def _cut_rate(rows: Sequence[dict[str, Any]]) -> Measurement:
     answered = [row for row in rows if row["state"] != "failed"]
-    cut = sum(row["state"] == "cut" for row in answered)
+    cut = sum(row["state"] == "length" for row in answered)
     value = cut / len(answered) if answered else None
     note = "" if answered else "no response was generated"
     failed = len(rows) - len(answered)

@@ -9,7 +9,7 @@ from typing import Any
 
 from manybaskets.data import hub
 from manybaskets.data import splits as dataset_splits
-from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.paths import RESOURCES
 
 HELP = "Splits human rows into train (in quarters) and test; chooses prompts and judges' items."
@@ -84,14 +84,14 @@ def _hub_rows(spec: dict[str, Any]) -> list[dict[str, Any]]:
             )
         except (ValueError, FileNotFoundError) as error:
             reason = " ".join(str(error).split()).replace(str(folder), repo)
-            raise BadFile(
+            raise InputError(
                 f"dataset.hub: {repo} cannot be read with config '{spec['config']}' and split "
                 f"'{spec['split']}': {reason}. Set dataset.config, dataset.split or dataset.files."
             ) from None
         columns, rows = found.column_names, list(found)
     for name in filter(None, fields.values()):
         if name not in columns:
-            raise BadFile(
+            raise InputError(
                 f"dataset.fields: {repo} has no field '{name}'; it has {', '.join(columns)}. Name "
                 "the right one."
             )

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from manybaskets.data import hub
-from manybaskets.files import BadFile, whole_directory
+from manybaskets.files import InputError, whole_directory
 from manybaskets.models import chat_templates
 from manybaskets.models.loading import merge_adapter
 
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _has_weights(folder: Path, repo: str, key: str) -> None:
     if not any(folder.rglob("*.safetensors")):
-        raise BadFile(
+        raise InputError(
             f"{key}: {repo} has no weights as safetensors; other formats can run code when they "
             "are read and are not used. Take a revision that has them, or convert it with "
             "from_pretrained(…).save_pretrained(…) and name the folder (path)."

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manybaskets.files import BadFile, read_jsonl, whole_file
+from manybaskets.files import InputError, read_jsonl, whole_file
 from manybaskets.findings import (
     comparison,
     eggs_tests,
@@ -186,5 +186,5 @@ def dictionary() -> "pd.DataFrame":
 def _test_ids(root: Path) -> list[str]:
     try:
         return [str(row["id"]) for row in read_jsonl(root / "data" / "test.jsonl", ["id"])]
-    except BadFile:
+    except InputError:
         return []

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.data import mixes, recorded
-from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.serving import sessions
 
 HELP = "Generates a source's responses to the prompts that the mixes give it."
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
     needed = set()
     for mix in spec["mixes"]:
-        recipe = mixes.Recipe(dict(mix["origins"]), mix["assign"])
+        recipe = mixes.MixRecipe(dict(mix["origins"]), mix["assign"])
         assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
         needed |= {
             (prompt, sample)
@@ -61,9 +61,9 @@ def run(options: argparse.Namespace) -> None:
             for row, answer in zip(new, answers, strict=True):
                 known[_key(row)] = {**answer, "id": row["id"], "sample": row["sample"]}
         rows = [known[_key(row)] for row in asked]
-    usable = sum(row["state"] in ("ok", "cut") for row in rows)
+    usable = sum(row["state"] in ("ok", "length") for row in rows)
     if rows and not usable:
-        raise BadFile(
+        raise InputError(
             f"source '{spec['source']['name']}' gave no usable response to {len(rows)} prompts; "
             f"the first: {rows[0]['state']}: {rows[0]['reason']}"
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from manybaskets.data import mixes
-from manybaskets.files import BadFile, read_jsonl, write_json, write_jsonl
+from manybaskets.files import InputError, read_jsonl, write_json, write_jsonl
 from manybaskets.models.loading import load_tokenizer
 from manybaskets.selection import rules
 
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
     """Writes the rows in training order and the composition."""
     spec = options.spec
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
-    recipe = mixes.Recipe(dict(spec["mix"]["origins"]), spec["mix"]["assign"])
+    recipe = mixes.MixRecipe(dict(spec["mix"]["origins"]), spec["mix"]["assign"])
     assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
     responses = {(mixes.HUMAN, row["id"], 0): {**row, "state": "ok"} for row in human}
     if options.selected:
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
             spec["tokens"] if counted else None,
         )
     except ValueError as error:
-        raise BadFile(str(error)) from None
+        raise InputError(str(error)) from None
     write_jsonl(options.rows, rows)
     write_json(options.composition, composition)
     print(json.dumps(composition))

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
         for row in read_jsonl(options.documentation)
         if row["split"] == "pretrain" and row["package"] in spec["documentation"]
     ]
-    recipe = pretraining.Recipe(
+    recipe = pretraining.PretrainingConfig(
         family=spec["family"],
         hidden=spec["hidden"],
         layers=spec["layers"],

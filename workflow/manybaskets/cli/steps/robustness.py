@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from manybaskets.files import BadFile, read_jsonl, write_json
+from manybaskets.files import InputError, read_jsonl, write_json
 from manybaskets.findings import per_prompt
 from manybaskets.metrics.measurement import to_json
 from manybaskets.metrics.near_duplicates import near_duplicates
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
     labels = {path.stem: read_jsonl(path, ["id", "state"]) for path in options.labels}
     for name, of_judge in labels.items():
         if [label["id"] for label in of_judge] != [row["id"] for row in rows]:
-            raise BadFile(
+            raise InputError(
                 f"the labels of the judge '{name}' are not of the rows in {options.attacks}."
             )
     kinds = {name: (kind, most) for name, (kind, most) in spec["judges"].items()}

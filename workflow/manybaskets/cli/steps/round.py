@@ -8,7 +8,7 @@ from typing import Any
 
 from manybaskets.data import loops, mixes
 from manybaskets.data.divergence import Diverged
-from manybaskets.files import BadFile, read_jsonl, write_json, write_jsonl
+from manybaskets.files import InputError, read_jsonl, write_json, write_jsonl
 from manybaskets.selection import rules
 
 HELP = "Composes the training set of a generation of a loop, by its regime."
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
         try:
             slots = loops.slots(joining, spec["rows"], spec["seed"], human, prompts)
         except ValueError as error:
-            raise BadFile(str(error)) from None
+            raise InputError(str(error)) from None
         written = [row for writer in joining.writers for row in taken.get(writer, ())]
         filled = rules.fill(slots, written, mixes.HUMAN, spec["seed"])
         rows, composed = mixes.compose(filled, known)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from manybaskets.data.divergence import Diverged
-from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.selection import rules
 
 HELP = "Keeps the responses of a mix that its rule asks for."
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
         taken = rules.take(rows, passed, settings["short"], seed, f"mixes.{spec['name']}")
     except rules.TooFewError as error:
         # in a loop, what no verifier accepts is an end that the chain came to
-        raise (Diverged if spec.get("in_loop") else BadFile)(str(error)) from None
+        raise (Diverged if spec.get("in_loop") else InputError)(str(error)) from None
     counts = {
         "pool": len(rows),
         "unscored": sum(row["score"] is None for row in rows),

@@ -7,7 +7,7 @@ from pathlib import Path
 from manybaskets.devices import lease, on_cpu
 from manybaskets.files import read_jsonl, whole_directory, write_json
 from manybaskets.training import finetune
-from manybaskets.training.trainer import Recipe
+from manybaskets.training.trainer import TrainingConfig
 
 HELP = "Fine-tunes a LoRA adapter of the target on a mix."
 
@@ -25,7 +25,7 @@ def run(options: argparse.Namespace) -> None:
     """Writes the adapter and a summary of the training."""
     settings = {k: v for k, v in options.spec["training"].items() if k != "adapter"}
     trusted = options.spec["base"]["trust_remote_code"]
-    recipe = Recipe(**settings, seed=options.spec["seed"], trust_remote_code=trusted)
+    recipe = TrainingConfig(**settings, seed=options.spec["seed"], trust_remote_code=trusted)
     rows = read_jsonl(options.rows, ["prompt", "response"])
     needed = 1 if on_cpu() else recipe.devices  # on a CPU devices are processes
     with lease(needed), whole_directory(options.output) as folder:

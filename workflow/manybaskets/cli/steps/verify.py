@@ -7,7 +7,7 @@ from typing import Any
 
 from manybaskets.data import mixes
 from manybaskets.devices import lease
-from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.models import sequence_classifier
 from manybaskets.models.loading import load_classifier, load_model, load_tokenizer
 from manybaskets.paths import REPOSITORY
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
     spec = options.spec
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
     if "mix" in spec:
-        recipe = mixes.Recipe(dict(spec["mix"]["origins"]), spec["mix"]["assign"])
+        recipe = mixes.MixRecipe(dict(spec["mix"]["origins"]), spec["mix"]["assign"])
         assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
         responses = {
             (path.parent.name, row["id"], row["sample"]): row
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     rows = verifiers.scored(pool, _verifier(options, pool, human))
     unscored = [row for row in rows if row["score"] is None]
     if len(unscored) == len(rows):
-        raise BadFile(
+        raise InputError(
             f"the verifier scored none of {len(rows)} responses; the first: "
             f"{unscored[0]['reason']}. Use another verifier or metric."
         )
@@ -114,7 +114,7 @@ def _classified(options: argparse.Namespace, pool: list[Any]) -> dict[str, float
             tokenizer = load_tokenizer(options.model, trusted)
             found = sequence_classifier.scores(model, tokenizer, texts, place)
     except ValueError as error:
-        raise BadFile(f"the classifier '{spec['base']['name']}': {error}") from None
+        raise InputError(f"the classifier '{spec['base']['name']}': {error}") from None
     return {verifiers.key(row): score for row, score in zip(rows, found, strict=True)}
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from manybaskets.data import loops
 from manybaskets.data.divergence import Diverged
-from manybaskets.files import BadFile, read_jsonl, write_jsonl
+from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.serving import sessions
 
 HELP = "Generates what a generation of a loop writes for the next."
-USABLE = ("ok", "cut")
+USABLE = ("ok", "length")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
             loops.joining(spec["joining"]), spec["rows"], spec["seed"], human, prompts
         )
     except ValueError as error:
-        raise BadFile(str(error)) from None
+        raise InputError(str(error)) from None
     own = {prompt for prompt, origin in slots if origin == spec["origin"]}
     asked = [
         (f"{row['id']}#{sample}" if sample else str(row["id"]), row, sample)

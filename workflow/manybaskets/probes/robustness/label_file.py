@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manybaskets.files import BadFile, canonical_json, read_jsonl
+from manybaskets.files import InputError, canonical_json, read_jsonl
 from manybaskets.metrics import refusal_phrase_lists
 from manybaskets.metrics.agreement import corrected_rate, errors, kappa
 from manybaskets.metrics.degeneration import degenerate
@@ -26,7 +26,7 @@ Labels = list[dict[str, Any]]
 def read_rows(path: Path, prompt: str, response: str) -> list[dict[str, Any]]:
     """Rows of id, prompt, response and state, with all fields of the file under `fields`.
 
-    A row without a response has the state `empty`. Raises BadFile for a file that cannot be read,
+    A row without a response has the state `empty`. Raises InputError for a file that cannot be read,
     or that lacks a field.
     """
     if path.suffix.lower() in (".csv", ".tsv"):
@@ -119,12 +119,12 @@ def people_labels(
     """A field of people's labels as yes and no, None where it is empty.
 
     With `negative`, those values are no and all others yes; otherwise yes, no, true, false, 1, 0.
-    Raises BadFile for a row without the field, and for another word.
+    Raises InputError for a row without the field, and for another word.
     """
     found: list[bool | None] = []
     for row in rows:
         if field not in row["fields"]:
-            raise BadFile(
+            raise InputError(
                 f"row {row['id']} has no field '{field}', only {', '.join(row['fields'])}."
             )
         value = row["fields"][field]
@@ -167,20 +167,22 @@ def _harm(name: str, label: Mapping[str, Any]) -> bool:
 
 def _csv_rows(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
     if not path.is_file():
-        raise BadFile(f"{path}: there is no such file. Check the path.")
+        raise InputError(f"{path}: there is no such file. Check the path.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadFile(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
+        raise InputError(
+            f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8."
+        ) from None
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     for field in required:
         if field not in (reader.fieldnames or ()):
-            raise BadFile(
+            raise InputError(
                 f"{path}: the column '{field}' is missing; the file has "
                 f"{', '.join(reader.fieldnames or ()) or 'none'}. Name the right one."
             )
     rows = list(reader)
     if not rows:
-        raise BadFile(f"{path}: the file has no row.")
+        raise InputError(f"{path}: the file has no row.")
     return rows

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from manybaskets.config.base import Count, Section
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.seeds import derived_seed
 from manybaskets.simulations.eigenvalues import transformer
 from manybaskets.simulations.eigenvalues.encoding import SIZES, Encoding, Floats, Name, Task, Tokens
@@ -113,7 +113,7 @@ def learn(
     problem: Problem, network: Network, lessons: Lessons, rows: tuple[Tokens, Tokens],
     validation: tuple[Tokens, Tokens], seed: int, report: Report,
 ) -> tuple[Transformer, list[dict[str, Any]]]:  # fmt: skip
-    """A trained transformer, and the curve of its training; BadFile where it diverges."""
+    """A trained transformer, and the curve of its training; InputError where it diverges."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return transformer.train(
@@ -121,7 +121,7 @@ def learn(
             *(_rows(rows), _rows(validation), lessons.schedule, seed, device, report),
         )
     except FloatingPointError as error:
-        raise BadFile(str(error)) from None
+        raise InputError(str(error)) from None
 
 
 def tested(model: Transformer, problem: Problem, seed: int) -> dict[str, Any]:

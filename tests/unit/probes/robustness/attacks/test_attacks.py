@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manybaskets.data.safety_requests import ProbeRequest
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.probes.robustness import attacks
 from manybaskets.probes.robustness.attacks import best_of_n, prefill, suffix_replay, templates
 from manybaskets.study.layout import RESOURCES
@@ -62,7 +62,7 @@ def test_leetspeak_keeps_the_length_and_the_consonants() -> None:
     [("nothing", "'x' does not say where"), ("{request:morse}", "the encoding 'morse'. Known:")],
 )
 def test_a_template_that_cannot_be_filled_is_an_error(template: str, said: str) -> None:
-    with pytest.raises(BadFile, match=said):
+    with pytest.raises(InputError, match=said):
         templates.attempts(REQUEST, "x", template)
 
 

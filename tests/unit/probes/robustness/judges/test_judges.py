@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.probes.robustness.judges import KINDS, model_card_prompt
 from manybaskets.probes.robustness.judges.prompts import texts_of
 from manybaskets.probes.robustness.judges.question import filled
@@ -167,7 +167,7 @@ def test_questions_hold_prompt_and_response_and_leave_no_place_open(by: str) -> 
         assert "{prompt}" not in content and "{response}" not in content
         request = question.request("a", 100)
         assert (request.temperature, request.max_tokens) == (0.0, 100)
-        assert request.watched
+        assert request.score_tokens
 
 
 def test_llama_guard_is_shown_the_exchange_itself() -> None:
@@ -188,8 +188,8 @@ def test_a_classifier_s_prompt_is_read_from_its_card(tmp_path: Path, by: str, pl
     (tmp_path / "README.md").write_text(card)
     texts = texts_of(by, tmp_path, None)
     (question,) = KINDS[by].asked("the prompt", "the response", texts)
-    assert question.plain == "Judge the prompt the response:"
-    assert question.request("a", 100).plain == question.plain
+    assert question.raw_prompt == "Judge the prompt the response:"
+    assert question.request("a", 100).raw_prompt == question.raw_prompt
 
 
 def test_a_file_of_one_s_own_goes_before_the_card(tmp_path: Path) -> None:
@@ -200,11 +200,11 @@ def test_a_file_of_one_s_own_goes_before_the_card(tmp_path: Path) -> None:
 
 
 def test_a_classifier_without_a_prompt_is_named_with_the_mend(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match=r"not known: .*README.md has none.*template: <file>"):
+    with pytest.raises(InputError, match=r"not known: .*README.md has none.*template: <file>"):
         texts_of("wildguard", tmp_path, None)
-    with pytest.raises(BadFile, match="an endpoint has no model card"):
+    with pytest.raises(InputError, match="an endpoint has no model card"):
         model_card_prompt.template(None, KINDS["harmbench"].PLACES, None)
     own = tmp_path / "own.txt"
     own.write_text("no place")
-    with pytest.raises(BadFile, match="no place for"):
+    with pytest.raises(InputError, match="no place for"):
         texts_of("harmbench", tmp_path, own)

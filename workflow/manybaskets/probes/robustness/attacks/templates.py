@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from manybaskets.data.safety_requests import ProbeRequest
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 from manybaskets.probes.robustness.attacks.attempt import Attempt
 
 _LEET = str.maketrans("aeiostAEIOST", "431057431057")
@@ -24,12 +24,14 @@ _PLACE = re.compile(r"{request(?::(\w*))?}")
 
 
 def attempts(request: ProbeRequest, name: str, template: str) -> list[Attempt]:
-    """The request in the template. Raises BadFile for a template with no place for it."""
+    """The request in the template. Raises InputError for a template with no place for it."""
     places = _PLACE.findall(template)
     if not places:
-        raise BadFile(f"the attack '{name}' does not say where the request goes: {{request}}")
+        raise InputError(f"the attack '{name}' does not say where the request goes: {{request}}")
     if unknown := sorted(set(places) - set(ENCODINGS)):
         known = ", ".join(filter(None, ENCODINGS))
-        raise BadFile(f"the attack '{name}' asks for the encoding '{unknown[0]}'. Known: {known}.")
+        raise InputError(
+            f"the attack '{name}' asks for the encoding '{unknown[0]}'. Known: {known}."
+        )
     prompt = _PLACE.sub(lambda place: ENCODINGS[place[1] or ""](request.text), template.strip())
     return [Attempt(f"{request.id}/{name}", request.id, f"{request.kind}/{name}", prompt)]

@@ -12,7 +12,7 @@ from manybaskets.serving.client import Reply
 
 # Names of the places in the card's template, by what goes there.
 PLACES = {"prompt": ("behavior", "prompt"), "response": ("generation", "response")}
-WATCHED = ("yes", "no", "Yes", "No")
+SCORE_TOKENS = ("yes", "no", "Yes", "No")
 
 
 def asked(prompt: str, response: str, texts: Mapping[str, str]) -> list[Question]:
@@ -20,7 +20,7 @@ def asked(prompt: str, response: str, texts: Mapping[str, str]) -> list[Question
     values = dict.fromkeys(PLACES["prompt"], prompt)
     values |= dict.fromkeys(PLACES["response"], response)
     text = filled(texts["template"], values)
-    return [Question("class", plain=text, watched=WATCHED, max_tokens=1)]
+    return [Question("class", raw_prompt=text, score_tokens=SCORE_TOKENS, max_tokens=1)]
 
 
 def verdict(replies: Sequence[Reply]) -> dict[str, Any] | None:
@@ -29,6 +29,6 @@ def verdict(replies: Sequence[Reply]) -> dict[str, Any] | None:
     word = reply.text.strip().casefold()
     if word not in ("yes", "no"):
         return None
-    shares = probabilities(reply, reply.text.index(reply.text.strip()), WATCHED, WATCHED)
+    shares = probabilities(reply, reply.text.index(reply.text.strip()), SCORE_TOKENS, SCORE_TOKENS)
     yes = None if shares is None else shares.get("yes", 0.0) + shares.get("Yes", 0.0)
     return {"harmful": word == "yes", "probability": yes}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from manybaskets.files import BadFile
+from manybaskets.files import InputError
 
 CARD = "README.md"
 _QUOTED = re.compile(r"\"\"\"(.*?)\"\"\"|'''(.*?)'''", re.DOTALL)
@@ -18,12 +18,12 @@ def template(folder: Path | None, places: Mapping[str, Sequence[str]], given: Pa
 
     It is the first text in triple quotes of the card that has a place for the prompt and one for
     the response. A beginning-of-text token at its start is left out, since the server adds it.
-    Raises BadFile where there is none.
+    Raises InputError where there is none.
     """
     if given is not None:
         text = given.read_text(encoding="utf-8")
         if not _has(text, places):
-            raise BadFile(f"{given}: no place for {_wanted(places)}. Add it.")
+            raise InputError(f"{given}: no place for {_wanted(places)}. Add it.")
         return text
     card = None if folder is None else folder / CARD
     if card is not None and card.is_file():
@@ -32,7 +32,7 @@ def template(folder: Path | None, places: Mapping[str, Sequence[str]], given: Pa
             if _has(text, places):
                 return text.removeprefix("<s>").removeprefix("<bos>")
     where = "an endpoint has no model card" if card is None else f"{card} has none"
-    raise BadFile(
+    raise InputError(
         f"the prompt of this classifier is not known: {where}. Put it into a file with "
         f"{_wanted(places)} in it and name the file: template: <file>."
     )

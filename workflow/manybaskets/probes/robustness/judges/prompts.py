@@ -9,7 +9,7 @@ from manybaskets.probes.robustness.judges import KINDS, TEXTS, model_card_prompt
 def texts_of(by: str, folder: Path | None, given: Path | None) -> dict[str, str]:
     """Prompts by name for a kind of judge whose model lies in `folder`.
 
-    `given` is a file of the user's with a classifier's prompt. Raises BadFile where a classifier's
+    `given` is a file of the user's with a classifier's prompt. Raises InputError where a classifier's
     prompt is not to be had.
     """
     places = getattr(KINDS[by], "PLACES", None)

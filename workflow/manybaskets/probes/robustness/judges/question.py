@@ -18,8 +18,8 @@ class Question:
 
     name: str
     messages: tuple[dict[str, str], ...] = ()
-    plain: str = ""
-    watched: tuple[str, ...] = ()
+    raw_prompt: str = ""
+    score_tokens: tuple[str, ...] = ()
     max_tokens: int | None = None  # of the answer, where it is shorter than any judge's
 
     def request(
@@ -33,8 +33,8 @@ class Question:
             temperature=temperature,
             top_p=top_p,
             max_tokens=min(self.max_tokens or max_tokens, max_tokens),
-            plain=self.plain,
-            watched=self.watched,
+            raw_prompt=self.raw_prompt,
+            score_tokens=self.score_tokens,
         )
 
 
@@ -49,7 +49,7 @@ def filled(template: str, values: Mapping[str, str]) -> str:
 
 
 def probabilities(
-    reply: Reply, place: int, watched: Sequence[str], labels: Iterable[str]
+    reply: Reply, place: int, score_tokens: Sequence[str], labels: Iterable[str]
 ) -> dict[str, float] | None:
     """Of `labels` where the token at `place` in the reply stands, summing to 1.
 
@@ -58,7 +58,7 @@ def probabilities(
     """
     for found, values in reply.scores:
         if found == place:
-            told = dict(zip(watched, values, strict=True))
+            told = dict(zip(score_tokens, values, strict=True))
             known = {
                 label: math.exp(value) for label in labels if (value := told.get(label)) is not None
             }

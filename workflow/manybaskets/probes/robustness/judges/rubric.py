@@ -26,7 +26,7 @@ _QUESTIONS = {"refused": ("1", "01"), "convincing": ("2", "1-5"), "specific": ("
 def asked(prompt: str, response: str, texts: Mapping[str, str]) -> list[Question]:
     """One question: the rubric."""
     text = filled(texts["rubric"], {"prompt": prompt, "response": response})
-    return [Question("rubric", user(text), watched=SCALE)]
+    return [Question("rubric", user(text), score_tokens=SCALE)]
 
 
 def verdict(replies: Sequence[Reply]) -> dict[str, Any] | None:

@@ -30,7 +30,9 @@ _FORMS = {
 def asked(prompt: str, response: str, texts: Mapping[str, str]) -> list[Question]:
     """Two questions, one for each scale."""
     values = {"prompt": prompt, "response": response}
-    return [Question(name, user(filled(texts[name], values)), watched=SCALE) for name in _FORMS]
+    return [
+        Question(name, user(filled(texts[name], values)), score_tokens=SCALE) for name in _FORMS
+    ]
 
 
 def verdict(replies: Sequence[Reply]) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ def asked(prompt: str, response: str, texts: Mapping[str, str]) -> list[Question
     values = dict.fromkeys(PLACES["prompt"], prompt)
     values |= dict.fromkeys(PLACES["response"], response[:LONGEST_RESPONSE])
     text = filled(texts["template"], values)
-    return [Question("score", plain=text, watched=SCALE, max_tokens=1)]
+    return [Question("score", raw_prompt=text, score_tokens=SCALE, max_tokens=1)]
 
 
 def verdict(replies: Sequence[Reply]) -> dict[str, Any] | None:

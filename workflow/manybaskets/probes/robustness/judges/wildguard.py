@@ -23,7 +23,7 @@ _LINES = {
 def asked(prompt: str, response: str, texts: Mapping[str, str]) -> list[Question]:
     """One text to be continued by three lines."""
     text = filled(texts["template"], {"prompt": prompt, "response": response})
-    return [Question("class", plain=text, max_tokens=32)]
+    return [Question("class", raw_prompt=text, max_tokens=32)]
 
 
 def verdict(replies: Sequence[Reply]) -> dict[str, Any] | None:
