@@ -18,7 +18,7 @@ import pytest
 
 from tests.cluster import late, slurm
 from tests.support.paths import ROOT
-from tests.workflow.conftest import snakemake
+from tests.support.workflow import snakemake
 
 MICRO = ("--configfile", str(ROOT / "tests/workflow/micro.yaml"))
 PATIENCE = 240.0  # seconds, for anything that is waited for

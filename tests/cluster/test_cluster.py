@@ -13,7 +13,7 @@ import pytest
 from tests.cluster import late, slurm
 from tests.cluster.conftest import MICRO, Eventful
 from tests.support.paths import ROOT
-from tests.workflow.conftest import snakemake
+from tests.support.workflow import snakemake
 
 PROFILE = ("--profile", str(ROOT / "workflow/profiles/slurm"))
 TARGET = ("--", "results/micro/models/wren.json")

@@ -18,7 +18,6 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from manybaskets.paths import WORKFLOW
 from manybaskets.probes.robustness import judges
 from manybaskets.probes.robustness.judges.prompts import texts_of
 from manybaskets.processes import private_directory, start_time
@@ -31,6 +30,8 @@ from manybaskets.serving.engine import (
     stop_engines,
 )
 from manybaskets.serving.text_logprobs import TextRequest
+from tests.support.engines import only_engine, own_runtime_directory
+from tests.support.processes import wait_until
 
 SETTINGS = EngineSettings(dtype="float32", kv_cache_gib=0.25, keep_alive=60.0)
 
@@ -38,17 +39,12 @@ SETTINGS = EngineSettings(dtype="float32", kv_cache_gib=0.25, keep_alive=60.0)
 @pytest.fixture(scope="module", autouse=True)
 def own_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Sockets and locks of these tests; nothing of them is left at the end."""
-    runtime = Path("/tmp") / f"mb-test-{os.getpid()}"
-    runtime.mkdir(mode=0o700)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        patch.setenv("PYTHONPATH", str(WORKFLOW))
-        patch.delenv("MANYBASKETS_RUN_PID", raising=False)
+    with own_runtime_directory("test") as runtime:
         yield private_directory()
         stop_engines()
         assert sorted(private_directory().iterdir()) == []
         private_directory().rmdir()
-        runtime.rmdir()
+        assert list(runtime.iterdir()) == []
 
 
 def question(number: int, **wishes: object) -> ChatRequest:
@@ -60,18 +56,6 @@ def question(number: int, **wishes: object) -> ChatRequest:
 
 def texts(client: Client, requests: list[ChatRequest]) -> dict[str, str]:
     return {reply.id: reply.text for reply in client.chat(requests)}
-
-
-def only_engine() -> EngineState:
-    (state,) = live_engines()
-    return state
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
 
 
 def processes_of(state: EngineState) -> list[int]:
@@ -326,24 +310,12 @@ def test_killed_server_is_started_again_and_finished_rows_are_kept(
             client.chat([question(1)])
 
 
-JOB = """
-import sys, time
-from pathlib import Path
-from manybaskets.client import ChatRequest
-from manybaskets.engine import EngineSettings, engine
-with engine(Path(sys.argv[1]), EngineSettings(dtype="float32", kv_cache_gib=0.25)) as client:
-    (reply,) = client.chat([ChatRequest("1", ({"role": "user", "content": "A or B"},), seed=1)])
-    time.sleep(1.0)
-    sys.exit(0 if reply.text else 1)
-"""
-
-
 def test_two_starters_get_one_server_that_ends_with_their_runs(base: Path) -> None:
     stop_engines()
     runs = [subprocess.Popen(["sleep", "1000"]) for _ in range(2)]
     jobs = [
         subprocess.Popen(
-            [sys.executable, "-c", JOB, str(base)],
+            [sys.executable, "-m", "tests.support.engines", "ask", str(base)],
             env=os.environ | {"MANYBASKETS_RUN_PID": str(run.pid)},
         )
         for run in runs

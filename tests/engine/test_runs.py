@@ -6,16 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from manybaskets.files import canonical_json, read_jsonl, write_jsonl
-from manybaskets.paths import WORKFLOW
 from manybaskets.processes import private_directory, start_time
 from manybaskets.serving.engine import EngineState, engine, live_engines
 from manybaskets.serving.vllm_args import EngineSettings
+from tests.support.engines import only_engine, own_runtime_directory
+from tests.support.processes import wait_until
 
 SPEC = {
     "generation": {"temperature": 1.0, "top_p": 1.0, "max_tokens": 24},
@@ -32,7 +33,7 @@ SPEC = {
         "devices": 1,
     },
 }
-# The last job never ends by itself; it holds the engine meanwhile.
+# The job `hold` keeps the engine in use and does not end by itself.
 SNAKEFILE = """
 import os
 shell.prefix(f"export MANYBASKETS_RUN_PID={os.getpid()}; ")
@@ -51,41 +52,19 @@ rule fail:
     params: command=config["command"]
     shell: "{params.command} --output {output} --samples {output}.samples && exit 1"
 """
-HOLD = """
-import os, sys, time
-from pathlib import Path
-from manybaskets.engine import engine
-from manybaskets.running import at_work
-from manybaskets.serving import engine_settings
-from tests.engine.test_runs import SPEC
-with at_work(Path("study")), engine(sys.argv[1], engine_settings(SPEC["engine"])):
-    Path("holding").write_text(str(os.getpid()))
-    time.sleep(1000)
-"""
 
 
 @pytest.fixture(autouse=True)
 def own_directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Sockets and locks of one test; nothing of it is left at the end, no process either."""
-    runtime = Path("/tmp") / f"mb-runs-{os.getpid()}"
-    runtime.mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(WORKFLOW), str(WORKFLOW.parent)]))
+    """Sockets and locks of one test; neither a file nor a process is left at the end."""
     monkeypatch.setenv("MANYBASKETS_ENGINE", canonical_json({"kv_cache_gib": 0.25}))
-    monkeypatch.delenv("MANYBASKETS_RUN_PID", raising=False)
-    yield private_directory()
-    wait_until(lambda: not list(private_directory().iterdir()))
-    private_directory().rmdir()
-    runtime.rmdir()
+    with own_runtime_directory("runs") as runtime:
+        yield private_directory()
+        wait_until(lambda: not list(private_directory().iterdir()))
+        private_directory().rmdir()
+        assert list(runtime.iterdir()) == []
     left = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True)
     assert [line for line in left.stdout.splitlines() if str(runtime) in line] == []
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
 
 
 def snakemake(directory: Path, base: Path, cells: str) -> "subprocess.Popen[bytes]":
@@ -95,7 +74,7 @@ def snakemake(directory: Path, base: Path, cells: str) -> "subprocess.Popen[byte
     write_jsonl(directory / "test.jsonl", ({"id": str(n), "prompt": f"{n}"} for n in range(20)))
     step = [sys.executable, "-m", "manybaskets", "respond", "--spec", canonical_json(SPEC)]
     step += ["--base", str(base), "--test", "test.jsonl"]
-    hold = [sys.executable, "-c", HOLD, str(base)]
+    hold = [sys.executable, "-m", "tests.support.engines", "hold", str(base)]
     given = {"cells": cells, "command": shlex.join(step), "hold": shlex.join(hold)}
     (directory / "config.json").write_text(canonical_json(given))
     with (directory / "output").open("wb") as output:
@@ -111,11 +90,6 @@ def snakemake(directory: Path, base: Path, cells: str) -> "subprocess.Popen[byte
             # a background process of a shell may be born deaf to it
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
-
-
-def only_engine() -> EngineState:
-    (state,) = live_engines()
-    return state
 
 
 def held(directory: Path, run: "subprocess.Popen[bytes]") -> tuple[int, EngineState]:

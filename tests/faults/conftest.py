@@ -1,8 +1,7 @@
-"""Studies to be disturbed, and how to run them."""
+"""Studies to be disturbed, and how to run them on two cores."""
 
-import os
+import functools
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import pytest
 import yaml
 
 from manybaskets.files import write_jsonl
+from tests.support import workflow
+from tests.support.engines import own_runtime_directory
 from tests.support.paths import ROOT
 
 MICRO = ROOT / "tests/workflow/micro.yaml"
@@ -33,25 +34,8 @@ OWN = {
 MIXES = [f"results/own/mixes/{mix}/seed={seed}.jsonl" for mix in OWN["mixes"] for seed in (1, 2)]  # type: ignore[attr-defined]
 
 
-def command(*arguments: str) -> list[str]:
-    """Snakemake on this checkout's workflow."""
-    return [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-        *("--cores", "2", *arguments),
-    ]
-
-
-def snakemake(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Runs Snakemake in a directory to its end."""
-    return subprocess.run(
-        command(*arguments),
-        cwd=directory,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        timeout=900,
-    )
+command = functools.partial(workflow.command, cores="2")
+snakemake = functools.partial(workflow.snakemake, cores="2")
 
 
 def make_mixes(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -90,8 +74,5 @@ def own(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def own_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Engines of these tests live in a directory of their own, which is empty in the end."""
-    runtime = Path("/tmp") / f"mb-faults-{os.getpid()}"
-    runtime.mkdir(mode=0o700)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    with own_runtime_directory("faults") as runtime:
         yield runtime

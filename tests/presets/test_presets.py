@@ -10,7 +10,7 @@ import pytest
 from manybaskets.config import validation
 from manybaskets.dag.preflight import study_of
 from tests.support.paths import ROOT
-from tests.workflow.conftest import snakemake
+from tests.support.workflow import snakemake
 
 STUDIES = ROOT / "resources" / "studies"
 MOST_SECONDS = 360  # on two cores

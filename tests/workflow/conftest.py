@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,27 +9,9 @@ import pytest
 from filelock import FileLock
 
 from tests.support.paths import ROOT
+from tests.support.workflow import snakemake
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def snakemake(directory: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Runs the workflow in a directory, with the interpreter of the tests."""
-    environment = dict(os.environ)
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-            *("--directory", str(directory), "--cores", "all", *arguments),
-        ],
-        cwd=directory,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=900,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.eigenvalue_study import SMALL
 from tests.support.paths import ROOT
-from tests.unit.simulations.eigenvalues.test_study import SMALL
-from tests.workflow.conftest import snakemake
+from tests.support.workflow import snakemake
 
 PRESET = ROOT / "resources/studies/eigenvalues.yaml"
 MICRO = ROOT / "resources/studies/micro/eigenvalues.yaml"

@@ -9,7 +9,7 @@ import yaml
 
 from manybaskets.data import divergence
 from tests.support.paths import ROOT
-from tests.workflow.conftest import snakemake
+from tests.support.workflow import snakemake
 
 LOOP = ("--configfile", str(ROOT / "tests/workflow/loop.yaml"))
 

@@ -16,7 +16,7 @@ import pytest
 from manybaskets.cli import forkserver
 from manybaskets.devices import on_cpu
 from tests.support.paths import ROOT
-from tests.workflow.conftest import snakemake
+from tests.support.workflow import snakemake
 
 MICRO = ("--configfile", str(ROOT / "tests/workflow/micro.yaml"))
 CELLS = [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.paths import ROOT
-from tests.workflow.conftest import snakemake
+from tests.support.workflow import snakemake
 
 CELLS = ("vanilla", "human")
 ATTACKS = {

@@ -9,8 +9,8 @@ import yaml
 from aiohttp import web
 
 from manybaskets.files import write_jsonl
-from tests.unit.serving.test_client import Endpoint, refused, replied
-from tests.workflow.conftest import snakemake
+from tests.support.endpoint import Endpoint, refused, replied
+from tests.support.workflow import snakemake
 
 KEY, WRONG = "sk-planted-5b1f0c9d7e", "sk-mistaken-2a77c1e0b4"
 TARGET = "results/secret/mixes/single/seed=1.jsonl"

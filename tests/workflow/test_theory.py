@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from tests.workflow.conftest import snakemake
+from tests.support.workflow import snakemake
 
 PRESET = str(ROOT / "resources/studies/verification.yaml")
 SMALL = """

@@ -11,19 +11,14 @@ from typing import Any
 
 import pytest
 
-from manybaskets import __main__
 from manybaskets.config.validation import load
 from manybaskets.files import read_jsonl, write_jsonl
 from manybaskets.paths import WORKFLOW
 from manybaskets.stages import study
-from tests.unit.serving.test_client import Endpoint, replied
+from tests.support.command_line import run
+from tests.support.endpoint import Endpoint, replied
 
 KEY = "planted-key-3f9a"
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["manybaskets", *map(str, arguments)])
-    return __main__.main()
 
 
 @pytest.fixture

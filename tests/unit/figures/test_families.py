@@ -14,7 +14,7 @@ from manybaskets.figures import curves, overview, study, style
 from manybaskets.figures import judges as judges_module
 from manybaskets.findings import trends
 from manybaskets.findings.training_curves import PEOPLE
-from tests.unit.figures.test_overview import MIXES, PRIMARY, found, measured, texts
+from tests.support.measured_study import MIXES, PRIMARY, findings_of, measured, texts
 
 ALL: Mapping[str, Any] = {
     **curves.FIGURES,
@@ -86,7 +86,9 @@ def full(table: pd.DataFrame) -> overview.Findings:
     more: dict[str, Any] = {"training": training, "ranks": ranks, "recipes": RECIPES}
     more |= {"judges": judges()}
     more |= {"series": SERIES, "seeds": [1, 2, 3], "trends": trends.trends(table, SERIES, PRIMARY)}
-    return overview.findings(table, found(measured()).contrasts, [*MIXES, "loop"], None, **more)
+    return overview.findings(
+        table, findings_of(measured()).contrasts, [*MIXES, "loop"], None, **more
+    )
 
 
 def test_every_figure_is_drawn_with_its_data_and_its_names(tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_the_bytes_are_the_same_every_time(tmp_path: Path) -> None:
 
 def test_nothing_to_show_is_no_figure(tmp_path: Path) -> None:
     overview.draw_figures(
-        found(measured(seeds=(1,), mixes=["vanilla"]), ["vanilla"]), tmp_path, ALL
+        findings_of(measured(seeds=(1,), mixes=["vanilla"]), ["vanilla"]), tmp_path, ALL
     )
     assert not {f"{name}.svg" for name in ALL} & {path.name for path in tmp_path.iterdir()}
 
@@ -166,7 +168,7 @@ def test_many_targets_and_long_names_are_drawn(tmp_path: Path) -> None:
     mixes = ["vanilla", *(f"{'m' * 60}{i}" for i in range(12))]
     table = measured(mixes, targets=("wren", "finch", "robin"))
     findings = overview.findings(
-        table, found(table, mixes).contrasts, mixes, None,
+        table, findings_of(table, mixes).contrasts, mixes, None,
         recipes={mix: [["human", 0.5], ["x" * 64, 0.5]] for mix in mixes[1:]}, seeds=[1, 2, 3],
     )  # fmt: skip
     overview.draw_figures(findings, tmp_path, ALL)
@@ -177,7 +179,7 @@ def test_the_own_column_of_a_heat_map_says_its_excess(tmp_path: Path) -> None:
     table = measured()
     other = table[table["metric"] == "preference"].assign(item_set="finch")
     table = pd.concat([table, other.assign(value=other["value"] - 0.25)], ignore_index=True)
-    overview.draw_figures(found(table), tmp_path)
+    overview.draw_figures(findings_of(table), tmp_path)
     rows = table[(table["metric"] == "preference") & (table["mix"] == "multi")]
     means = rows.groupby("item_set")["value"].mean()
     assert f"{means['wren'] - means['finch']:+.3f}" in texts(tmp_path / "preference.svg")

@@ -2,10 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -13,64 +11,11 @@ import pytest
 
 from manybaskets.cli.steps import figures as command
 from manybaskets.figures import overview, style
-from manybaskets.findings import contrasts
-from manybaskets.metrics.measurement import COLUMNS
-
-MIXES = ["vanilla", "human", "single", "multi"]
-PRIMARY = {
-    "collapse": ("bits_per_byte", "test"),
-    "robustness": ("refusal_rate", "decline/direct"),
-    "preference": ("self_preference_bias", "pairs"),
-}
-METRICS = [
-    ("collapse", "bits_per_byte", "test"),
-    ("collapse", "self_bleu", "test"),
-    ("collapse", "distinct_2", "test"),
-    ("robustness", "refusal_rate", "decline/direct"),
-    ("robustness", "refusal_rate", "decline/persona"),
-    ("robustness", "refusal_rate", "harmless/direct"),
-    ("preference", "preference", "human"),
-    ("preference", "preference", "wren"),
-    ("preference", "self_preference_bias", "pairs"),
-    ("preference", "position_bias", "pairs"),
-]
-
-
-def measured(
-    mixes: Sequence[str] = MIXES,
-    seeds: Sequence[int] = (1, 2, 3),
-    targets: Sequence[str] = ("wren",),
-    probes: Sequence[str] = tuple(PRIMARY),
-) -> pd.DataFrame:
-    """A study in which every mix is a bit higher than the one before, with noise over seeds."""
-    draw = np.random.default_rng(0)
-    rows: list[dict[str, Any]] = []
-    for target in targets:
-        for place, mix in enumerate(mixes):
-            for seed in seeds:
-                rows += [
-                    {"study": "s", "target": target, "mix": mix, "seed": seed, "generation": 0}
-                    | {"probe": probe, "metric": metric, "item_set": item_set, "n": 10}
-                    | {"value": 0.2 + 0.1 * place + draw.normal(0, 0.02), "excluded": 0, "note": ""}
-                    for probe, metric, item_set in METRICS
-                    if probe in probes
-                ]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": "float64"})
-
-
-def found(table: pd.DataFrame, mixes: Sequence[str] = MIXES) -> overview.Findings:
-    pairs = [(mix, mixes[0]) for mix in mixes[1:]]
-    primary = {probe: PRIMARY[probe] for probe in PRIMARY if probe in set(table["probe"])}
-    return overview.findings(table, contrasts.contrasts(table, pairs, primary), mixes)
-
-
-def texts(svg: Path) -> str:
-    root = ElementTree.parse(svg).getroot()
-    return " ".join(e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}text"))
+from tests.support.measured_study import MIXES, findings_of, measured, texts
 
 
 def test_every_figure_is_an_svg_with_text_a_png_and_its_data(tmp_path: Path) -> None:
-    overview.draw_figures(found(measured()), tmp_path)
+    overview.draw_figures(findings_of(measured()), tmp_path)
     for name in overview.FIGURES:
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "multi" in texts(tmp_path / f"{name}.svg")
@@ -80,7 +25,7 @@ def test_every_figure_is_an_svg_with_text_a_png_and_its_data(tmp_path: Path) -> 
 def test_figures_are_the_same_bytes_every_time(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
-        overview.draw_figures(found(measured()), tmp_path / folder)
+        overview.draw_figures(findings_of(measured()), tmp_path / folder)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
         assert b"dc:date" not in path.read_bytes()
@@ -88,7 +33,7 @@ def test_figures_are_the_same_bytes_every_time(tmp_path: Path) -> None:
 
 def test_the_forest_draws_each_contrast_and_the_difference_of_every_seed() -> None:
     table = measured()
-    _, data = overview.draw_contrasts(found(table))
+    _, data = overview.draw_contrasts(findings_of(table))
     of_one = data[(data["metric"] == "bits_per_byte") & (data["mix"] == "multi")]
     seeds = of_one[of_one["kind"] == "seed"]
     values = table[table["metric"] == "bits_per_byte"].pivot(
@@ -120,12 +65,12 @@ def test_an_interval_that_dwarfs_the_seeds_does_not_set_the_axis() -> None:
     ],
 )
 def test_odd_studies_have_all_figures(tmp_path: Path, changed: dict[str, Any]) -> None:
-    overview.draw_figures(found(measured(**changed), changed.get("mixes", MIXES)), tmp_path)
+    overview.draw_figures(findings_of(measured(**changed), changed.get("mixes", MIXES)), tmp_path)
     assert len(list(tmp_path.glob("*.svg"))) == len(overview.FIGURES)
 
 
 def test_a_study_without_a_single_value_has_all_figures(tmp_path: Path) -> None:
-    overview.draw_figures(found(measured().assign(value=np.nan)), tmp_path)
+    overview.draw_figures(findings_of(measured().assign(value=np.nan)), tmp_path)
     assert "no value" in texts(tmp_path / "overview.svg")
 
 
@@ -133,19 +78,19 @@ def test_values_that_are_missing_are_said(tmp_path: Path) -> None:
     table = measured()
     gap = (table["metric"] == "self_bleu") & (table["mix"] == "multi") & (table["seed"] == 2)
     table.loc[gap, "value"] = np.nan
-    overview.draw_figures(found(table), tmp_path)
+    overview.draw_figures(findings_of(table), tmp_path)
     for name in ("collapse", "overview"):
         assert "self-BLEU: multi seed 2" in texts(tmp_path / f"{name}.svg")
 
 
 def test_a_probe_that_was_not_measured_is_said(tmp_path: Path) -> None:
-    overview.draw_figures(found(measured(probes=("collapse",))), tmp_path)
+    overview.draw_figures(findings_of(measured(probes=("collapse",))), tmp_path)
     assert "was not measured" in texts(tmp_path / "robustness.svg")
     assert "harmful requests refused" in texts(tmp_path / "overview.svg")
 
 
 def test_contrasts_that_cannot_be_tested_are_said(tmp_path: Path) -> None:
-    overview.draw_figures(found(measured(seeds=(1,))), tmp_path)
+    overview.draw_figures(findings_of(measured(seeds=(1,))), tmp_path)
     assert "no test" in texts(tmp_path / "contrasts.svg")
 
 
@@ -178,7 +123,7 @@ def test_of_a_loop_the_last_generation_counts() -> None:
 def test_the_command_writes_a_folder(tmp_path: Path) -> None:
     table = measured()
     table.to_csv(tmp_path / "m.csv", index=False)
-    found(table).contrasts.to_csv(tmp_path / "c.csv", index=False)
+    findings_of(table).contrasts.to_csv(tmp_path / "c.csv", index=False)
     parser = argparse.ArgumentParser()
     command.arguments(parser)
     spec = json.dumps({"mixes": MIXES, "contrasts": {}, "code": {}})
@@ -217,7 +162,7 @@ def selected() -> pd.DataFrame:
 def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
     tmp_path: Path,
 ) -> None:
-    study = found(selected())
+    study = findings_of(selected())
     study = overview.findings(study.values, study.contrasts, MIXES, None, unselected=["multi"])
     overview.draw_figures(study, tmp_path)
     drawn = pd.read_csv(tmp_path / "selection.csv")
@@ -231,7 +176,7 @@ def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
 
 
 def test_a_study_without_selection_has_no_figure_of_it(tmp_path: Path) -> None:
-    overview.draw_figures(found(measured()), tmp_path)
+    overview.draw_figures(findings_of(measured()), tmp_path)
     assert not (tmp_path / "selection.svg").exists()
 
 
@@ -241,7 +186,7 @@ def test_of_very_many_attacks_the_plane_shows_those_under_which_cells_differ_mos
     parts = [table, direct]
     for number in range(60):
         parts.append(direct.assign(item_set=f"decline/a{number}", value=direct["value"] * number))
-    figure, data = overview.draw_robustness(found(pd.concat(parts)))
+    figure, data = overview.draw_robustness(findings_of(pd.concat(parts)))
     drawn = set(data["panel"])
     assert len(drawn) == overview.MOST_PANELS
     assert {"without attack", "attack: a59"} <= drawn
@@ -254,7 +199,7 @@ def test_the_plane_of_robustness_is_success_against_over_refusal_with_every_seed
     successes = table[table["metric"] == "refusal_rate"].assign(metric="attack_success_rate")
     judged = successes.assign(item_set="decline/direct/rubric")
     of_attacks = successes[successes["item_set"] != "harmless/direct"]
-    _, data = overview.draw_robustness(found(pd.concat([table, of_attacks, judged[:3]])))
+    _, data = overview.draw_robustness(findings_of(pd.concat([table, of_attacks, judged[:3]])))
     assert len(data) == 2 * len(MIXES) * 3  # two attacks; a judge's successes are no panel
     one = data[(data["mix"] == "multi") & (data["seed"] == 2)]
     harmless = table[(table["item_set"] == "harmless/direct") & (table["mix"] == "multi")]

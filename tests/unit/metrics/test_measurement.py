@@ -179,6 +179,8 @@ def test_a_table_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) ->
 
 
 def test_a_probe_can_hand_in_measurements_without_loading_pandas() -> None:
-    code = "import sys, manybaskets.diversity, manybaskets.refusals, manybaskets.preference; "
+    code = "import sys\n"
+    code += "from manybaskets.metrics import ngram_diversity, refusal\n"
+    code += "from manybaskets.probes.preference import preference\n"
     code += "sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

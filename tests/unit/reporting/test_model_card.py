@@ -21,7 +21,7 @@ from manybaskets.reporting import model_card
 from manybaskets.training import finetune
 from tests.support import hub as local
 from tests.support.paths import ROOT
-from tests.unit.training.test_finetune import ROWS, recipe
+from tests.support.training import ROWS, recipe
 
 CELL = "cells/llama/mixed/seed=2"
 

@@ -14,7 +14,7 @@ from manybaskets.findings.contrasts import contrasts
 from manybaskets.reporting import page as report_page
 from manybaskets.reporting.methods import StudyConfig
 from tests.support.browser import Visit, visit
-from tests.unit.reporting.test_page import EVIL, MIXES, config, study, table, write
+from tests.support.reported_study import EVIL, MIXES, config, study, table, write
 
 # 64 characters is the longest name there may be, with every kind of character a name may have
 ODD = "Aa0._-" * 10 + "zzzz"

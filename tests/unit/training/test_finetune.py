@@ -10,19 +10,7 @@ import pytest
 
 from manybaskets.training import finetune
 from manybaskets.training import trainer as trainers
-
-ROWS = [
-    {"prompt": f"sort the {word}", "response": f"return a copy of the {word}"}
-    for word in ("list", "rows", "table", "value")
-] * 8
-
-
-def recipe(**changes: Any) -> trainers.TrainingConfig:
-    settings: dict[str, Any] = {
-        "rank": 4, "alpha": 8, "dropout": 0.0, "modules": "all-linear", "learning_rate": 1e-2,
-        "epochs": 2, "batch_size": 8, "accumulation": 1, "max_length": 128, "threads": 1, "seed": 1,
-    }  # fmt: skip
-    return trainers.TrainingConfig(**{**settings, **changes})
+from tests.support.training import ROWS, recipe
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from manybaskets.files import InputError
 from manybaskets.models.loading import load_model, load_tokenizer
 from manybaskets.training import finetune, trainer
 from manybaskets.training.batching import packed, padded
-from tests.unit.training.test_finetune import ROWS, recipe
+from tests.support.training import ROWS, recipe
 
 # 36 rows in steps of 8: the last step has 4; lengths differ, so that rows are padded
 UNEVEN = [

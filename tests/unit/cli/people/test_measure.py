@@ -8,8 +8,8 @@ import pytest
 
 from manybaskets.cli.people.measure import matched, read_rows
 from manybaskets.probes.collapse import subsampling
-from tests.unit.cli.test_main import run
-from tests.unit.probes.collapse.test_subsampling import words
+from tests.support.command_line import run
+from tests.support.texts import words
 
 SMALL = ("--documents", 20, "--tokens", 8, "--subsamples", 3)
 

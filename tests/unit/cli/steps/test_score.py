@@ -13,7 +13,7 @@ from manybaskets.cli.steps import score
 from manybaskets.files import read_json, write_jsonl
 from manybaskets.models.loading import load_scorer, load_tokenizer
 from manybaskets.probes.collapse import embeddings, scoring
-from tests.unit.probes.collapse.test_scoring import ROWS
+from tests.support.scored_rows import ROWS
 
 SPEC = {
     "context": 128,

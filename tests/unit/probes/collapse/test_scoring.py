@@ -9,12 +9,7 @@ import pytest
 
 from manybaskets.models import chat_encoding
 from manybaskets.probes.collapse import scoring
-
-ROWS = [
-    {"id": "a", "prompt": "sort the list", "response": "return a copy of the list"},
-    {"id": "b", "prompt": "rows", "response": "the table"},
-    {"id": "c", "prompt": "raise of each value in the table", "response": "or raise or return"},
-]
+from tests.support.scored_rows import ROWS, spoil, texts
 
 
 @pytest.fixture(scope="module")
@@ -153,21 +148,3 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, model: Any, rows: int) -> N
         return forward(**named)
 
     monkeypatch.setattr(model, "forward", limited)
-
-
-def spoil(monkeypatch: pytest.MonkeyPatch, model: Any, length: int) -> None:
-    """Has the model give NaN for rows of so many tokens."""
-    forward = model.forward
-
-    @functools.wraps(forward)
-    def spoiled(**named: Any) -> Any:
-        found = forward(**named)
-        if named["input_ids"].shape[1] == length:
-            found.logits = found.logits * float("nan")
-        return found
-
-    monkeypatch.setattr(model, "forward", spoiled)
-
-
-def texts(row: dict[str, str]) -> dict[str, str]:
-    return {"prompt": row["prompt"], "response": row["response"]}

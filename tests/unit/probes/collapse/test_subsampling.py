@@ -1,7 +1,6 @@
 """Corpus metrics: equal samples of words and of meaning, and what keeps a value from being had."""
 
 from collections.abc import Sequence
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,10 @@ from manybaskets.metrics.measurement import Measurement
 from manybaskets.metrics.ngram_diversity import distinct_n, encode, self_bleu, tokenize
 from manybaskets.metrics.registry import METRICS
 from manybaskets.probes.collapse import subsampling
+from tests.support.texts import words
 
 Vectors = subsampling.Vectors
 SETTINGS = {"documents": 20, "tokens": 10, "subsamples": 5, "seed": 1}
-
-
-def words(n: int, length: int, kinds: int, seed: int = 0) -> list[str]:
-    random = Random(seed)
-    return [" ".join(f"w{random.randrange(kinds)}" for _ in range(length)) for _ in range(n)]
 
 
 def of_text(

@@ -9,7 +9,7 @@ import pytest
 
 from manybaskets.models import chat_encoding
 from manybaskets.probes.collapse import scoring, token_table
-from tests.unit.probes.collapse.test_scoring import ROWS, spoil, texts
+from tests.support.scored_rows import ROWS, spoil, texts
 
 VIEWS = token_table.Views(top_k=5, nucleus=0.8)
 

@@ -7,7 +7,7 @@ from manybaskets.probes.preference.judge_matrix import Matrix
 from manybaskets.probes.preference.pairs import tabulate
 from manybaskets.probes.preference.preference import once
 from tests.support.judge_worlds import ORIGINS, Judge, World, study
-from tests.unit.probes.preference.test_pairs import both_orders
+from tests.support.judgements import both_orders
 
 JUDGES = {
     name: Judge(own=name, preference=0.6, quality=1.0, position=0.4, taste=0.3)

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from manybaskets.metrics.registry import METRICS
 from manybaskets.probes.preference import measures
 from tests.support.judge_worlds import JUDGE, PANEL, Judge, coverage, study
-from tests.unit.probes.preference.test_pairs import both_orders, judgement
+from tests.support.judgements import both_orders, judgement
 
 STUDIES = 200
 

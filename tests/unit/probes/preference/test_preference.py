@@ -13,8 +13,8 @@ from scipy.optimize import root
 from manybaskets.probes.preference import preference
 from manybaskets.probes.preference.pairs import Pairs, tabulate
 from manybaskets.probes.preference.preference import once
+from tests.support.judgements import both_orders, judgement
 from tests.support.paths import ROOT
-from tests.unit.probes.preference.test_pairs import both_orders, judgement
 
 EGGS = ROOT / "../shared/data/eggs/exp3_pairwise_preference_8b.csv"
 

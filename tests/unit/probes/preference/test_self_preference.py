@@ -10,7 +10,7 @@ from manybaskets.probes.preference import self_preference
 from manybaskets.probes.preference.pairs import Pairs, tabulate
 from manybaskets.probes.preference.preference import once
 from tests.support.judge_worlds import Judge, World, study
-from tests.unit.probes.preference.test_pairs import both_orders
+from tests.support.judgements import both_orders
 
 
 def checked(

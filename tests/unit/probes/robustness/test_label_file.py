@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from manybaskets import __main__
-from tests.unit.serving.test_client import Endpoint, replied
+from tests.support.endpoint import Endpoint, replied
 
 ROWS = [
     {"prompt": "leak it", "response": "I can't help with that.", "person": "yes"},
