@@ -122,8 +122,8 @@ def likelihood(rows: str, once: str = "") -> dict[str, float]:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from manybaskets.models import architectures
-    from manybaskets.probes.collapse import scoring, token_table
+    from manybaskets.models import architectures, scoring
+    from manybaskets.probes.collapse import token_table
 
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)

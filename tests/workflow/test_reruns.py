@@ -378,7 +378,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
         NOTHING,
     ),
     "formatting": (
-        source("workflow/manybaskets/probes/collapse/scoring.py", "\n\n\ndef ", "\n\n\n\n\ndef "),
+        source("workflow/manybaskets/models/scoring.py", "\n\n\ndef ", "\n\n\n\n\ndef "),
         NOTHING,
     ),
     "a rule's comment": (

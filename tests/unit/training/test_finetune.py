@@ -45,7 +45,7 @@ def test_the_adapter_raises_the_likelihood_of_its_text(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from manybaskets.probes.collapse import scoring
+    from manybaskets.models import scoring
 
     rows = [{"id": str(i), **row} for i, row in enumerate(ROWS[:4])]
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)

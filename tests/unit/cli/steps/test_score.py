@@ -11,8 +11,9 @@ import pytest
 
 from manybaskets.cli.steps import score
 from manybaskets.files import read_json, write_jsonl
+from manybaskets.models import scoring
 from manybaskets.models.loading import load_scorer, load_tokenizer
-from manybaskets.probes.collapse import embeddings, scoring
+from manybaskets.probes.collapse import embeddings
 from tests.support.scored_rows import ROWS
 
 SPEC = {

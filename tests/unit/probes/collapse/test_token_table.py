@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manybaskets.models import chat_encoding
-from manybaskets.probes.collapse import scoring, token_table
+from manybaskets.models import chat_encoding, scoring
+from manybaskets.probes.collapse import token_table
 from tests.support.scored_rows import ROWS, spoil, texts
 
 VIEWS = token_table.Views(top_k=5, nucleus=0.8)

@@ -9,8 +9,8 @@ from typing import Any
 
 from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, write_json
+from manybaskets.models import scoring
 from manybaskets.models.loading import load_scorer, load_tokenizer
-from manybaskets.probes.collapse import scoring
 from manybaskets.probes.collapse.embeddings import embed_for, write_embeddings
 from manybaskets.probes.collapse.token_table import Views, token_counts, write_table
 

@@ -8,10 +8,9 @@ from typing import Any
 from manybaskets.data import mixes
 from manybaskets.devices import lease
 from manybaskets.files import InputError, read_jsonl, write_jsonl
-from manybaskets.models import sequence_classifier
+from manybaskets.models import scoring, sequence_classifier
 from manybaskets.models.loading import load_classifier, load_model, load_tokenizer
 from manybaskets.paths import REPOSITORY
-from manybaskets.probes.collapse import scoring
 from manybaskets.selection import rules, verifiers
 from manybaskets.serving import sessions
 

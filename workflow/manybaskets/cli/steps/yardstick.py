@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.files import read_jsonl, write_json
-from manybaskets.models import ngram_lm
+from manybaskets.models import ngram_lm, scoring
 from manybaskets.models.loading import load_model, load_tokenizer
-from manybaskets.probes.collapse import scoring
 
 HELP = "Scores scratch models on the human test text beside a bigram and a trigram model."
 

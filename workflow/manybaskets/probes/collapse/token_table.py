@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybaskets.files import whole_file
-from manybaskets.probes.collapse import scoring
+from manybaskets.models import scoring
 
 if TYPE_CHECKING:
     import torch

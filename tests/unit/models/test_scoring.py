@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets.models import chat_encoding
-from manybaskets.probes.collapse import scoring
+from manybaskets.models import chat_encoding, scoring
 from tests.support.scored_rows import ROWS, spoil, texts
 
 
