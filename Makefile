@@ -12,6 +12,7 @@
 # make audit   known vulnerabilities of what the locks name
 # make locks   regenerates envs/*.txt from envs/*.in
 BIN := .venv/bin
+PROSE := $(wildcard *.md) Makefile Snakefile config.yaml docs workflow tests resources profiles envs .ci
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: setup study test test-unit test-cluster test-faults test-presets bench-engine bench-scale bench-collapse bench-train docs lint audit locks schema
@@ -62,6 +63,9 @@ lint: setup
 	ruff format --check workflow tests
 	ruff check workflow tests
 	mypy
+	lint-imports --no-logo
+	codespell $(PROSE)
+	python tests/lint/prose.py $(PROSE)
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint
 
