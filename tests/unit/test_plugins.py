@@ -44,7 +44,15 @@ def code_of(root: Path, *stages: str) -> list[str]:
     return said.stdout.split()
 
 
-METRIC = "DEFINITION = 'd'\n\n\ndef value(documents):\n    return 1\n"
+METRIC = """
+from manybaskets.metrics.registry import {kind}
+
+ONE = {kind}("one", "one", "One.", "neither", "1", lambda sample: 1.0)
+
+
+def unused():
+    return 2
+"""
 OPERATOR = "WORDS = 'w'\n\n\ndef passes(scores, value):\n    return []\n"
 JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
 
@@ -52,17 +60,19 @@ JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
 @pytest.mark.parametrize(
     ("file", "text", "changed"),
     [
-        ("metrics/extra/one.py", METRIC, "collapse"),
+        ("metrics/one.py", METRIC.format(kind="MetricOfWords"), "collapse findings"),
+        ("metrics/one.py", METRIC.format(kind="MetricOfEmbeddings"), "collapse findings"),
+        ("metrics/one.py", METRIC.format(kind="Metric"), "findings"),
         ("selection/operators/one.py", OPERATOR, "select"),
         ("probes/robustness/judges/one.py", JUDGE, "label"),
     ],
 )
-def test_a_new_file_changes_the_step_that_loads_it_and_no_other(
+def test_a_new_file_changes_the_steps_that_load_it_and_no_other(
     package: Path, file: str, text: str, changed: str
 ) -> None:
-    stages = ("collapse", "select", "label", "train", "respond")
+    stages = ("collapse", "select", "label", "train", "respond", "robustness", "findings")
     before = code_of(package, *stages)
     (package / "workflow/manybaskets" / file).write_text(text)
     after = code_of(package, *stages)
     differing = {stage for stage, a, b in zip(stages, before, after, strict=True) if a != b}
-    assert differing == {changed}
+    assert differing == set(changed.split())

@@ -1,7 +1,8 @@
 """Plug-ins: modules that are found by the folder they are in (judges, metrics, selection rules).
 
-A module that loads a folder declares it for the fingerprint, `LOADS = ("metrics.extra",)`, so that
-the code in that folder counts as its own. Names are those of the files, with "-" for "_".
+A module that loads a folder declares it for the fingerprint, `LOADS = ("selection.operators",)`, so
+that the code in that folder counts as its own; `LOADS = ("metrics:Metric",)` declares only the
+objects of one class in the modules of a folder. Names are those of the files, with "-" for "_".
 """
 
 import importlib

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 
-from manybaskets.metrics.ngram_diversity import distinct_n, self_bleu, tokenize
+from manybaskets.metrics.ngram_diversity import distinct_n, self_bleu
+from manybaskets.metrics.sample import tokenize
 
 SENTENCES = [
     "the cat sat on the mat .",

@@ -13,21 +13,21 @@ from scipy.integrate import quad
 from scipy.stats import kstest
 from threadpoolctl import threadpool_limits
 
-from manybaskets.metrics.semantic_diversity import (
+from manybaskets.metrics.distribution_distance import (
     Mmd,
     Prdc,
-    distinct_count,
-    frontier_integral,
-    js_divergence,
     mauve,
-    mauve_of_histograms,
     mmd2,
-    pairwise_distance,
     prdc,
     topic_map,
     topics,
-    vendi,
 )
+from manybaskets.metrics.histogram_divergence import (
+    frontier_integral,
+    js_divergence,
+    mauve_of_histograms,
+)
+from manybaskets.metrics.semantic_diversity import distinct_count, pairwise_distance, vendi
 
 Floats = NDArray[np.float64]
 

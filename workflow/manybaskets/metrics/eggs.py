@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
-from manybaskets.metrics.ngram_diversity import encode, leave_one_out_matches, log_brevity, tokenize
+from manybaskets.metrics.ngram_diversity import leave_one_out_matches, log_brevity
+from manybaskets.metrics.registry import Metric
+from manybaskets.metrics.sample import encode, tokenize
 
 ORDER = 3  # their notebooks run with N_GRAM = 3
 POOLED = 100  # responses whose sentences are compared with each other
@@ -68,6 +70,16 @@ def diversity_within(responses: Sequence[str]) -> tuple[float, int]:
     return float(np.mean([lexical_diversity(found) for found in split])), len(split)
 
 
+EGGS_LEXICAL_DIVERSITY = Metric(
+    "eggs_lexical_diversity",
+    "lexical diversity (Eggs)",
+    "Lexical diversity as in arXiv 2511.01490, individual: 100 - self-BLEU-3 among the "
+    "sentences of a response, mean over responses; longer responses score lower.",
+    better="higher",
+    unit="0 to 100",
+)
+
+
 def diversity_across(responses: Sequence[str], generator: np.random.Generator) -> tuple[float, int]:
     """Their "aggregated" lexical diversity: of the sentences of 100 responses; and responses used.
 
@@ -75,6 +87,16 @@ def diversity_across(responses: Sequence[str], generator: np.random.Generator) -
     """
     chosen = generator.permutation(len(responses))[:POOLED]
     return lexical_diversity([s for i in chosen for s in sentences(responses[i])]), len(chosen)
+
+
+EGGS_LEXICAL_DIVERSITY_POOLED = Metric(
+    "eggs_lexical_diversity_pooled",
+    "lexical diversity (Eggs, aggregated)",
+    "Lexical diversity as in arXiv 2511.01490, aggregated: 100 - self-BLEU-3 among the "
+    "sentences of 100 responses.",
+    better="higher",
+    unit="0 to 100",
+)
 
 
 def heaps(responses: Sequence[str]) -> tuple[float, float]:
@@ -95,6 +117,15 @@ def heaps(responses: Sequence[str]) -> tuple[float, float]:
 
     (k, beta), _ = curve_fit(law, sizes.astype(np.float64), types, p0=(10.0, 0.5), maxfev=10_000)
     return float(k), float(beta)
+
+
+EGGS_HEAPS_EXPONENT = Metric(
+    "eggs_heaps_exponent",
+    "Heaps exponent (Eggs)",
+    "Exponent of Heaps' law by least squares on all responses joined (arXiv 2511.01490).",
+    better="higher",
+    unit="exponent",
+)
 
 
 def tokenize_13a(text: str) -> list[str]:

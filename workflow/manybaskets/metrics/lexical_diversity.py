@@ -12,18 +12,20 @@ import math
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import rel_entr
 
 from manybaskets.metrics.ngram_diversity import ngrams
+from manybaskets.metrics.registry import Metric, MetricOfWords
+from manybaskets.metrics.sample import Integers, Sample
+from manybaskets.seeds import derived_seed
 
 MTLD_THRESHOLD = 0.72  # McCarthy & Jarvis 2010: between 0.660 and 0.750
 HDD_DRAWS = 42  # McCarthy & Jarvis 2007: the mean sample size of vocd-D, 35 to 50
 HEAPS_POINTS = 30
 HEAPS_FIRST = 100  # tokens: before, nearly every word is new
-
-Integers = NDArray[np.int64]
+VOCABULARY = 30_522  # of EAD: that of BERT, the same for all texts
+BYTES_PER_TOKEN = 4  # of the text to compress, which is cut to as many bytes in all samples
 
 
 def expectation_adjusted_distinct(
@@ -44,6 +46,19 @@ def expectation_adjusted_distinct(
     log_miss = math.log1p(-1 / vocabulary) if vocabulary > 1 else -math.inf
     expected = -vocabulary * math.expm1(len(grams) * log_miss)
     return len(np.unique(grams)) / expected
+
+
+EAD_1 = MetricOfWords(
+    "ead_1",
+    "EAD, words",
+    "Expectation-adjusted distinct words (Liu et al. 2022): different words over the number "
+    "expected of uniform draws from a vocabulary of 30,522; higher is more varied text.",
+    better="higher",
+    unit="ratio",
+    compute=lambda sample: expectation_adjusted_distinct(
+        sample.tokens, sample.lengths, 1, VOCABULARY
+    ),
+)
 
 
 def mtld(tokens: Integers, threshold: float = MTLD_THRESHOLD) -> float:
@@ -68,6 +83,18 @@ def mtld(tokens: Integers, threshold: float = MTLD_THRESHOLD) -> float:
     return (forward + backward) / 2
 
 
+MTLD = MetricOfWords(
+    "mtld",
+    "MTLD",
+    "Measure of textual lexical diversity (McCarthy & Jarvis 2010): mean tokens over which "
+    "the type-token ratio stays above 0.72; insensitive to repetition at a distance, higher "
+    "is more varied.",
+    better="higher",
+    unit="tokens",
+    compute=lambda sample: mtld(sample.tokens),
+)
+
+
 def hdd(tokens: Integers, draws: int = HDD_DRAWS) -> float:
     """Expected type-token ratio of `draws` tokens drawn without replacement, up to 1.
 
@@ -84,6 +111,17 @@ def hdd(tokens: Integers, draws: int = HDD_DRAWS) -> float:
     # A product and no gamma functions: at 80,000 tokens they leave 8 digits.
     missed = np.prod((left - counts[:, None]) / left, axis=1)
     return float(types @ (1 - missed)) / draws
+
+
+HDD = MetricOfWords(
+    "hdd",
+    "HD-D",
+    "HD-D (McCarthy & Jarvis 2007): expected type-token ratio of 42 tokens drawn from a "
+    "sample; higher is more varied text.",
+    better="higher",
+    unit="share",
+    compute=lambda sample: hdd(sample.tokens),
+)
 
 
 def mattr(tokens: Integers, window: int = 50) -> float:
@@ -105,6 +143,17 @@ def mattr(tokens: Integers, window: int = 50) -> float:
     return types / (windows * window)
 
 
+MATTR = MetricOfWords(
+    "mattr",
+    "MATTR",
+    "Moving-average type-token ratio over windows of 50 tokens (Covington & McFall 2010); "
+    "insensitive to repetition at a distance, higher is more varied.",
+    better="higher",
+    unit="share",
+    compute=lambda sample: mattr(sample.tokens),
+)
+
+
 def compression_ratio(text: bytes, method: Literal["gzip", "xz"]) -> float:
     """Bytes of `text` over its compressed bytes: the higher, the more repetitive.
 
@@ -119,6 +168,34 @@ def compression_ratio(text: bytes, method: Literal["gzip", "xz"]) -> float:
     else:
         compressed = lzma.compress(text, preset=6)
     return len(text) / len(compressed)
+
+
+def _ratio_of_sample(sample: Sample, method: Literal["gzip", "xz"]) -> float:
+    size = BYTES_PER_TOKEN * len(sample.tokens)
+    text = "\n".join(sample.texts).encode("utf-8", "replace")
+    if len(text) < size:
+        raise ValueError(f"a sample has {len(text):,} bytes of text instead of {size:,}")
+    return compression_ratio(text[:size], method)
+
+
+GZIP_RATIO = MetricOfWords(
+    "gzip_ratio",
+    "gzip ratio",
+    "Bytes over gzip -9 bytes of a sample's responses joined by line ends, cut to an equal "
+    "number of bytes; finds repetition within 32 KiB, higher is less varied text.",
+    better="lower",
+    unit="bytes per byte",
+    compute=lambda sample: _ratio_of_sample(sample, "gzip"),
+)
+
+XZ_RATIO = MetricOfWords(
+    "xz_ratio",
+    "xz ratio",
+    "As gzip_ratio by xz, which finds repetition at any distance here.",
+    better="lower",
+    unit="bytes per byte",
+    compute=lambda sample: _ratio_of_sample(sample, "xz"),
+)
 
 
 def self_repetition(tokens: Integers, lengths: Integers, n: int = 4) -> float:
@@ -139,6 +216,17 @@ def self_repetition(tokens: Integers, lengths: Integers, n: int = 4) -> float:
     return math.fsum(np.log1p(others)) / len(lengths)  # fsum: the same in any order of documents
 
 
+SELF_REPETITION = MetricOfWords(
+    "self_repetition",
+    "self-repetition",
+    "Self-repetition (Salkar et al. 2022): mean logarithm of 1 + how many other responses of "
+    "a sample share each response's 4-grams; higher is less varied text.",
+    better="lower",
+    unit="log count",
+    compute=lambda sample: self_repetition(sample.tokens, sample.lengths),
+)
+
+
 def ngram_entropy(tokens: Integers, lengths: Integers, n: int) -> float:
     """Shannon entropy of the n-grams in bits, at least 0, corrected for the size of the sample.
 
@@ -151,6 +239,26 @@ def ngram_entropy(tokens: Integers, lengths: Integers, n: int) -> float:
     plug_in = math.log(total) - float(counts @ np.log(counts)) / total
     correction = (len(counts) - 1) / (2 * total)
     return (max(plug_in, 0.0) + correction) / math.log(2)
+
+
+NGRAM_ENTROPY_1 = MetricOfWords(
+    "ngram_entropy_1",
+    "entropy of words",
+    "Entropy of the words of a sample in bits, Miller-Madow corrected; higher is more varied.",
+    better="higher",
+    unit="bits",
+    compute=lambda sample: ngram_entropy(sample.tokens, sample.lengths, 1),
+)
+
+NGRAM_ENTROPY_2 = MetricOfWords(
+    "ngram_entropy_2",
+    "entropy of word pairs",
+    "Entropy of the pairs of words of a sample in bits, Miller-Madow corrected; higher is "
+    "more varied text.",
+    better="higher",
+    unit="bits",
+    compute=lambda sample: ngram_entropy(sample.tokens, sample.lengths, 2),
+)
 
 
 def zipf_exponent(tokens: Integers) -> float:
@@ -177,6 +285,16 @@ def zipf_exponent(tokens: Integers) -> float:
     while excess(upper) > 0:
         upper *= 2
     return float(brentq(excess, 0.0, upper, xtol=1e-12))
+
+
+ZIPF_EXPONENT = MetricOfWords(
+    "zipf_exponent",
+    "Zipf exponent",
+    "Exponent of Zipf's law by maximum likelihood over ranks; higher is more text in fewer words.",
+    better="neither",
+    unit="exponent",
+    compute=lambda sample: zipf_exponent(sample.tokens),
+)
 
 
 def heaps(
@@ -210,6 +328,22 @@ def heaps(
     return math.exp(log_k), float(beta)
 
 
+def _heaps_of_sample(sample: Sample) -> float:
+    orders = np.random.default_rng(derived_seed(len(sample.tokens), "orders"))
+    return heaps(sample.tokens, sample.lengths, 10, orders)[1]
+
+
+HEAPS_EXPONENT = MetricOfWords(
+    "heaps_exponent",
+    "Heaps exponent",
+    "Exponent of Heaps' law V(n) = K n^beta, mean of 10 orders of the responses; lower is a "
+    "vocabulary that stops growing.",
+    better="higher",
+    unit="exponent",
+    compute=_heaps_of_sample,
+)
+
+
 def jensen_shannon(a: Integers, b: Integers) -> float:
     """Jensen-Shannon divergence in bits of the words of two texts in the same coding, 0 to 1.
 
@@ -225,6 +359,16 @@ def jensen_shannon(a: Integers, b: Integers) -> float:
     middle = (p + q) / 2
     nats = float(rel_entr(p, middle).sum() + rel_entr(q, middle).sum()) / 2
     return min(max(nats / math.log(2), 0.0), 1.0)
+
+
+JS_WORDS = Metric(
+    "js_words",
+    "distance of words (JS)",
+    "Jensen-Shannon divergence in bits of the words of the responses from those of human test "
+    "responses, minus that between two samples of human ones; 0 is no difference.",
+    better="lower",
+    unit="bits",
+)
 
 
 def hapax_share(tokens: Integers) -> float:

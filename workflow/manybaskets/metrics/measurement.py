@@ -1,7 +1,7 @@
-"""Measurements: what every probe hands in, and the table of a study.
+"""Measurements: the results of every probe, and the table of a study.
 
 A value that could not be computed is None with the reason in `note`; it is never 0, never NaN.
-Knows nothing about how a metric is computed.
+How a metric is computed is not decided here.
 """
 
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manybaskets.files import InputError, read_json, whole_file
-from manybaskets.metrics.registry import METRICS
+from manybaskets.metrics.registry import metric as registered
 
 if TYPE_CHECKING:  # every probe imports this module, few of them write a table
     import pandas as pd
@@ -28,15 +28,23 @@ OPTIONAL = {"excluded", "note", "spread", "subsamples"}
 
 
 @dataclass(frozen=True)
+class Undefined:
+    """The result of a computation whose value is not defined, and the reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One value of one metric on one set of items of one cell.
 
-    `value` is in the unit that METRICS states, or None where it could not be computed; then
-    `note` says why. `n` counts the items the value rests on, `excluded` the items left out.
-    A value that is the mean over random `subsamples` of n items has their standard deviation as
-    `spread`; otherwise there are 0 of them and no spread.
-    Raises ValueError for a metric without a definition in METRICS, for NaN and infinity, for
-    negative counts, and for a None without a reason.
+    `value` is in the unit of its Metric, or None where it could not be computed; then `note` gives
+    the reason. `n` counts the items behind the value, `excluded` the items left out. A value that
+    is the mean over random `subsamples` of n items has their standard deviation as `spread`;
+    otherwise there are 0 subsamples and there is no spread.
+
+    Raises ValueError for a metric that is not registered, for NaN and infinity, for negative
+    counts, and for a None without a reason.
     """
 
     probe: str
@@ -51,17 +59,19 @@ class Measurement:
 
     def __post_init__(self) -> None:
         name = f"{self.probe}/{self.metric}/{self.item_set}"
-        if self.metric not in METRICS:
-            raise ValueError(
-                f"{name}: the metric '{self.metric}' is not defined. Add it to METRICS."
-            )
+        try:
+            registered(self.metric)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
         if self.value is None:
             if not self.note:
-                raise ValueError(f"{name}: a value that could not be computed needs a note on why.")
+                raise ValueError(
+                    f"{name}: the value could not be computed, but the note is empty. Give the "
+                    "reason in the note."
+                )
         elif not math.isfinite(self.value):
             raise ValueError(
-                f"{name}: the value is {self.value}. Use None and say in the note why it could "
-                "not be computed."
+                f"{name}: the value is {self.value}. Use None and give the reason in the note."
             )
         else:
             object.__setattr__(self, "value", float(self.value))  # a numpy float is not JSON
@@ -79,9 +89,9 @@ def to_json(measurements: Iterable[Measurement]) -> list[dict[str, Any]]:
 
 
 def from_json(rows: Iterable[Mapping[str, Any]]) -> list[Measurement]:
-    """The measurements that `to_json` wrote; the inverse of it.
+    """The measurements from plain objects; the inverse of `to_json`.
 
-    Raises ValueError for a missing or unknown field and for what Measurement refuses.
+    Raises ValueError for a missing or unknown field and for an invalid Measurement.
     """
     known = {field.name for field in fields(Measurement)}
     measurements = []
@@ -101,8 +111,8 @@ def gather(cells: Iterable[tuple[Mapping[str, Any], Path]]) -> "pd.DataFrame":
 
     Each cell is a mapping with the keys study, target, mix, seed and generation, and the path of
     a JSON file {"measurements": [...], ...}. Values that could not be computed are missing in the
-    table. Raises InputError for a file that cannot be used, ValueError for a cell without one of the
-    five keys and for a measurement that occurs twice.
+    table. Raises InputError for a file that cannot be used, ValueError for a cell without one of
+    the five keys and for a measurement that occurs twice.
     """
     import pandas as pd
 
@@ -129,7 +139,7 @@ def gather(cells: Iterable[tuple[Mapping[str, Any], Path]]) -> "pd.DataFrame":
 
 
 def last_generation(rows: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows of each target's and mix's last generation: of what is no loop, all."""
+    """The rows of the last generation of each target and mix; all rows where there is no loop."""
     generation = rows["generation"].fillna(0)
     last = generation.groupby([rows["target"], rows["mix"]]).transform("max")
     return rows[generation == last].reset_index(drop=True)
@@ -138,9 +148,9 @@ def last_generation(rows: "pd.DataFrame") -> "pd.DataFrame":
 def write_tables(frame: "pd.DataFrame", csv: Path, parquet: Path) -> None:
     """Writes a table as CSV and as Parquet, each whole or not at all.
 
-    The bytes depend on the table and on the versions of pandas and pyarrow, on nothing else:
-    floats are written with the fewest digits that read back to the same number, lines end in LF,
-    missing values are empty in the CSV and null in Parquet.
+    The bytes depend only on the table and on the versions of pandas and pyarrow: floats are written
+    with the fewest digits that read back to the same number, lines end in LF, missing values are
+    empty in the CSV and null in Parquet.
     """
     with whole_file(csv) as beside:
         frame.to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
@@ -152,7 +162,7 @@ def _read_measurements(path: Path) -> list[Measurement]:
     try:
         content = read_json(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file. The probe has not been run.") from None
+        raise InputError(f"{path}: there is no such file. Run the probe first.") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not JSON ({error.msg} at line {error.lineno}).") from None
     if isinstance(content, dict) and "diverged" in content:

@@ -5,23 +5,16 @@ Both depend on how many texts there are and how long they are; `corpus` fixes bo
 """
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from manybaskets.metrics.registry import MetricOfWords
+from manybaskets.metrics.sample import Integers, encode
+
 BLEU_ORDER = 4
 SMOOTHING = 0.1  # Chen & Cherry 2014, method 1: the numerator of a precision without matches
-
-_TOKEN = re.compile(r"\w+|[^\w\s]")
-
-Integers = NDArray[np.int64]
-
-
-def tokenize(text: str) -> list[str]:
-    """The words and the single punctuation marks of `text`, in order, case kept."""
-    return _TOKEN.findall(text)
 
 
 def self_bleu(documents: Sequence[Sequence[str]], max_n: int = BLEU_ORDER) -> float:
@@ -50,6 +43,18 @@ def self_bleu(documents: Sequence[Sequence[str]], max_n: int = BLEU_ORDER) -> fl
     return coded_self_bleu(*encode(documents), max_n)
 
 
+SELF_BLEU = MetricOfWords(
+    "self_bleu",
+    "self-BLEU",
+    "Mean BLEU-4 of each response against all others of a sample of fixed size, every "
+    "response cut to the same number of tokens, from 0 to 1; higher is less varied text.",
+    better="lower",
+    unit="BLEU, 0 to 1",
+    compute=lambda sample: coded_self_bleu(sample.tokens, sample.lengths),
+    reading="higher: less varied",
+)
+
+
 def distinct_n(documents: Sequence[Sequence[str]], n: int) -> float:
     """Share of different n-grams among all n-grams of the documents, above 0 up to 1.
 
@@ -65,12 +70,39 @@ def distinct_n(documents: Sequence[Sequence[str]], n: int) -> float:
     return coded_distinct_n(tokens, lengths, n)
 
 
-def encode(documents: Sequence[Sequence[str]]) -> tuple[Integers, Integers]:
-    """Every token as an integer, shape (tokens,), documents end to end; lengths, (documents,)."""
-    codes: dict[str, int] = {}
-    tokens = [codes.setdefault(token, len(codes)) for document in documents for token in document]
-    lengths = [len(document) for document in documents]
-    return np.array(tokens, dtype=np.int64), np.array(lengths, dtype=np.int64)
+DISTINCT_1 = MetricOfWords(
+    "distinct_1",
+    "distinct-1",
+    "Share of different tokens among all tokens of a sample of fixed size, every response cut "
+    "to the same number of tokens, from 0 to 1; higher is more varied text.",
+    better="higher",
+    unit="share",
+    compute=lambda sample: coded_distinct_n(sample.tokens, sample.lengths, 1),
+    reading="higher: more varied",
+)
+
+DISTINCT_2 = MetricOfWords(
+    "distinct_2",
+    "distinct-2",
+    "Share of different token pairs among all token pairs of a sample of fixed size, every "
+    "response cut to the same number of tokens, from 0 to 1; higher is more varied text.",
+    better="higher",
+    unit="share",
+    compute=lambda sample: coded_distinct_n(sample.tokens, sample.lengths, 2),
+    reading="higher: more varied",
+)
+
+DISTINCT_3 = MetricOfWords(
+    "distinct_3",
+    "distinct-3",
+    "Share of different token triples among all token triples of a sample of fixed size, "
+    "every response cut to the same number of tokens, from 0 to 1; higher is more varied "
+    "text.",
+    better="higher",
+    unit="share",
+    compute=lambda sample: coded_distinct_n(sample.tokens, sample.lengths, 3),
+    reading="higher: more varied",
+)
 
 
 def coded_self_bleu(tokens: Integers, lengths: Integers, max_n: int = BLEU_ORDER) -> float:

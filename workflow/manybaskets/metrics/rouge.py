@@ -11,10 +11,37 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
 from manybaskets.metrics.measurement import Measurement
+from manybaskets.metrics.registry import Metric
 
-METRICS = {"rouge_1": "rouge-1", "rouge_2": "rouge-2", "rouge_l": "rouge-L"}
 NUMBER = re.compile(r"-?\$?-?(?:\d[\d,]*(?:\.\d+)?|\.\d+)")
 MARK = "####"  # GSM8K: what follows is the answer
+
+ROUGE_1 = Metric(
+    "rouge_1",
+    "ROUGE-1 with the human text",
+    "Mean F1 of the words that a summary shares with the human one (ROUGE-1, Lin 2004), from "
+    "0 to 1; higher is a better summary; measured where the task is to summarize.",
+    better="higher",
+    unit="F1",
+)
+
+ROUGE_2 = Metric(
+    "rouge_2",
+    "ROUGE-2 with the human text",
+    "As rouge_1, of pairs of neighbouring words.",
+    better="higher",
+    unit="F1",
+)
+
+ROUGE_L = Metric(
+    "rouge_l",
+    "ROUGE-L with the human text",
+    "As rouge_1, of the longest sequence of words that both have in this order.",
+    better="higher",
+    unit="F1",
+)
+
+ROUGE = {ROUGE_1: "rouge-1", ROUGE_2: "rouge-2", ROUGE_L: "rouge-L"}
 
 
 def tokens(text: str) -> list[str]:
@@ -43,14 +70,14 @@ def rouge_l(reference: Sequence[str], response: Sequence[str]) -> float:
 def measured(responses: Sequence[str], references: Sequence[str]) -> list[Measurement]:
     """Mean ROUGE-1, -2 and -L of responses with the human ones, in the same order; None of none."""
     found = []
-    for name, metric in METRICS.items():
+    for metric, kind in ROUGE.items():
         values = [
-            agreement(metric, reference, response) or 0.0
+            agreement(kind, reference, response) or 0.0
             for reference, response in zip(references, responses, strict=True)
         ]
         mean = sum(values) / len(values) if values else None
         note = "" if values else "no response was generated"
-        found.append(Measurement("collapse", name, "test", mean, len(values), 0, note))
+        found.append(Measurement("collapse", metric.name, "test", mean, len(values), 0, note))
     return found
 
 

@@ -26,7 +26,7 @@ from manybaskets.dag.provenance import Provenance
 from manybaskets.data import hub
 from manybaskets.files import InputError, read_json, write_json, write_text
 from manybaskets.metrics.measurement import Measurement, from_json
-from manybaskets.metrics.registry import METRICS
+from manybaskets.metrics import registry
 from manybaskets.study.layout import Cell
 
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
@@ -298,7 +298,10 @@ def _measurements(published: Published) -> str:
             ]
         )
     headings = ["metric", "this adapter", "n", "mean over seeds", f"difference to {VANILLA}"]
-    means = [f"- *{metric}*: {METRICS[metric]}" for metric in dict.fromkeys(n for n, _ in own)]
+    means = [
+        f"- *{metric}*: {registry.metric(metric).definition}"
+        for metric in dict.fromkeys(n for n, _ in own)
+    ]
     shown = {name for name, _ in _shown(published.config, own)}
     text = [
         _table(headings, rows),

@@ -23,7 +23,7 @@ from manybaskets.config.base import VANILLA
 from manybaskets.config.study import StudyConfig
 from manybaskets.figures import overview
 from manybaskets.figures.style import mix_colours
-from manybaskets.metrics.registry import METRICS
+from manybaskets.metrics import registry
 from manybaskets.paths import TEMPLATES
 from manybaskets.reporting import cell_cards, methods
 from manybaskets.stages.study import Study
@@ -321,14 +321,17 @@ def _probe(
     title, question, captions = PROBES[name]
     values = found.values[found.values["probe"] == name]
     measured, mixes = set(values["metric"].unique()), set(values["mix"].unique())
-    metrics = [metric for metric in METRICS if metric in measured]
+    metrics = [metric for metric in registry.metrics() if metric in measured]
     return {
         "name": name,
         "title": title,
         "question": question,
         "figures": list(_figures(folder, captions, missing)),
         "metrics": [
-            (overview.NAMES.get(metric, metric.replace("_", " ")), METRICS[metric])
+            (
+                overview.NAMES.get(metric, metric.replace("_", " ")),
+                registry.metric(metric).definition,
+            )
             for metric in metrics
         ],
         "mixes": [(mix, colours[mix]) for mix in found.mixes if mix in mixes],

@@ -145,8 +145,9 @@ def _definitions(dotted: str) -> Iterator[_Definition]:
 def _programs(node: ast.AST) -> tuple[str, ...]:
     """Modules that are reached unseen, as a module declares them.
 
-    `RUNS = ("vllm",)` names modules of programs that it starts, `LOADS = ("metrics.extra",)`
-    folders of this package of which it loads all modules.
+    `RUNS = ("vllm",)` names modules of programs that it starts, `LOADS = ("selection.operators",)`
+    folders of this package of which it loads all modules, and `LOADS = ("metrics:Metric",)` a
+    folder of which it loads the objects of one class: those that a module assigns at its top.
     """
     if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
         return ()
@@ -155,12 +156,32 @@ def _programs(node: ast.AST) -> tuple[str, ...]:
         return found
     if node.targets[0].id == "LOADS":
         return tuple(
-            f"{NAME}.{folder}.{path.stem}"
-            for folder in ast.literal_eval(node.value)
-            for path in sorted((PACKAGE / folder.replace(".", "/")).glob("*.py"))
-            if not path.stem.startswith("_")
+            loaded for folder in ast.literal_eval(node.value) for loaded in _loaded(folder)
         )
     return ()
+
+
+def _loaded(folder: str) -> Iterator[str]:
+    """Dotted names of the modules of a folder, or of its objects of a class ("folder:Class")."""
+    folder, _, kind = folder.partition(":")
+    for path in sorted((PACKAGE / folder.replace(".", "/")).glob("*.py")):
+        if path.stem.startswith("_"):
+            continue
+        module = f"{folder}.{path.stem}"
+        if not kind:
+            yield f"{NAME}.{module}"
+            continue
+        for name, nodes in _taken_apart(module).nodes.items():
+            if name != ALWAYS and any(_makes(node, kind) for node in nodes):
+                yield f"{NAME}.{module}.{name}"
+
+
+def _makes(node: ast.stmt, kind: str) -> bool:
+    """Whether a statement assigns an object of the class `kind`."""
+    value = getattr(node, "value", None)
+    return (
+        isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == kind
+    )
 
 
 def _imports(node: ast.AST) -> dict[str, str]:

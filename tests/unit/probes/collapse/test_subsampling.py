@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manybaskets.metrics import lexical_diversity, semantic_diversity
+from manybaskets.metrics import distribution_distance, lexical_diversity, semantic_diversity
 from manybaskets.metrics.measurement import Measurement
-from manybaskets.metrics.ngram_diversity import distinct_n, encode, self_bleu, tokenize
-from manybaskets.metrics.registry import METRICS
+from manybaskets.metrics.ngram_diversity import distinct_n, self_bleu
+from manybaskets.metrics.registry import metrics
+from manybaskets.metrics.sample import encode, tokenize
 from manybaskets.probes.collapse import subsampling
 from tests.support.texts import words
 
@@ -147,7 +148,7 @@ def test_spread_is_the_standard_deviation_over_the_subsamples() -> None:
 
 def test_every_metric_of_a_corpus_is_in_the_dictionary() -> None:
     measured = of_text(long_responses(40), long_responses(40)) | of_meaning(unit(40), unit(40))
-    assert set(measured) <= set(METRICS)
+    assert set(measured) <= set(metrics())
 
 
 def test_compression_is_of_equally_many_bytes() -> None:
@@ -250,7 +251,7 @@ def test_texts_without_meaning_are_left_out_with_their_pair() -> None:
     measured = of_meaning(vectors, human)
     assert measured["vendi_1"].excluded == 10
     assert measured["mmd2"].n == 30
-    expected = semantic_diversity.mmd2(
+    expected = distribution_distance.mmd2(
         vectors[vectors.any(axis=1)], human[vectors.any(axis=1)], True, 1, np.random.default_rng(0)
     )
     assert measured["mmd2"].value == pytest.approx(expected.value - expected.null_mean)

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
-from manybaskets.metrics.registry import METRICS
+from manybaskets.metrics.registry import metrics
 from manybaskets.probes.preference import measures
 from tests.support.judge_worlds import JUDGE, PANEL, Judge, coverage, study
 from tests.support.judgements import both_orders, judgement
@@ -81,7 +81,7 @@ def test_every_metric_is_defined_in_the_dictionary() -> None:
     rows = rows_of(JUDGE, 20, 7, judge="j", own="ours") + rows_of(
         PANEL["x"], 20, 8, judge="x", own="x"
     )
-    assert {found.metric for found in measures.findings(rows, "human")} <= set(METRICS)
+    assert {found.metric for found in measures.findings(rows, "human")} <= set(metrics())
 
 
 def test_self_preference_is_recovered_beside_judges_who_have_none() -> None:

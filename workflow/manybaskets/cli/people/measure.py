@@ -13,8 +13,8 @@ import numpy as np
 from manybaskets.config.base import MINILM
 from manybaskets.config.probes import Collapse
 from manybaskets.files import InputError, read_jsonl
+from manybaskets.metrics import registry
 from manybaskets.metrics.measurement import Measurement
-from manybaskets.metrics.registry import METRICS
 from manybaskets.probes.collapse import subsampling
 from manybaskets.probes.collapse.embeddings import embed, embedder_folder
 
@@ -104,7 +104,7 @@ def by_metric(found: Sequence[Measurement], parameters: dict[str, Any]) -> dict[
             for key, value in asdict(m).items()
             if key not in ("probe", "metric", "item_set")
         }
-        | {"parameters": parameters, "meaning": METRICS[m.metric]}
+        | {"parameters": parameters, "meaning": registry.metric(m.metric).definition}
         for m in found
     }
 

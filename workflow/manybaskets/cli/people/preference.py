@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.files import InputError, read_jsonl
-from manybaskets.metrics.registry import METRICS
+from manybaskets.metrics import registry
 from manybaskets.probes.preference import measures, single_text
 from manybaskets.probes.preference.pairs import ALONE
 
@@ -111,7 +111,9 @@ def _told(findings: Sequence[measures.Finding]) -> dict[str, Any]:
             for found in findings
         ],
         "interval": "95 %, bootstrap over items (and seeds, where there are several)",
-        "definitions": {metric: METRICS[metric] for metric in {f.metric for f in findings}},
+        "definitions": {
+            metric: registry.metric(metric).definition for metric in {f.metric for f in findings}
+        },
     }
 
 

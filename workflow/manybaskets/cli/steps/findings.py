@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from manybaskets.files import InputError, read_jsonl, whole_file
 from manybaskets.findings import (
     comparison,
+    dictionary,
     eggs_tests,
     per_prompt,
     selection_quality,
@@ -19,7 +20,6 @@ from manybaskets.findings import (
 )
 from manybaskets.findings import contrasts as contrast_tables
 from manybaskets.metrics import measurement
-from manybaskets.metrics.registry import COLUMN_MEANINGS, METRICS
 from manybaskets.study.layout import LOOP, RANK_SEEDS, Cell, reference_table
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
         "proxies": selection_quality.correlations(
             selection_quality.points(table, spec.get("unselected", ()))
         ),
-        "dictionary": dictionary(),
+        "dictionary": dictionary.table(),
     }
     csv, parquet = (folder / f"measurements.{kind}" for kind in ("csv", "parquet"))
     measurement.write_tables(table, csv, parquet)
@@ -172,15 +172,6 @@ def _of_cells(contrasts: "pd.DataFrame", there: set[tuple[str, str]]) -> "pd.Dat
         for target, mix, against in contrasts[columns].itertuples(index=False)
     ]
     return contrasts.loc[kept].reset_index(drop=True)
-
-
-def dictionary() -> "pd.DataFrame":
-    """What every metric is, then what every column of the tables is."""
-    import pandas as pd
-
-    rows = [("metric", name, text) for name, text in sorted(METRICS.items())]
-    rows += [("column", name, text) for name, text in COLUMN_MEANINGS.items()]
-    return pd.DataFrame(rows, columns=["kind", "name", "definition"])
 
 
 def _test_ids(root: Path) -> list[str]:

@@ -6,32 +6,29 @@ subsamples, `spread` their standard deviation. What cannot be computed is None w
 Knows nothing about cells.
 """
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manybaskets.metrics import eggs, lexical_diversity, semantic_diversity
-from manybaskets.metrics.measurement import Measurement
-from manybaskets.metrics.ngram_diversity import (
-    BLEU_ORDER,
-    Integers,
-    coded_distinct_n,
-    coded_self_bleu,
-    encode,
-    tokenize,
+from manybaskets.metrics import (
+    distribution_distance,
+    eggs,
+    lexical_diversity,
+    registry,
+    semantic_diversity,
 )
-from manybaskets.metrics.registry import FURTHER
+from manybaskets.metrics.measurement import Measurement, Undefined
+from manybaskets.metrics.ngram_diversity import BLEU_ORDER
+from manybaskets.metrics.sample import Integers, Sample, encode, tokenize
 from manybaskets.seeds import derived_seed
 
+# The code of these metrics counts as that of a step that computes them.
+LOADS = ("metrics:MetricOfWords", "metrics:MetricOfEmbeddings")
 PROBE = "collapse"
-VOCABULARY = 30_522  # of EAD; BERT's, the same for all texts
-BYTES_PER_TOKEN = 4  # of the text that is compressed, which is cut to as many bytes in all samples
 NEIGHBOURS = 5  # of precision, recall, density and coverage
 Vectors = NDArray[np.float64]
 S = TypeVar("S")
@@ -58,58 +55,6 @@ class Design:
             )
 
 
-class Sample(NamedTuple):
-    """A subsample: coded tokens, documents end to end; their lengths; the texts, not cut; and the
-    documents as lists of tokens, cut."""
-
-    tokens: Integers
-    lengths: Integers
-    texts: list[str]
-    documents: list[list[str]]
-
-
-def _compressed(method: str) -> Callable[[Sample], float]:
-    def ratio(sample: Sample) -> float:
-        size = BYTES_PER_TOKEN * len(sample.tokens)
-        text = "\n".join(sample.texts).encode("utf-8", "replace")
-        if len(text) < size:
-            raise ValueError(f"a sample has {len(text):,} bytes of text instead of {size:,}")
-        return lexical_diversity.compression_ratio(text[:size], method)  # type: ignore[arg-type]
-
-    return ratio
-
-
-def _heaps(sample: Sample) -> float:
-    orders = _generator(len(sample.tokens), "orders")
-    return lexical_diversity.heaps(sample.tokens, sample.lengths, 10, orders)[1]
-
-
-def _of_documents(module: ModuleType, sample: Sample) -> float:
-    return float(module.value(sample.documents))
-
-
-TEXT_METRICS: dict[str, Callable[[Sample], float]] = {
-    "self_bleu": lambda s: coded_self_bleu(s.tokens, s.lengths),
-    "distinct_1": lambda s: coded_distinct_n(s.tokens, s.lengths, 1),
-    "distinct_2": lambda s: coded_distinct_n(s.tokens, s.lengths, 2),
-    "distinct_3": lambda s: coded_distinct_n(s.tokens, s.lengths, 3),
-    "ead_1": lambda s: lexical_diversity.expectation_adjusted_distinct(
-        s.tokens, s.lengths, 1, VOCABULARY
-    ),
-    "mtld": lambda s: lexical_diversity.mtld(s.tokens),
-    "hdd": lambda s: lexical_diversity.hdd(s.tokens),
-    "mattr": lambda s: lexical_diversity.mattr(s.tokens),
-    "gzip_ratio": _compressed("gzip"),
-    "xz_ratio": _compressed("xz"),
-    "self_repetition": lambda s: lexical_diversity.self_repetition(s.tokens, s.lengths),
-    "ngram_entropy_1": lambda s: lexical_diversity.ngram_entropy(s.tokens, s.lengths, 1),
-    "ngram_entropy_2": lambda s: lexical_diversity.ngram_entropy(s.tokens, s.lengths, 2),
-    "zipf_exponent": lambda s: lexical_diversity.zipf_exponent(s.tokens),
-    "heaps_exponent": _heaps,
-}
-LOADS = ("metrics.extra",)
-TEXT_METRICS |= {name: functools.partial(_of_documents, module) for name, module in FURTHER.items()}
-MEANING_METRICS = ("vendi_1", "vendi_2", "pairwise_distance")
 HUMAN_METRICS = (
     *("precision", "recall", "density", "coverage"),
     *("mauve", "mauve_star", "frontier_integral"),
@@ -143,7 +88,8 @@ def of_text(
             f"{n} of {len(responses)} responses have {design.tokens} tokens or more; a sample "
             f"needs {design.documents}"
         )
-        found += _without(TEXT_METRICS, item_set, n, len(responses) - n, reason)
+        names = [metric.name for metric in registry.metrics_of_words()]
+        found += _without(names, item_set, n, len(responses) - n, reason)
     else:
         lengths = np.full(design.documents, design.tokens, dtype=np.int64)
         samples = [
@@ -155,9 +101,9 @@ def of_text(
             )
             for places in _draws(n, design)
         ]
-        for metric, value_of in TEXT_METRICS.items():
-            outcome = _each(value_of, samples)
-            found.append(_measured(metric, item_set, outcome, design, len(responses) - n))
+        for metric in registry.metrics_of_words():
+            values = _each(metric.compute, samples)
+            found.append(_measured(metric.name, item_set, values, design, len(responses) - n))
     if human is not None:
         mine, theirs, excluded = coded[:n], coded[n:], len(responses) - n
         if paired:  # both of a pair are long enough
@@ -193,7 +139,8 @@ def of_meaning(
     mine = vectors[usable]
     n, excluded = len(mine), int((~usable).sum())
     theirs = None if human is None else human[usable] if paired else human[human.any(axis=1)]
-    metrics = [*MEANING_METRICS, *(HUMAN_METRICS if theirs is not None else ())]
+    metrics = [metric.name for metric in registry.metrics_of_embeddings()]
+    metrics += HUMAN_METRICS if theirs is not None else ()
     if n < design.documents:
         reason = f"{n} of {len(vectors)} responses mean anything; a sample needs {design.documents}"
         found = _without(metrics, item_set, n, excluded, reason)
@@ -310,14 +257,9 @@ def _sampled_meaning(
 ) -> list[Measurement]:
     draws = _draws(len(mine), design)
     samples = [mine[places] for places in draws]
-    alone: dict[str, Callable[[Vectors], float]] = {
-        "vendi_1": lambda rows: semantic_diversity.vendi(rows, 1),
-        "vendi_2": lambda rows: semantic_diversity.vendi(rows, 2),
-        "pairwise_distance": semantic_diversity.pairwise_distance,
-    }
     found = [
-        _measured(metric, item_set, _each(value_of, samples), design, excluded)
-        for metric, value_of in alone.items()
+        _measured(metric.name, item_set, _each(metric.compute, samples), design, excluded)
+        for metric in registry.metrics_of_embeddings()
     ]
     if human is None:
         return found
@@ -327,14 +269,14 @@ def _sampled_meaning(
         reason = f"{len(human)} human texts mean anything; a sample needs {design.documents}"
         return found + _without(HUMAN_METRICS, item_set, len(mine), excluded, reason)
     pairs = list(zip(samples, (human[places] for places in draws), strict=True))
-    neighbours = _each(lambda pair: semantic_diversity.prdc(pair[1], pair[0], NEIGHBOURS), pairs)
-    curves = _each(lambda pair: semantic_diversity.mauve(pair[1], pair[0], design.seed), pairs)
-    spreads: list[semantic_diversity.Topics] | str
+    neighbours = _each(lambda pair: distribution_distance.prdc(pair[1], pair[0], NEIGHBOURS), pairs)
+    curves = _each(lambda pair: distribution_distance.mauve(pair[1], pair[0], design.seed), pairs)
+    spreads: list[distribution_distance.Topics] | Undefined
     try:
-        chart = semantic_diversity.topic_map(human, topics, design.seed)
-        spreads = [semantic_diversity.topics(chart, rows) for rows in samples]
+        chart = distribution_distance.topic_map(human, topics, design.seed)
+        spreads = [distribution_distance.topics(chart, rows) for rows in samples]
     except ValueError as error:
-        spreads = str(error)
+        spreads = Undefined(str(error))
     for outcome, names in (
         (neighbours, {name: name for name in ("precision", "recall", "density", "coverage")}),
         (curves, {name: name for name in ("mauve", "mauve_star", "frontier_integral")}),
@@ -342,7 +284,9 @@ def _sampled_meaning(
     ):
         for metric, attribute in names.items():
             values = (
-                outcome if isinstance(outcome, str) else [getattr(o, attribute) for o in outcome]
+                outcome
+                if isinstance(outcome, Undefined)
+                else [getattr(of_sample, attribute) for of_sample in outcome]
             )
             found.append(_measured(metric, item_set, values, design, excluded))
     return found
@@ -354,7 +298,7 @@ def _distance_of_meaning(
     """MMD² minus the mean of its null, on all texts, since it does not drift with their number."""
     draw = _generator(design.seed, "mmd")
     try:
-        found = semantic_diversity.mmd2(mine, human, paired, permutations, draw)
+        found = distribution_distance.mmd2(mine, human, paired, permutations, draw)
     except ValueError as error:
         return _without(("mmd2", "mmd2_p"), item_set, len(mine), 0, str(error))
     swapped = "within prompts" if paired else "over all texts"
@@ -373,22 +317,22 @@ def _distance_of_topics(
     Where texts come in pairs, of responses to the prompts of that other half.
     """
     size = min(design.documents, len(human) // 2, len(mine))
-    values: list[float] | str = []
+    differences: list[float] = []
     try:
         for r in range(design.subsamples):
             draw = _generator(design.seed, "topics", r)
             halves = draw.permutation(len(human))
             second = halves[len(human) // 2 :][:size]
             chosen = mine[second if paired else draw.permutation(len(mine))[:size]]
-            chart = semantic_diversity.topic_map(
+            chart = distribution_distance.topic_map(
                 human[halves[: len(human) // 2]], topics, design.seed
             )
-            null = semantic_diversity.topics(chart, human[second]).divergence
-            assert isinstance(values, list)
-            values.append(semantic_diversity.topics(chart, chosen).divergence - null)
+            null = distribution_distance.topics(chart, human[second]).divergence
+            differences.append(distribution_distance.topics(chart, chosen).divergence - null)
     except ValueError as error:
-        values = str(error)
-    return _measured("js_topics", item_set, values, design, len(mine) - size, size)
+        reason = Undefined(str(error))
+        return _measured("js_topics", item_set, reason, design, len(mine) - size, size)
+    return _measured("js_topics", item_set, differences, design, len(mine) - size, size)
 
 
 # ---- subsamples ----------------------------------------------------------------------------------
@@ -404,25 +348,25 @@ def _draws(n: int, design: Design) -> list[Integers]:
     return [draw.permutation(n)[: design.documents] for _ in range(design.subsamples)]
 
 
-def _each(value_of: Callable[[S], V], samples: Sequence[S]) -> list[V] | str:
-    """The value of each sample, or why one has none."""
+def _each(compute: Callable[[S], V], samples: Sequence[S]) -> list[V] | Undefined:
+    """The value of each sample; undefined where it is for one of them."""
     try:
-        return [value_of(sample) for sample in samples]
+        return [compute(sample) for sample in samples]
     except ValueError as error:
-        return str(error)
+        return Undefined(str(error))
 
 
 def _measured(
     metric: str,
     item_set: str,
-    values: Sequence[float] | str,
+    values: Sequence[float] | Undefined,
     design: Design,
     excluded: int,
     n: int | None = None,
 ) -> Measurement:
     size = design.documents if n is None else n
-    if isinstance(values, str):
-        return Measurement(PROBE, metric, item_set, None, size, excluded, values)
+    if isinstance(values, Undefined):
+        return Measurement(PROBE, metric, item_set, None, size, excluded, values.reason)
     return Measurement(
         PROBE,
         metric,
