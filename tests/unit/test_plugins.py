@@ -54,6 +54,7 @@ def unused():
     return 2
 """
 OPERATOR = "WORDS = 'w'\n\n\ndef passes(scores, value):\n    return []\n"
+VERIFIER = "VERIFIER = None\n"
 JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
 
 
@@ -63,14 +64,15 @@ JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
         ("metrics/one.py", METRIC.format(kind="MetricOfWords"), "collapse findings"),
         ("metrics/one.py", METRIC.format(kind="MetricOfEmbeddings"), "collapse findings"),
         ("metrics/one.py", METRIC.format(kind="Metric"), "findings"),
-        ("selection/operators/one.py", OPERATOR, "select"),
+        ("selection/operators/one.py", OPERATOR, "select verify"),
+        ("selection/verifiers/one.py", VERIFIER, "verify"),
         ("probes/robustness/judges/one.py", JUDGE, "label"),
     ],
 )
 def test_a_new_file_changes_the_steps_that_load_it_and_no_other(
     package: Path, file: str, text: str, changed: str
 ) -> None:
-    stages = ("collapse", "select", "label", "train", "respond", "robustness", "findings")
+    stages = ("collapse", "select", "verify", "label", "train", "respond", "robustness", "findings")
     before = code_of(package, *stages)
     (package / "workflow/manybaskets" / file).write_text(text)
     after = code_of(package, *stages)

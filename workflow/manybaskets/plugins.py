@@ -25,9 +25,13 @@ def names(folder: str) -> list[str]:
     )
 
 
+def module(folder: str, name: str) -> ModuleType:
+    """The module called `name` in a folder. Raises KeyError for a name that is not there."""
+    if name not in names(folder):
+        raise KeyError(f"{folder} contains no '{name}'. Known: {', '.join(names(folder))}")
+    return importlib.import_module(f"{__package__}.{folder}.{name.replace('-', '_')}")
+
+
 def modules(folder: str) -> dict[str, ModuleType]:
     """The modules of a folder by name."""
-    return {
-        name: importlib.import_module(f"{__package__}.{folder}.{name.replace('-', '_')}")
-        for name in names(folder)
-    }
+    return {name: module(folder, name) for name in names(folder)}

@@ -21,10 +21,11 @@ class Noise(Section):
 class Verifier(Section):
     """What scores synthetic responses; a higher score is better. A name stands for `{by: name}`."""
 
-    by: Literal["reference", "likelihood", "judge", "classifier", "length", "random"]
-    """`reference`: agreement with the human response. `likelihood`: mean log-probability per token
-    under `model`. `judge`: what a source answers to a rubric. `classifier`: probability of a label
-    under `model`. `length`: words. `random`: no knowledge, the control."""
+    by: str
+    """A module of `selection/verifiers/`. `reference`: agreement with the human response.
+    `likelihood`: mean log-probability per token under `model`. `judge`: the answer of a source to a
+    rubric. `classifier`: probability of a label under `model`. `length`: words. `random`: random
+    scores, the control."""
     metric: Literal["rouge-1", "rouge-2", "rouge-L", "answer"] = "rouge-1"
     """Agreement of a `reference` verifier: F1 of ROUGE, or the same final number (GSM8K's form)."""
     model: str | None = None
@@ -46,25 +47,46 @@ class Verifier(Section):
     """Score from which a row is accepted; by default 1 for `answer`, 0.5 for `judge` and for the
     `label` of a `classifier`."""
     noise: Noise | None = None
+    options: dict[str, str | float | bool] = {}
+    """Settings that only this verifier has, by the names that its module declares."""
+
+    @property
+    def plugin(self) -> Any:
+        """The `selection.verifier.Verifier` that scores."""
+        return plugins.module("selection.verifiers", self.by).VERIFIER
 
     @property
     def accepts_from(self) -> float | None:
         """Score from which a row is accepted; None where the verifier only ranks."""
         if self.accept is not None:
             return self.accept
-        if self.by == "judge" or self.label is not None:
-            return 0.5
-        return 1.0 if self.by == "reference" and self.metric == "answer" else None
+        default: float | None = self.plugin.accepts_from(self)
+        return default
+
+    @field_validator("by")
+    @classmethod
+    def _known(cls, by: str) -> str:
+        known = plugins.names("selection.verifiers")
+        if by not in known:
+            raise ValueError(f"'{by}' is not a verifier. Known: {', '.join(known)}")
+        return by
 
     @model_validator(mode="after")
     def _complete(self) -> "Verifier":
-        needed = {"model": ("likelihood", "classifier"), "source": ("judge",)}
-        for key, kinds in needed.items():
-            if (getattr(self, key) is not None) != (self.by in kinds):
-                named = " or ".join(kinds)
-                raise ValueError(f"{key} and by: {named} need each other; found by: {self.by}")
-        if self.by != "classifier" and (self.label is not None or self.reads != "response"):
-            raise ValueError(f"label and reads are a classifier's; found by: {self.by}")
+        verifier = self.plugin
+        for key in ("model", "source"):
+            if key == verifier.needs and getattr(self, key) is None:
+                raise ValueError(f"the verifier '{self.by}' needs {key}: the name of a {key}")
+            if key != verifier.needs and getattr(self, key) is not None:
+                raise ValueError(f"{key} is not a setting of the verifier '{self.by}'. Remove it")
+        for key in ("label", "reads", "rubric", "labels"):
+            is_set = getattr(self, key) != type(self).model_fields[key].default
+            if is_set and key not in verifier.settings:
+                raise ValueError(f"{key} is not a setting of the verifier '{self.by}'. Remove it")
+        for key in self.options:
+            if key not in verifier.options:
+                known = ", ".join(verifier.options) or "none"
+                raise ValueError(f"the verifier '{self.by}' has no option '{key}'. Known: {known}")
         if self.noise and self.accepts_from is None:
             raise ValueError("noise needs accept: the score from which a row is accepted")
         return self

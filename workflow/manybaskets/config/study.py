@@ -92,7 +92,7 @@ def schema() -> dict[str, Any]:
     found = StudyConfig.model_json_schema()
     sections = found["$defs"]  # what is read as a section may be written as one word
     sections["Mix"]["properties"]["select"]["anyOf"].append({"const": "all"})
-    named = {"enum": ["reference", "length", "random"]}
+    named = {"type": "string"}
     verifier = sections["Select"]["properties"]["verifier"]
     sections["Select"]["properties"]["verifier"] = {"anyOf": [verifier, named]}
     found["properties"]["reference"]["anyOf"].append({"type": "string"})

@@ -259,11 +259,11 @@ def _bad_selection(config: StudyConfig, name: str, mix: Mix) -> Iterator[tuple[s
                 f"'{verifier.source}' is a file of recorded responses and cannot judge. Name a "
                 "source with a model or an endpoint.",
             )
-    if verifier.by == "reference" and config.dataset.prompts is not None:
+    if verifier.plugin.needs_human and config.dataset.prompts is not None:
         yield (
             f"{key}.verifier",
-            "reference compares with human responses, and dataset.prompts has none. Use another "
-            "verifier, or let the sources answer the human prompts.",
+            f"{verifier.by} compares with human responses, and dataset.prompts has none. Use "
+            "another verifier, or let the sources answer the human prompts.",
         )
     for source in sources:
         found = config.sources.get(source)

@@ -146,8 +146,8 @@ class Estimates:
         """Judgements that a job asks for."""
         preference = self.study.config.probes.preference
         if job.stage == "verify":
-            by = self.study.selection(job.wildcards["mix"]).verifier.by
-            return self._pool(**job.wildcards) * (by == "judge")
+            is_asked = self.study.selection(job.wildcards["mix"]).verifier.source is not None
+            return self._pool(**job.wildcards) * is_asked
         wildcards = job.wildcards
         if job.stage == "consult" and preference:
             return questions.count_asked(
@@ -257,7 +257,7 @@ class Estimates:
         if verifier.model:
             written = self.study.config.generation.max_tokens * SHARE_USED
             return self._reading(verifier.model, rows * (PROMPT_TOKENS + written))
-        if verifier.by == "judge" and verifier.source:
+        if verifier.source:
             model = self.study.config.sources[verifier.source].model
             if model not in self.study.config.models:
                 return None

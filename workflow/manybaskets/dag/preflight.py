@@ -23,8 +23,9 @@ from manybaskets.data import splits as dataset_splits
 from manybaskets.data.safety_requests import read_requests
 from manybaskets.files import InputError, read_json, read_jsonl
 from manybaskets.models import chat_templates
-from manybaskets.paths import REPOSITORY, RESOURCES
+from manybaskets.paths import RESOURCES
 from manybaskets.probes.robustness.attacks import FAMILIES
+from manybaskets.selection import verifiers
 from manybaskets.stages.study import Study
 
 MIB = 1024**2
@@ -217,7 +218,7 @@ def _training(training: Training) -> Iterator[tuple[str, str]]:
 def _data(study: Study) -> Iterator[tuple[str, str]]:
     """Problems of the study's own files, each under the key that names the file."""
     config = study.config
-    yield from _rubrics(config)
+    yield from _verifier_files(config)
     if table := study.reference_file():
         known = sorted(path.stem for path in (RESOURCES / "reference").glob("*.csv"))
         if not table.is_file():
@@ -269,20 +270,14 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
             yield from _coverage(config, study.rows, splits)
 
 
-def _rubrics(config: StudyConfig) -> Iterator[tuple[str, str]]:
-    """Rubrics of judges that are not there, or do not show the judge what it is to judge."""
+def _verifier_files(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Files of verifiers that do not exist or cannot be used."""
     for name, mix in config.mixes.items():
-        if mix.select is None or mix.select.verifier.by != "judge":
-            continue
-        key, path = f"mixes.{name}.select.verifier.rubric", mix.select.verifier.rubric
-        try:
-            text = (REPOSITORY / path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            yield key, f"{path} cannot be read ({error}). Check the path."
-            continue
-        prompt, response = (text.find(f"{{{part}}}") for part in ("prompt", "response"))
-        if not 0 <= prompt < response:
-            yield key, f"{path} needs {{prompt}} and, after it, {{response}}. Add them."
+        if mix.select:
+            for key, text in verifiers.verifier(mix.select.verifier.by).problems(
+                mix.select.verifier
+            ):
+                yield f"mixes.{name}.select.verifier.{key}", text
 
 
 def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ from manybaskets.config.models import Model, Source
 from manybaskets.config.probes import Collapse, Judge
 from manybaskets.config.study import StudyConfig
 from manybaskets.findings.two_sample import seeds_to_permute
+from manybaskets.selection import verifiers
 from manybaskets.study import series
 
 REFERENCES = (
@@ -163,14 +164,7 @@ def loop_words(mix: Mix) -> str:
 def selection_words(select: Select) -> str:
     """Which responses a selection keeps, and by whose word."""
     verifier = select.verifier
-    metric = "the final number" if verifier.metric == "answer" else verifier.metric.upper()
-    by = {
-        "reference": f"agreement with the human response ({metric})",
-        "likelihood": f"likelihood under {verifier.model}",
-        "judge": f"the judgement of {verifier.source}",
-        "length": "length",
-        "random": "chance",
-    }[verifier.by]
+    by = verifiers.verifier(verifier.by).words(verifier)
     if select.best_of:
         rule = f"the best of {select.best_of} responses to each prompt was kept, by {by}"
     elif select.top:

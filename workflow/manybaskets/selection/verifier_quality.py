@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manybaskets.metrics.measurement import Measurement
-from manybaskets.selection.rules import USABLE
+from manybaskets.selection.rows import USABLE
 
 PROBE = "selection"
 QUANTILES = (50, 75, 90)  # of graded agreement: a row is right from there on

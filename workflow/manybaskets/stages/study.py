@@ -19,6 +19,7 @@ from manybaskets.files import canonical_json
 from manybaskets.models import chat_templates
 from manybaskets.paths import REPOSITORY, RESOURCES
 from manybaskets.probes.robustness import attacks
+from manybaskets.selection import verifiers
 from manybaskets.stages import fingerprint
 from manybaskets.study import series
 from manybaskets.study.layout import Cell, Layout, parted
@@ -159,27 +160,25 @@ class Study(Layout):
 
     def _verify(self, mix: str, seed: str) -> dict[str, Any]:
         recipe = self.config.mixes[mix.rpartition("/")[2]]
-        verifier = self.selection(mix).verifier
-        settings: dict[str, Any] = {"by": verifier.by}
+        settings = self.selection(mix).verifier
+        verifier = verifiers.verifier(settings.by)
+        hashes = {
+            f"{key}_sha256": fingerprint.file_hash(REPOSITORY / getattr(settings, key))
+            for key in verifier.files
+        }
         of_mix = {"mix": _recipe(recipe), "rows": self.rows}
         found: dict[str, Any] = {
-            **({} if "/" in mix else of_mix),  # what a generation wrote is all in the pool
+            **({} if "/" in mix else of_mix),  # a pool contains all that a generation wrote
             "seed": int(seed),
-            "verifier": settings,
+            "verifier": verifier.described(settings) | hashes,
         }
-        if verifier.by == "reference":
-            settings["metric"] = verifier.metric
-        if verifier.by == "classifier":
-            settings |= {"label": verifier.label, "reads": verifier.reads}
-        if verifier.model is not None:
+        if settings.model is not None:
             found["context"] = self.config.engine.max_model_len
             found["threads"] = self.config.training.threads
-            found |= self._base(verifier.model)
-        if verifier.source is not None:
-            settings |= {"rubric": verifier.rubric, "labels": list(verifier.labels)}
-            settings["rubric_sha256"] = fingerprint.file_hash(REPOSITORY / verifier.rubric)
-            found["source"] = self._source(verifier.source)
-            found["engine"] = self._engine(self.config.sources[verifier.source].model)
+            found |= self._base(settings.model)
+        if settings.source is not None:
+            found["source"] = self._source(settings.source)
+            found["engine"] = self._engine(self.config.sources[settings.source].model)
         return found
 
     def _select(self, mix: str, seed: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from manybaskets.cli.steps import mix, select, verification, verify
 from manybaskets.files import InputError, read_json, read_jsonl, write_jsonl
-from manybaskets.selection import verifiers
+from manybaskets.selection.verifiers.length import Length
 
 WORDS = "sort the list of rows and return a copy of each value in the table".split()  # noqa: SIM905
 ROWS = 16
@@ -151,7 +151,7 @@ def test_a_verifier_without_any_score_is_told(folder: Path) -> None:
 def test_a_model_that_gives_no_number_is_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verifiers, "by_length", lambda _: (math.nan, ""))
+    monkeypatch.setattr(Length, "scorer", lambda *_: lambda _: (math.nan, ""))
     with pytest.raises(InputError, match="the score is nan"):
         run_verify(folder, described(best_of=2) | {"verifier": {"by": "length"}})
 

@@ -171,8 +171,11 @@ def test_a_language_model_is_no_classifier(
 @pytest.mark.parametrize(
     ("verifier", "said"),
     [
-        ({"by": "classifier", "label": "fine"}, "need each other"),
-        ({"by": "reference", "label": "fine"}, "a classifier's"),
+        ({"by": "classifier", "label": "fine"}, "the verifier 'classifier' needs model"),
+        (
+            {"by": "reference", "label": "fine"},
+            "label is not a setting of the verifier 'reference'",
+        ),
         ({"by": "classifier", "model": "nobody", "label": "fine"}, "'nobody'"),
         ({"by": "classifier", "model": "kinds"}, "correct needs verifier.accept"),
     ],

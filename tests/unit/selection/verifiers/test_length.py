@@ -1,0 +1,8 @@
+"""The length of a response."""
+
+from manybaskets.selection.verifiers.length import VERIFIER
+from tests.support.pool_rows import job, row
+
+
+def test_length_counts_words() -> None:
+    assert VERIFIER.scorer(job([]))(row(1, "three short words")) == (3.0, "")

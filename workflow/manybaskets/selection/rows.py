@@ -1,0 +1,25 @@
+"""Rows of a pool: the responses that a mix may keep, each with its prompt's id and its sample."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+USABLE = ("ok", "length")  # states of responses that have a text
+
+
+def identity(row: Mapping[str, Any]) -> tuple[str, str, int]:
+    """The origin, the id of the prompt, and the sample: no two rows of a pool share them."""
+    return row["origin"], row["id"], row["sample"]
+
+
+def key(row: Mapping[str, Any]) -> str:
+    """The identity of a row as one string."""
+    return f"{row['origin']}|{row['id']}|{row['sample']}"
+
+
+def groups(rows: Sequence[Row], by: Callable[[Row], Hashable]) -> Iterator[list[int]]:
+    """Positions of the rows that share a key, in the order in which the keys first occur."""
+    positions: dict[Hashable, list[int]] = {}
+    for position, row in enumerate(rows):
+        positions.setdefault(by(row), []).append(position)
+    yield from positions.values()

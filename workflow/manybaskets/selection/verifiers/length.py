@@ -1,0 +1,19 @@
+"""The number of words of a response."""
+
+from manybaskets.config.mixes import Verifier as Settings
+from manybaskets.selection.verifier import Scorer, ScoringJob, Verifier
+
+
+class Length(Verifier):
+    """Words of the response, separated by white space."""
+
+    def scorer(self, job: ScoringJob) -> Scorer:
+        """Counts the words of each response."""
+        return lambda row: (float(len(row["response"].split())), "")
+
+    def words(self, settings: Settings) -> str:
+        """The word of the methods text."""
+        return "length"
+
+
+VERIFIER = Length()
