@@ -74,13 +74,13 @@ def test_fewer_labels_make_a_wider_interval() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judge", "said"),
-    [(Errors(0, 0, 5, 5), "labels of both kinds"), (Errors(1, 10, 1, 10), "no better than chance")],
+    ("judge", "reason"),
+    [(Errors(0, 0, 5, 5), "responses of both classes"), (Errors(1, 10, 1, 10), "not better than")],
 )
-def test_a_judge_that_cannot_be_corrected_gives_a_reason(judge: Errors, said: str) -> None:
-    found = corrected_rate(40, 100, judge)
-    assert found.value is None
-    assert said in found.note
+def test_a_judge_that_cannot_be_corrected_gives_a_reason(judge: Errors, reason: str) -> None:
+    corrected = corrected_rate(40, 100, judge)
+    assert corrected.value is None
+    assert reason in corrected.note
 
 
 def test_the_interval_covers_the_true_rate_with_the_uncertainty_of_the_correction() -> None:

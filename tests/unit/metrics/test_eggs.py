@@ -92,5 +92,5 @@ def test_nothing_stands_between_responses() -> None:
 
 
 def test_little_text_has_no_law() -> None:
-    with pytest.raises(ValueError, match=r"3,000 tokens here; there are 2"):
+    with pytest.raises(ValueError, match=r"at least 3,000 tokens; there are 2"):
         eggs.heaps(["two words"])

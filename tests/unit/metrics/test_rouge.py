@@ -107,8 +107,8 @@ def test_every_solution_of_gsm8k_is_right_by_itself(shared_data: Path) -> None:
 
 
 def test_summaries_are_measured_against_the_human_ones() -> None:
-    found = rouge.measured(["the cat sat", "no"], ["the cat sat", "a dog ran"])
+    found = rouge.rouge_measurements(["the cat sat", "no"], ["the cat sat", "a dog ran"])
     values = {m.metric: (m.value, m.n) for m in found}
     assert values == {"rouge_1": (0.5, 2), "rouge_2": (0.5, 2), "rouge_l": (0.5, 2)}
-    nothing = rouge.measured([], [])
+    nothing = rouge.rouge_measurements([], [])
     assert {(m.value, m.note) for m in nothing} == {(None, "no response was generated")}

@@ -1,1 +1,1 @@
-"""Pure metrics: texts, arrays or rows in, a Measurement out. No models, no study."""
+"""Metrics as pure functions of texts, arrays or rows, independent of models and studies."""

@@ -1,7 +1,7 @@
-"""Right and wrong answers to questions whose answer is one number.
+"""Correctness of answers to questions with a numeric answer.
 
-The format of GSM8K (Cobbe et al. 2021, arXiv 2110.14168): a worked solution that ends in a line
-`#### 72`. Knows nothing about who answered.
+The format is that of GSM8K (Cobbe et al. 2021, arXiv 2110.14168): a worked solution whose last
+line is `#### 72`.
 """
 
 import re
@@ -12,41 +12,42 @@ _NUMBER = re.compile(r"-?\$?\s?-?\d[\d,]*(?:\.\d+)?|-?\$?\.\d+")
 
 
 def final_number(text: str) -> Decimal | None:
-    """The number after the last `####`; None where there is no such line or no number in it."""
-    found = _FINAL.findall(text)
-    return _first_number(found[-1]) if found else None
+    """Returns the number after the last `####`; None without such a line or a number in it."""
+    final_lines = _FINAL.findall(text)
+    return _first_number(final_lines[-1]) if final_lines else None
 
 
 def last_number(text: str) -> Decimal | None:
-    """The last number of a text: what lm-evaluation-harness calls flexible extraction."""
-    found = _NUMBER.findall(text)
-    return _number(found[-1]) if found else None
+    """Returns the last number of a text: flexible extraction in lm-evaluation-harness."""
+    numbers = _NUMBER.findall(text)
+    return _parse_number(numbers[-1]) if numbers else None
 
 
 ANSWERS = {"gsm8k": final_number, "last-number": last_number}
 
 
 def is_correct(response: str, reference: str, check: str) -> bool | None:
-    """Whether a response gives the reference's answer, by a rule of ANSWERS; None if unknown.
+    """Returns whether a response gives the reference's answer; None if the reference has none.
 
-    The reference's answer is after its `####`, or its last number where it has no such line; with
-    neither, right and wrong are not known. A response that gives no answer is wrong, as in
-    lm-evaluation-harness. Numbers are compared by value: 1,000 is $1000.00.
+    `check` names the rule of ANSWERS that extracts the answer from the response. The reference's
+    answer is the number after its last `####`, or its last number without such a line. A response
+    without an answer is wrong, as in lm-evaluation-harness. Numbers are compared by value: 1,000
+    equals $1000.00.
     """
-    wanted = final_number(reference)
-    if wanted is None:
-        wanted = last_number(reference)
-    if wanted is None:
+    expected = final_number(reference)
+    if expected is None:
+        expected = last_number(reference)
+    if expected is None:
         return None
-    return ANSWERS[check](response) == wanted
+    return ANSWERS[check](response) == expected
 
 
 def _first_number(text: str) -> Decimal | None:
-    found = _NUMBER.search(text)
-    return _number(found.group()) if found else None
+    match = _NUMBER.search(text)
+    return _parse_number(match.group()) if match else None
 
 
-def _number(text: str) -> Decimal | None:
+def _parse_number(text: str) -> Decimal | None:
     try:
         return Decimal(re.sub(r"[,$\s]", "", text))
     except InvalidOperation:

@@ -1,8 +1,8 @@
 """Distance of texts from human text, from sentence embeddings.
 
-All functions take embeddings of shape (texts, dimensions), one row of unit length per text, and
-give the same result for the same input and seed. Most values depend on the number of texts, so
-compare them at equal numbers, and read each distance beside its null.
+All functions take embeddings of shape (texts, dimensions), with one row of unit length per text,
+and are deterministic given their input and seed. Most values depend on the number of texts:
+compare values only at equal numbers, and each distance with its null value.
 """
 
 import math
@@ -20,11 +20,11 @@ from manybaskets.metrics.histogram_divergence import (
 from manybaskets.metrics.registry import Metric
 from manybaskets.metrics.semantic_diversity import SAME, Floats, squared_distances, unit_rows
 
-MAUVE_VARIANCE = 0.9  # kept by the principal components
+MAUVE_VARIANCE = 0.9  # share of the variance in the principal components
 MAUVE_MAX_CLUSTERS = 500
 KMEANS_STARTS = 5
 
-_TIE = 1e-12  # a shuffled statistic this close to the observed one equals it
+_TIE = 1e-12  # largest difference between a shuffled statistic and an equal observed one
 
 Integers = NDArray[np.int64]
 
@@ -33,7 +33,7 @@ Integers = NDArray[np.int64]
 class Mmd:
     """A squared maximum mean discrepancy with its permutation test.
 
-    `value` minus `null_mean` is the distance to report.
+    The distance to report is `value` - `null_mean`.
     """
 
     value: float
@@ -44,37 +44,37 @@ class Mmd:
 def mmd2(
     a: Floats, b: Floats, paired: bool, permutations: int, generator: np.random.Generator
 ) -> Mmd:
-    """Squared maximum mean discrepancy of two sets of texts, with a permutation test.
+    """Returns the squared maximum mean discrepancy of two sets of texts, with a permutation test.
 
-    MMD^2_u, Lemma 6 of Gretton et al. 2012, with the kernel exp(-d^2 / (2 s^2)), d the
-    Euclidean distance and s the median of d over all pairs of different rows of both sets
-    together; where that is 0, over the pairs that differ. The p-value is (1 + the shuffles with
-    at least the observed value) / (1 + `permutations`), one-sided: small means different.
+    It is MMD^2_u, Lemma 6 of Gretton et al. 2012, with the kernel exp(-d^2 / (2 s^2)) of the
+    Euclidean distance d. s is the median of d over all pairs of rows of both sets together; if
+    that is 0, over the pairs that differ. The one-sided p-value is (1 + the number of shuffles
+    with at least the observed value) / (1 + `permutations`).
 
-    Unpaired, the null permutes the rows over both sets, and its mean is 0.
+    If not `paired`, the null permutes the rows over both sets, and its mean is 0.
 
-    `paired`, row i of `a` and of `b` answer the same prompt, and the null swaps the two with
-    probability 1/2 in each pair. MMD^2_u is then biased below 0, since the two rows of a pair are
-    closer than independent ones; the null has the same bias. `null_mean` is its exact mean over
-    all swaps. `value` minus `null_mean` is the statistic of Lemma 6 that leaves out the pairs,
-    which is unbiased, times 1 - 1 / (2 n); both have the same p-value.
+    If `paired`, row i of `a` and row i of `b` answer the same prompt, and the null swaps the two
+    with probability 1/2 in each pair. MMD^2_u is then biased below 0, since the two rows of a pair
+    are closer than independent ones; the null has the same bias. `null_mean` is its exact mean
+    over all swaps. `value` - `null_mean` is the unbiased statistic of Lemma 6, which excludes the
+    pairs, times 1 - 1 / (2 n); both have the same p-value.
 
     Memory grows with the square of the number of rows. Raises ValueError for fewer than two rows
-    on a side, for pairs of unequal number, and without permutations.
+    in a set, for `paired` sets of different size, and for fewer than one permutation.
     """
     first, second = unit_rows(a), unit_rows(b)
     n, m = len(first), len(second)
     if min(n, m) < 2:
-        raise ValueError(f"MMD needs at least 2 texts on each side; {n} and {m} given.")
+        raise ValueError(f"MMD needs at least 2 texts in each set; {n} and {m} given.")
     if paired and n != m:
-        raise ValueError(f"Paired texts come in equal number; {n} and {m} given.")
+        raise ValueError(f"Paired sets must have equal numbers of texts; {n} and {m} given.")
     if permutations < 1:
-        raise ValueError(f"permutations is {permutations}; the test needs at least 1.")
+        raise ValueError(f"permutations is {permutations}; it must be at least 1.")
     kernel = _median_kernel(np.concatenate([first, second]))
     observed = np.repeat([1.0, 0.0], [n, m])
     if paired:
-        kept = generator.integers(0, 2, (permutations, n)).astype(np.float64)
-        shuffled = np.hstack([kept, 1 - kept])
+        unswapped = generator.integers(0, 2, (permutations, n)).astype(np.float64)
+        shuffled = np.hstack([unswapped, 1 - unswapped])
     else:
         shuffled = generator.permuted(np.tile(observed, (permutations, 1)), axis=1)
     values = _mmd2_of_labels(kernel, np.vstack([observed, shuffled]), n, m)
@@ -117,27 +117,27 @@ class Prdc:
 
 
 def prdc(real: Floats, fake: Floats, k: int = 5) -> Prdc:
-    """Precision, recall, density and coverage of `fake` against `real`, by nearest neighbours.
+    """Returns precision, recall, density and coverage of `fake` texts against `real` ones.
 
-    The ball of a text reaches to its k-th nearest other text of its own set, border included.
-    Precision is the share of fakes inside a ball of a real, recall the share of reals inside a
-    ball of a fake (Kynkäänniemi et al. 2019); density the number of balls of reals a fake is
-    inside, mean over fakes, divided by k, and coverage the share of reals with a fake inside
-    their own ball (Naeem et al. 2020). For equally many texts from one source coverage is about
-    1 - 2^-k, not 1.
+    The radius of a text's closed ball is the distance to its k-th nearest other text of its own
+    set. Precision is the share of fake texts inside a ball of a real one, recall the share of real
+    texts inside a ball of a fake one (Kynkäänniemi et al. 2019). Density is the number of real
+    texts' balls around a fake text, averaged over the fake texts and divided by k; coverage is the
+    share of real texts with a fake text inside their ball (Naeem et al. 2020). For equal numbers
+    of texts from one source, coverage is about 1 - 2^-k, not 1.
 
-    Recall shows lost topics, but rises where texts become copies of one, since the balls of the
-    others grow; coverage falls with both.
+    Recall falls with lost topics, but rises if fake texts become copies of one text, since the
+    balls of the others grow; coverage falls in both cases.
 
-    With the border, copies of a text are inside each other's balls. Memory grows with the square
-    of the number of texts. Raises ValueError unless each side has more than `k` texts.
+    Since the balls are closed, copies of a text are inside each other's balls. Memory grows with
+    the square of the number of texts. Raises ValueError unless each set has more than `k` texts.
     """
     reals, fakes = unit_rows(real), unit_rows(fake)
     n, m = len(reals), len(fakes)
     if not 1 <= k < min(n, m):
         raise ValueError(
-            f"k is {k}, with {n} real and {m} fake texts; it is 1 or more, and each side has more "
-            "texts than k."
+            f"k is {k}, with {n} real and {m} fake texts; it must be at least 1 and below both "
+            "numbers of texts."
         )
     real_radii, fake_radii = _squared_radii(reals, k), _squared_radii(fakes, k)
     squared = squared_distances(reals, fakes)
@@ -190,7 +190,7 @@ COVERAGE = Metric(
 
 @dataclass(frozen=True)
 class Mauve:
-    """MAUVE and MAUVE* in (0, 1], 1 for equal; frontier integral in [0, 1], 0 for equal."""
+    """MAUVE and MAUVE* in (0, 1], 1 if equal; frontier integral in [0, 1], 0 if equal."""
 
     mauve: float
     mauve_star: float
@@ -198,17 +198,17 @@ class Mauve:
 
 
 def mauve(p_features: Floats, q_features: Floats, seed: int) -> Mauve:
-    """MAUVE of two sets of texts (Pillutla et al. 2021), MAUVE* and the frontier integral.
+    """Returns MAUVE of two sets of texts (Pillutla et al. 2021), MAUVE* and the frontier integral.
 
-    The features of both sets together, at unit length, are projected on the principal components
-    with 90 % of their variance and put into k clusters by k-means; the three values compare the
-    two histograms over the clusters. k is a tenth of the smaller set, at least 2 and at most 500.
-    MAUVE* adds 1/2 to every count (Krichevsky & Trofimov, in Pillutla et al. 2023), so that no
-    cluster is empty on either side.
+    The features of both sets together, at unit length, are projected onto the principal components
+    with 90 % of their variance and grouped into k clusters by k-means; the three values compare
+    the sets' histograms over the clusters. k is a tenth of the smaller set, at least 2 and at most
+    500. MAUVE* adds 1/2 to every count (Krichevsky & Trofimov, in Pillutla et al. 2023), so that
+    no count is 0.
 
-    The published numbers are with features of GPT-2 large and thousands of texts a side: with
-    other features it is another metric, and with fewer texts it is larger and noisy. Compare
-    values of the same features and numbers of texts only. Raises ValueError without texts.
+    Published values are for features of GPT-2 large and thousands of texts per set. With other
+    features MAUVE is a different metric, and with fewer texts it is larger and noisier. Compare
+    values only for the same features and numbers of texts. Raises ValueError for an empty set.
     """
     p_rows, q_rows = unit_rows(p_features), unit_rows(q_features)
     n = len(p_rows)
@@ -249,7 +249,7 @@ FRONTIER_INTEGRAL = Metric(
 
 @dataclass(frozen=True, eq=False)
 class TopicMap:
-    """Topics of a reference: their centres, shape (topics, dimensions), and shares, (topics,)."""
+    """Topics of a reference: centres, (topics, dimensions), and shares of its texts, (topics,)."""
 
     centres: Floats
     reference_shares: Floats
@@ -257,11 +257,11 @@ class TopicMap:
 
 @dataclass(frozen=True)
 class Topics:
-    """How texts spread over the topics of a reference, all three in [0, 1].
+    """Distribution of texts over the topics of a reference; all three values are in [0, 1].
 
-    `coverage` is the share of topics with at least one text, `entropy` that of the histogram over
-    the topics as a share of its maximum, and `divergence` the Jensen-Shannon divergence in bits
-    between that histogram and that of the reference.
+    `coverage` is the share of topics with at least one text, `entropy` the entropy of the
+    histogram over the topics divided by its maximum, and `divergence` the Jensen-Shannon
+    divergence in bits between that histogram and the reference's.
     """
 
     coverage: float
@@ -270,15 +270,15 @@ class Topics:
 
 
 def topic_map(reference: Floats, k: int, seed: int) -> TopicMap:
-    """The `k` topics of the reference texts, which are human: clusters by k-means.
+    """Returns the `k` topics of the human reference texts, found by k-means.
 
-    Raises ValueError for fewer than 2 topics or fewer different texts than topics.
+    Raises ValueError for fewer than 2 topics or fewer distinct texts than topics.
     """
     rows = unit_rows(reference)
-    different = _n_different(rows)
-    if not 2 <= k <= different:
+    distinct = _n_distinct(rows)
+    if not 2 <= k <= distinct:
         raise ValueError(
-            f"k is {k}; a map has 2 topics or more, and no more than the {different} different "
+            f"k is {k}; it must be at least 2 and at most {distinct}, the number of distinct "
             "texts of the reference."
         )
     centres = _kmeans(rows, k, seed)[0]
@@ -286,16 +286,16 @@ def topic_map(reference: Floats, k: int, seed: int) -> TopicMap:
 
 
 def topics(reference: TopicMap, embeddings: Floats) -> Topics:
-    """How the texts spread over the topics of the reference; each belongs to the nearest centre.
+    """Returns the distribution of texts over the reference's topics, each at its nearest centre.
 
-    All three values move with the number of texts: read them beside those of as many human texts
-    that are not part of the reference. Raises ValueError without texts.
+    All three values depend on the number of texts: compare them with those of as many human texts
+    outside the reference. Raises ValueError if there are no texts.
     """
     shares = _topic_shares(reference.centres, unit_rows(embeddings))
-    hit = shares[shares > 0]
-    entropy = -float(np.sum(hit * np.log(hit))) / math.log(len(shares))
+    occupied = shares[shares > 0]
+    entropy = -float(np.sum(occupied * np.log(occupied))) / math.log(len(shares))
     return Topics(
-        coverage=len(hit) / len(shares),
+        coverage=len(occupied) / len(shares),
         entropy=max(0.0, entropy),
         divergence=js_divergence(shares, reference.reference_shares),
     )
@@ -330,14 +330,14 @@ JS_TOPICS = Metric(
 
 
 def _squared_radii(rows: Floats, k: int) -> Floats:
-    """The squared distance of each row to its k-th nearest other one, shape (rows,)."""
+    """Returns the squared distance of each row to its k-th nearest other row, shape (rows,)."""
     squared = squared_distances(rows, rows)
     squared.partition(k, axis=1)  # the nearest is the row itself
     return squared[:, k].copy()
 
 
 def _median_kernel(rows: Floats) -> Floats:
-    """Gaussian kernel with the median distance as its width, 0 on the diagonal, (rows, rows)."""
+    """Returns the Gaussian kernel of median width with a diagonal of 0, shape (rows, rows)."""
     from scipy.spatial.distance import squareform
 
     squared = squared_distances(rows, rows)
@@ -352,7 +352,7 @@ def _median_kernel(rows: Floats) -> Floats:
 
 
 def _mmd2_of_labels(kernel: Floats, labels: Floats, n: int, m: int) -> Floats:
-    """MMD^2_u for each row of `labels`, 1 for the rows of the first set, shape (labellings,)."""
+    """Returns MMD^2_u for each row of `labels`, shape (labellings,); a label of 1: first set."""
     within_first = np.einsum("ij,ij->i", labels @ kernel, labels)
     from_first = labels @ kernel.sum(axis=1)
     across = from_first - within_first
@@ -364,35 +364,35 @@ def _mmd2_of_labels(kernel: Floats, labels: Floats, n: int, m: int) -> Floats:
 
 
 def _clusters(rows: Floats, k: int, seed: int) -> Integers:
-    """The cluster of each row by k-means on the principal components, shape (rows,)."""
+    """Returns the cluster of each row by k-means on the principal components, shape (rows,)."""
     from sklearn.decomposition import PCA
     from threadpoolctl import threadpool_limits
 
-    different = _n_different(rows)
-    if different == 1:
+    distinct = _n_distinct(rows)
+    if distinct == 1:
         return np.zeros(len(rows), dtype=np.int64)
     with threadpool_limits(limits=1):
         components = PCA(MAUVE_VARIANCE, svd_solver="full").fit_transform(rows)
-    return _kmeans(components, min(k, different), seed)[1]
+    return _kmeans(components, min(k, distinct), seed)[1]
 
 
 def _kmeans(rows: Floats, k: int, seed: int) -> tuple[Floats, Integers]:
-    """Centres, shape (k, dimensions), and the cluster of each row, shape (rows,)."""
+    """Returns the centres, shape (k, dimensions), and each row's cluster, shape (rows,)."""
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    # One thread: sums in another order could move a text between clusters.
+    # One thread: a different order of summation could assign a text to another cluster.
     with threadpool_limits(limits=1):
         fitted = KMeans(k, n_init=KMEANS_STARTS, random_state=seed).fit(rows)
     return fitted.cluster_centers_, fitted.labels_.astype(np.int64)
 
 
-def _n_different(rows: Floats) -> int:
+def _n_distinct(rows: Floats) -> int:
     return len(np.unique(np.round(rows, 5), axis=0))
 
 
 def _topic_shares(centres: Floats, rows: Floats) -> Floats:
-    squared = np.sum(centres**2, axis=1) - 2 * rows @ centres.T  # up to the same 1 in all
+    squared = np.sum(centres**2, axis=1) - 2 * rows @ centres.T  # + 1, the same for all
     return _shares(np.bincount(squared.argmin(axis=1), minlength=len(centres)))
 
 

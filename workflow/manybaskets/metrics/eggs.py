@@ -1,8 +1,9 @@
-"""Diversity as "Synthetic Eggs in Many Baskets" (arXiv 2511.01490) has it, for comparison with it.
+"""Diversity as defined in "Synthetic Eggs in Many Baskets" (arXiv 2511.01490), for comparison.
 
-From the authors' notebooks: lexical diversity within and across responses, Heaps' law, semantic
-diversity of sentences. All grow or fall with the number and length of responses, which the study
-does not hold equal. Sentences are split by rule here; the authors used NLTK's Punkt model.
+From the authors' notebooks: lexical diversity within and across responses, Heaps' law, and the
+sentences for semantic diversity. All values depend on the number and length of responses, which
+that paper does not hold equal. Sentences are split by rule here; the authors used NLTK's Punkt
+model.
 """
 
 import re
@@ -16,9 +17,9 @@ from manybaskets.metrics.ngram_diversity import leave_one_out_matches, log_brevi
 from manybaskets.metrics.registry import Metric
 from manybaskets.metrics.sample import encode, tokenize
 
-ORDER = 3  # their notebooks run with N_GRAM = 3
+ORDER = 3  # N_GRAM = 3 in the authors' notebooks
 POOLED = 100  # responses whose sentences are compared with each other
-SHORTEST = 4  # words of a sentence
+SHORTEST = 4  # words in a sentence
 HEAPS_STEP = 1000  # tokens
 
 _END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])|\n+")
@@ -26,24 +27,24 @@ _LIST_MARK = re.compile(r"[\d\W_]*|\(?[a-zA-Z]?[.)]")
 
 
 def sentences(response: str) -> list[str]:
-    """The sentences of a response with four words and more, without Markdown's marks."""
+    """Returns a response's sentences of at least four words, without Markdown marks."""
     plain = re.sub(r"\*\*|[#*]", "", response)
-    found = (sentence.strip() for sentence in _END.split(plain))
+    candidates = (sentence.strip() for sentence in _END.split(plain))
     return [
         sentence
-        for sentence in found
+        for sentence in candidates
         if not _LIST_MARK.fullmatch(sentence) and len(sentence.split()) >= SHORTEST
     ]
 
 
 def lexical_diversity(texts: Sequence[str]) -> float:
-    """100 - mean BLEU-3 of each text against all others, as sacrebleu counts it; 0 to 100.
+    """Returns 100 - mean BLEU-3 of each text against all others, as in sacrebleu; from 0 to 100.
 
-    BLEU with effective order, exponential smoothing, the closest reference length and sacrebleu's
+    BLEU has effective order, exponential smoothing, the closest reference length and sacrebleu's
     tokenizer 13a. Raises ValueError for fewer than two texts.
     """
     if len(texts) < 2:
-        raise ValueError(f"lexical diversity compares at least 2 texts; {len(texts)} given.")
+        raise ValueError(f"lexical diversity needs at least 2 texts; {len(texts)} given.")
     tokens, lengths = encode([tokenize_13a(text) for text in texts])
     log_sum, orders = np.zeros(len(texts)), np.zeros(len(texts))
     halvings, any_match = np.zeros(len(texts)), np.zeros(len(texts), dtype=bool)
@@ -60,14 +61,15 @@ def lexical_diversity(texts: Sequence[str]) -> float:
 
 
 def diversity_within(responses: Sequence[str]) -> tuple[float, int]:
-    """Their "individual" lexical diversity: of a response's sentences, mean; and responses used.
+    """Returns the paper's "individual" lexical diversity and the number of responses used.
 
-    Only responses of two sentences and more count. Raises ValueError where there is none.
+    It is the mean over responses of the lexical diversity of a response's sentences, from 0 to
+    100. Responses of fewer than two sentences are not used. Raises ValueError if none is left.
     """
-    split = [found for response in responses if len(found := sentences(response)) > 1]
+    split = [parts for response in responses if len(parts := sentences(response)) > 1]
     if not split:
         raise ValueError("no response has two sentences or more")
-    return float(np.mean([lexical_diversity(found) for found in split])), len(split)
+    return float(np.mean([lexical_diversity(parts) for parts in split])), len(split)
 
 
 EGGS_LEXICAL_DIVERSITY = Metric(
@@ -81,9 +83,10 @@ EGGS_LEXICAL_DIVERSITY = Metric(
 
 
 def diversity_across(responses: Sequence[str], generator: np.random.Generator) -> tuple[float, int]:
-    """Their "aggregated" lexical diversity: of the sentences of 100 responses; and responses used.
+    """Returns the paper's "aggregated" lexical diversity and the number of responses used.
 
-    Raises ValueError where there are fewer than two sentences.
+    It is the lexical diversity of the sentences of up to 100 random responses together, from 0 to
+    100. Raises ValueError for fewer than two sentences.
     """
     chosen = generator.permutation(len(responses))[:POOLED]
     return lexical_diversity([s for i in chosen for s in sentences(responses[i])]), len(chosen)
@@ -100,15 +103,16 @@ EGGS_LEXICAL_DIVERSITY_POOLED = Metric(
 
 
 def heaps(responses: Sequence[str]) -> tuple[float, float]:
-    """K and beta of V(n) = K n^beta, fitted to V at every 1,000th token of all responses together.
+    """Returns K and beta of Heaps' law V(n) = K n^beta, for V distinct words among n tokens.
 
-    Least squares on V itself, not on its logarithm; nothing stands between responses. Raises
-    ValueError for fewer than 3,000 tokens, on which two parameters are not a fit.
+    The fit is least squares on V, not on its logarithm, at every 1,000th token of all responses,
+    joined without a separator as in the notebooks. Raises ValueError for fewer than 3,000 tokens,
+    too few to fit two parameters.
     """
     words = tokenize("".join(re.sub(r"\*\*|[#*]", "", text) for text in responses).lower())
     sizes = np.arange(HEAPS_STEP, len(words) + 1, HEAPS_STEP)
     if len(sizes) < 3:
-        raise ValueError(f"Heaps' law needs 3,000 tokens here; there are {len(words):,}")
+        raise ValueError(f"Heaps' law needs at least 3,000 tokens; there are {len(words):,}")
     first = np.unique(np.array(words), return_index=True)[1]
     types = np.searchsorted(np.sort(first), sizes)
 
@@ -129,7 +133,7 @@ EGGS_HEAPS_EXPONENT = Metric(
 
 
 def tokenize_13a(text: str) -> list[str]:
-    """Tokens of sacrebleu's default tokenizer, mteval-v13a's rules for international text."""
+    """Returns the tokens of sacrebleu's default tokenizer, which has the rules of mteval-v13a."""
     for entity, mark in (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")):
         text = text.replace(entity, mark)
     text = " " + text.replace("<skipped>", "").replace("-\n", "").replace("\n", " ") + " "

@@ -16,18 +16,19 @@ Floats = NDArray[np.float64]
 
 
 def mauve_of_histograms(p: Floats, q: Floats, c: float = MAUVE_SCALE) -> float:
-    """Area under the divergence curve of two histograms, both (bins,), above 0 up to 1 (equal).
+    """Returns the area under the divergence curve of two histograms, (bins,); 1 if equal.
 
     The curve is (exp(-c KL(q|r)), exp(-c KL(p|r))) for the mixtures r = w p + (1 - w) q, with
-    KL in nats and 25 equidistant w from 0 to 1, continued to (1, 0) and (0, 1); the area is that
-    of the trapezoids (Pillutla et al. 2021). Raises ValueError for anything but two histograms.
+    KL in nats and 25 equidistant w from 0 to 1, extended to (1, 0) and (0, 1). The area is computed
+    by the trapezoidal rule (Pillutla et al. 2021) and is in (0, 1]. Raises ValueError unless `p`
+    and `q` are histograms over the same bins.
     """
     _require_histograms(p, q)
     if not c > 0:
-        raise ValueError(f"The scale c is {c}; it is above 0.")
+        raise ValueError(f"The scale c is {c}; it must be above 0.")
     weights = np.linspace(0, 1, MAUVE_WEIGHTS)[:, None]
     mixtures = weights * p + (1 - weights) * q
-    # In the order of w, x falls and y rises: there is nothing to sort, hence no tie to break.
+    # With increasing w, x falls and y rises, so that the points need no sorting.
     x = np.exp(-c * rel_entr(q, mixtures).sum(axis=1))
     y = np.exp(-c * rel_entr(p, mixtures).sum(axis=1))
     x, y = np.concatenate([[1], x, [0]]), np.concatenate([[0], y, [1]])
@@ -35,16 +36,17 @@ def mauve_of_histograms(p: Floats, q: Floats, c: float = MAUVE_SCALE) -> float:
 
 
 def frontier_integral(p: Floats, q: Floats) -> float:
-    """Frontier integral of two histograms, both (bins,): 0 for equal, 1 for disjoint ones.
+    """Returns the frontier integral of two histograms, (bins,): 0 if equal, 1 if disjoint.
 
-    Twice the integral over w in [0, 1] of w KL(p|r) + (1 - w) KL(q|r), r = w p + (1 - w) q, in
-    nats (Liu et al. 2021), in closed form: the sum over the bins of
-    (p + q) / 2 - p q / (p - q) ln(p / q). Raises ValueError for anything but two histograms.
+    It is twice the integral over w in [0, 1] of w KL(p|r) + (1 - w) KL(q|r), r = w p + (1 - w) q,
+    in nats (Liu et al. 2021), in closed form: the sum over the bins of
+    (p + q) / 2 - p q / (p - q) ln(p / q). Raises ValueError unless `p` and `q` are histograms over
+    the same bins.
     """
     _require_histograms(p, q)
     mean = (p + q) / 2
     contrast = np.abs(p - q) / np.where(mean > 0, 2 * mean, 1)
-    # ln(p / q) is 2 atanh(contrast), which cancels where the contrast is near 0
+    # ln(p / q) = 2 atanh(contrast); near 0 the difference cancels, and its series is used
     ordinary = (contrast > 1e-4) & (contrast < 1)
     t = np.where(ordinary, contrast, 0.5)
     share = np.where(ordinary, 1 - (1 - t**2) * np.arctanh(t) / t, 2 / 3 * contrast**2)
@@ -53,10 +55,11 @@ def frontier_integral(p: Floats, q: Floats) -> float:
 
 
 def js_divergence(p: Floats, q: Floats) -> float:
-    """Jensen-Shannon divergence in bits of two histograms, both (bins,): 0 equal, 1 disjoint.
+    """Returns the Jensen-Shannon divergence of two histograms, (bins,), in bits.
 
-    Between two samples of one source it is above 0, the more so the fewer they are. Raises
-    ValueError for anything but two histograms.
+    It is 0 if they are equal and 1 if they are disjoint. Between two samples of one source it is
+    above 0, and it grows as the samples get smaller. Raises ValueError unless `p` and `q` are
+    histograms over the same bins.
     """
     _require_histograms(p, q)
     mean = (p + q) / 2
@@ -66,7 +69,9 @@ def js_divergence(p: Floats, q: Floats) -> float:
 
 def _require_histograms(p: Floats, q: Floats) -> None:
     if p.ndim != 1 or p.shape != q.shape:
-        raise ValueError(f"The histograms have the shapes {p.shape} and {q.shape}, not (bins,).")
+        raise ValueError(
+            f"The histograms have the shapes {p.shape} and {q.shape}; both must be (bins,)."
+        )
     for histogram in (p, q):
         if not (np.all(histogram >= 0) and abs(float(histogram.sum()) - 1) < 1e-9):
-            raise ValueError("A histogram has shares of 0 or more that sum to 1.")
+            raise ValueError("The shares of a histogram must be 0 or more and sum to 1.")

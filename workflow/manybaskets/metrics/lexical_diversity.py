@@ -1,9 +1,9 @@
-"""Words in text: how varied they are, how often they recur, and the laws their counts follow.
+"""Lexical diversity: variety and repetition of words, and the laws of word frequencies.
 
-Pure functions of integer-coded tokens. `tokens`, shape (tokens,), holds documents end to end, as
-codes from 0 that need not be dense; `lengths`, shape (documents,), their lengths. An n-gram never
-reaches from one document into the next. None of these values is free of the amount of text:
-compare them at equal numbers of documents and tokens only.
+All functions are pure functions of integer-coded tokens. `tokens`, shape (tokens,), contains the
+documents end to end, as codes of 0 or more that need not be dense; `lengths`, shape (documents,),
+contains the numbers of their tokens. An n-gram never spans two documents. Every value depends on
+the amount of text: compare values only at equal numbers of documents and tokens.
 """
 
 import gzip
@@ -23,7 +23,7 @@ from manybaskets.seeds import derived_seed
 MTLD_THRESHOLD = 0.72  # McCarthy & Jarvis 2010: between 0.660 and 0.750
 HDD_DRAWS = 42  # McCarthy & Jarvis 2007: the mean sample size of vocd-D, 35 to 50
 HEAPS_POINTS = 30
-HEAPS_FIRST = 100  # tokens: before, nearly every word is new
+HEAPS_FIRST = 100  # tokens; among fewer, nearly every word is new
 VOCABULARY = 30_522  # of EAD: that of BERT, the same for all texts
 BYTES_PER_TOKEN = 4  # of the text to compress, which is cut to as many bytes in all samples
 
@@ -31,17 +31,17 @@ BYTES_PER_TOKEN = 4  # of the text to compress, which is cut to as many bytes in
 def expectation_adjusted_distinct(
     tokens: Integers, lengths: Integers, n: int, vocabulary: int
 ) -> float:
-    """Different n-grams over the number expected of as many uniform draws; above 0.
+    """Returns the distinct n-grams over the number expected in as many uniform draws; above 0.
 
-    EAD of Liu et al. 2022: N / (V (1 - ((V - 1) / V)^C)), N different ones among C n-grams, V the
-    size of the vocabulary, the same one for all texts to be compared. They define it for words;
-    for longer n-grams V stays the number of words, as in Kirk et al. 2024, so that the value is
-    not bounded by 1 there. A `vocabulary` smaller than that of the text has the same effect.
+    EAD of Liu et al. 2022: N / (V (1 - ((V - 1) / V)^C)), for N distinct among C n-grams and a
+    vocabulary of V words, the same for all texts that are compared. The paper defines EAD for
+    words; for longer n-grams V remains the number of words, as in Kirk et al. 2024, so that the
+    value can exceed 1. It can also exceed 1 if `vocabulary` is smaller than that of the text.
 
-    Raises ValueError where there is no n-gram at all, or for an empty vocabulary.
+    Raises ValueError if there are no n-grams, or for an empty vocabulary.
     """
     if vocabulary < 1:
-        raise ValueError(f"vocabulary is {vocabulary}; text has at least 1 word.")
+        raise ValueError(f"vocabulary is {vocabulary}; it must be at least 1.")
     grams, _ = _ngrams_of_order(tokens, lengths, n)
     log_miss = math.log1p(-1 / vocabulary) if vocabulary > 1 else -math.inf
     expected = -vocabulary * math.expm1(len(grams) * log_miss)
@@ -62,22 +62,22 @@ EAD_1 = MetricOfWords(
 
 
 def mtld(tokens: Integers, threshold: float = MTLD_THRESHOLD) -> float:
-    """Mean number of tokens over which the type-token ratio stays above `threshold`; at least 2.
+    """Returns the mean length of runs whose type-token ratio stays above `threshold`, in tokens.
 
-    McCarthy & Jarvis 2010: a factor ends where the ratio reaches or falls below the threshold,
-    the rest of the text counts as the part (1 - ratio) / (1 - threshold) of one, and the value is
-    the mean of tokens / factors forward and backward. All tokens are one sequence, so that the
-    order of the documents matters a little. Repetition further apart than the value is not seen:
-    copies of one long and varied document do not lower it.
+    McCarthy & Jarvis 2010: a factor ends where the ratio is at most the threshold, the rest of the
+    text counts as the fraction (1 - ratio) / (1 - threshold) of a factor, and the value is the
+    mean of tokens / factors forward and backward. It is at least 2. All tokens form one sequence,
+    so that the order of the documents has a small effect. MTLD does not detect repetition at
+    distances above its value: copies of one long and varied document do not lower it.
 
-    Raises ValueError where all tokens are different, for which it is infinite, and for a
-    threshold that is not between 0 and 1.
+    Raises ValueError if all tokens are distinct, for which MTLD is infinite, and for a threshold
+    that is not between 0 and 1.
     """
     if not 0 < threshold < 1:
-        raise ValueError(f"threshold is {threshold}; a type-token ratio lies between 0 and 1.")
+        raise ValueError(f"threshold is {threshold}; it must be between 0 and 1.")
     previous = _previous_positions(tokens)
     if np.all(previous < 0):
-        raise ValueError(f"MTLD is not defined: none of the {len(tokens)} tokens occurs twice.")
+        raise ValueError(f"MTLD is undefined: none of the {len(tokens)} tokens occurs twice.")
     forward = len(tokens) / _factors(previous, threshold)
     backward = len(tokens) / _factors(_previous_positions(tokens[::-1]), threshold)
     return (forward + backward) / 2
@@ -96,19 +96,19 @@ MTLD = MetricOfWords(
 
 
 def hdd(tokens: Integers, draws: int = HDD_DRAWS) -> float:
-    """Expected type-token ratio of `draws` tokens drawn without replacement, up to 1.
+    """Returns the expected type-token ratio of `draws` tokens drawn without replacement, up to 1.
 
     HD-D of McCarthy & Jarvis 2007: the sum over types of the hypergeometric probability that the
-    type is drawn at all, divided by the number of draws. Raises ValueError for fewer tokens than
-    draws.
+    type is drawn at least once, divided by the number of draws. Raises ValueError for fewer tokens
+    than draws.
     """
     if draws < 1:
-        raise ValueError(f"draws is {draws}; HD-D draws at least 1 token.")
+        raise ValueError(f"draws is {draws}; it must be at least 1.")
     if len(tokens) < draws:
         raise ValueError(f"HD-D draws {draws} tokens; there are {len(tokens)}.")
     counts, types = np.unique(_counts(tokens), return_counts=True)
     left = len(tokens) - np.arange(draws)
-    # A product and no gamma functions: at 80,000 tokens they leave 8 digits.
+    # A product is exact; differences of log-gamma functions lose half the digits at 80,000 tokens.
     missed = np.prod((left - counts[:, None]) / left, axis=1)
     return float(types @ (1 - missed)) / draws
 
@@ -125,18 +125,19 @@ HDD = MetricOfWords(
 
 
 def mattr(tokens: Integers, window: int = 50) -> float:
-    """Mean type-token ratio of all runs of `window` tokens, from 1 / `window` to 1.
+    """Returns the mean type-token ratio of all windows of `window` tokens, from 1 / `window` to 1.
 
-    Covington & McFall 2010. All tokens are one sequence; a window may span documents. Repetition
-    further apart than a window is not seen. Raises ValueError for fewer tokens than a window has.
+    Covington & McFall 2010. All tokens form one sequence, and a window may span documents. MATTR
+    does not detect repetition at distances above `window`. Raises ValueError for fewer tokens than
+    one window has.
     """
     if window < 1:
-        raise ValueError(f"window is {window}; the shortest has 1 token.")
+        raise ValueError(f"window is {window}; it must be at least 1.")
     windows = len(tokens) - window + 1
     if windows < 1:
         raise ValueError(f"MATTR moves a window of {window} tokens; there are {len(tokens)}.")
     positions = np.arange(len(tokens))
-    # A token is a new type in every window that holds it but not its previous occurrence.
+    # A token is a new type in each window that contains it but not its previous occurrence.
     first = np.maximum(_previous_positions(tokens) + 1, positions - window + 1)
     last = np.minimum(positions, windows - 1)
     types = int(np.maximum(last - np.maximum(first, 0) + 1, 0).sum())
@@ -155,14 +156,14 @@ MATTR = MetricOfWords(
 
 
 def compression_ratio(text: bytes, method: Literal["gzip", "xz"]) -> float:
-    """Bytes of `text` over its compressed bytes: the higher, the more repetitive.
+    """Returns the bytes of `text` over its compressed bytes; higher is more repetitive.
 
-    gzip -9 finds repetition within 32 KiB only, xz (preset 6, its default) within 8 MiB. Headers
-    are counted, so that a very short text has a ratio below 1. The last digits can differ between
+    gzip -9 detects repetition within 32 KiB, xz (its default, preset 6) within 8 MiB. Headers are
+    included, so that a very short text has a ratio below 1. The last digits can differ between
     versions of the compressors. Raises ValueError for an empty text.
     """
     if not text:
-        raise ValueError("The compression ratio of an empty text is not defined.")
+        raise ValueError("The compression ratio of an empty text is undefined.")
     if method == "gzip":
         compressed = gzip.compress(text, compresslevel=9, mtime=0)
     else:
@@ -199,20 +200,20 @@ XZ_RATIO = MetricOfWords(
 
 
 def self_repetition(tokens: Integers, lengths: Integers, n: int = 4) -> float:
-    """How much of each document's n-grams other documents hold, in log counts; 0 for nothing.
+    """Returns the self-repetition score: n-grams that documents share, in log counts; 0 for none.
 
-    Salkar et al. 2022, as coded by Shaib et al. 2024: the mean over documents of the natural
-    logarithm of 1 + the sum over the document's different n-grams of the number of other
-    documents that hold it. A document shorter than n tokens counts as 0. Grows with the number
-    and the length of the documents. Raises ValueError where there is no n-gram at all.
+    Salkar et al. 2022, as implemented by Shaib et al. 2024: the mean over documents of ln(1 + the
+    sum over the document's distinct n-grams of the number of other documents that contain the
+    n-gram). A document of fewer than n tokens counts as 0. The score grows with the number and the
+    length of the documents. Raises ValueError if there are no n-grams.
     """
     grams, document_of_gram = _ngrams_of_order(tokens, lengths, n)
-    # Each pair of an n-gram and a document that holds it, once, by n-gram.
+    # Each pair of an n-gram and a document that contains it, once, sorted by n-gram.
     pairs = np.unique(grams * len(lengths) + document_of_gram)
     gram_of_pair, document_of_pair = np.divmod(pairs, len(lengths))
     first_pairs = np.flatnonzero(np.diff(gram_of_pair, prepend=-1))
-    holders = np.diff(first_pairs, append=len(pairs))
-    others = np.bincount(document_of_pair, np.repeat(holders - 1, holders), len(lengths))
+    frequencies = np.diff(first_pairs, append=len(pairs))  # documents with each n-gram
+    others = np.bincount(document_of_pair, np.repeat(frequencies - 1, frequencies), len(lengths))
     return math.fsum(np.log1p(others)) / len(lengths)  # fsum: the same in any order of documents
 
 
@@ -228,11 +229,11 @@ SELF_REPETITION = MetricOfWords(
 
 
 def ngram_entropy(tokens: Integers, lengths: Integers, n: int) -> float:
-    """Shannon entropy of the n-grams in bits, at least 0, corrected for the size of the sample.
+    """Returns the Shannon entropy of the n-grams in bits, corrected for the sample size.
 
-    The plug-in entropy, which is too low on average, plus (types - 1) / (2 n-grams) nats (Miller
-    1955, Madow 1948). The correction is of first order: where most n-grams occur once, the value
-    is still far too low. Raises ValueError where there is no n-gram at all.
+    It is the plug-in entropy, which is biased downwards, plus (types - 1) / (2 n-grams) nats
+    (Miller 1955, Madow 1948). The correction is of first order: if most n-grams occur once, the
+    value is still far too low. Raises ValueError if there are no n-grams.
     """
     counts = _counts(_ngrams_of_order(tokens, lengths, n)[0])
     total = int(counts.sum())
@@ -262,16 +263,17 @@ NGRAM_ENTROPY_2 = MetricOfWords(
 
 
 def zipf_exponent(tokens: Integers) -> float:
-    """Exponent s of the share r^-s of the r-th most frequent type; 0 for equal shares.
+    """Returns the exponent s of Zipf's law, with a share ~ r^-s of the r-th most frequent type.
 
-    Maximum likelihood over the ranks 1..V of the observed types: the minimum of
-    s sum(f ln r) + N ln sum(r^-s). It is where the expected logarithm of the rank equals the
-    observed one, which falls with s, so that there is only one. Since ranks come from the same
-    counts, s of a small sample is biased. Raises ValueError for fewer than 2 types.
+    It is the maximum-likelihood estimate over the ranks 1..V of the observed types: the minimum
+    of s sum(f ln r) + N ln sum(r^-s). There the expected logarithm of the rank, which decreases
+    with s, equals the observed one, so that the minimum is unique. s is 0 for equal shares. Since
+    the ranks come from the same counts, s of a small sample is biased. Raises ValueError for fewer
+    than 2 types.
     """
     counts = np.sort(_counts(tokens))[::-1]
     if len(counts) < 2:
-        raise ValueError(f"A law of ranks takes at least 2 types; there are {len(counts)}.")
+        raise ValueError(f"Zipf's law needs at least 2 types; there are {len(counts)}.")
     log_ranks = np.log(np.arange(1, len(counts) + 1))
     observed = float(counts @ log_ranks) / float(counts.sum())
 
@@ -300,20 +302,20 @@ ZIPF_EXPONENT = MetricOfWords(
 def heaps(
     tokens: Integers, lengths: Integers, orders: int, generator: np.random.Generator
 ) -> tuple[float, float]:
-    """K and beta of Heaps' law V(n) = K n^beta, for the number of types V among n tokens.
+    """Returns K and beta of Heaps' law V(n) = K n^beta, for the number of types V among n tokens.
 
-    Ordinary least squares of ln V on ln n, at 30 values of n equally spaced in ln n from 100 to
-    all tokens. What is fitted is the mean of ln V over `orders` random orders of the documents,
-    which is to average beta, and K geometrically, over the orders. The curve of real text bends,
-    so beta falls with the number of tokens.
+    The fit is ordinary least squares of ln V on ln n, at 30 values of n equally spaced in ln n
+    from 100 to all tokens. ln V is averaged over `orders` random orders of the documents, which
+    averages beta arithmetically and K geometrically over the orders. The curve of real text is
+    concave in ln n, so that beta decreases with the number of tokens.
 
-    Raises ValueError for fewer than 1,000 tokens, which span too little for a slope.
+    Raises ValueError for fewer than 1,000 tokens, too short a range for a slope.
     """
     if orders < 1:
-        raise ValueError(f"orders is {orders}; Heaps' law is fitted to at least 1.")
+        raise ValueError(f"orders is {orders}; it must be at least 1.")
     if len(tokens) < 10 * HEAPS_FIRST:
         raise ValueError(
-            f"Heaps' law takes at least {10 * HEAPS_FIRST} tokens; there are {len(tokens)}."
+            f"Heaps' law needs at least {10 * HEAPS_FIRST} tokens; there are {len(tokens)}."
         )
     sizes = np.geomspace(HEAPS_FIRST, len(tokens), HEAPS_POINTS).round()
     types, codes = np.unique(tokens, return_inverse=True)
@@ -321,7 +323,7 @@ def heaps(
     log_seen = np.zeros(len(sizes))
     for _ in range(orders):
         shuffled = codes[_positions_in_order(lengths, generator.permutation(len(lengths)))]
-        # Backwards, so that the first position of each type is written last, and stays.
+        # Assigned in reverse, so that the first position of each type is the one that remains.
         first[shuffled[::-1]] = np.arange(len(tokens))[::-1]
         log_seen += np.log(np.searchsorted(np.sort(first), sizes))
     beta, log_k = np.polyfit(np.log(sizes), log_seen / orders, 1)
@@ -345,14 +347,14 @@ HEAPS_EXPONENT = MetricOfWords(
 
 
 def jensen_shannon(a: Integers, b: Integers) -> float:
-    """Jensen-Shannon divergence in bits of the words of two texts in the same coding, 0 to 1.
+    """Returns the Jensen-Shannon divergence of the words of two texts in bits, from 0 to 1.
 
-    Lin 1991, to base 2: 0 for equal shares of all words, 1 for no word in common. Two samples of
-    the same text are not at 0, and the further from it the smaller they are. Raises ValueError
-    where a text is empty.
+    Lin 1991, to base 2: 0 for equal shares of all words, 1 for no common word. `a` and `b` are
+    tokens in the same coding. Two samples of one text have a divergence above 0, which grows as
+    the samples get smaller. Raises ValueError if a text is empty.
     """
     if len(a) == 0 or len(b) == 0:
-        raise ValueError(f"Both texts need a token; they have {len(a)} and {len(b)}.")
+        raise ValueError(f"Both texts need at least 1 token; they have {len(a)} and {len(b)}.")
     types, codes = np.unique(np.concatenate([a, b]), return_inverse=True)
     p = np.bincount(codes[: len(a)], minlength=len(types)) / len(a)
     q = np.bincount(codes[len(a) :], minlength=len(types)) / len(b)
@@ -372,32 +374,32 @@ JS_WORDS = Metric(
 
 
 def hapax_share(tokens: Integers) -> float:
-    """Share of the types that occur once, 0 to 1.
+    """Returns the share of the types that occur once, from 0 to 1.
 
-    Where text is repeated, types are lost as well as hapaxes, so the share does not fall steadily.
-    Raises ValueError for no tokens.
+    Repetition of text loses types as well as hapaxes, so that the share does not fall steadily.
+    Raises ValueError if there are no tokens.
     """
     if len(tokens) == 0:
-        raise ValueError("The share of hapaxes is not defined: there are no tokens.")
+        raise ValueError("The share of hapaxes is undefined: there are no tokens.")
     return float(np.mean(_counts(tokens) == 1))
 
 
 def _ngrams_of_order(tokens: Integers, lengths: Integers, n: int) -> tuple[Integers, Integers]:
-    """The n-grams as integers and the document of each, both (n-grams,), at least one."""
+    """Returns at least one n-gram as integers, and the document of each, both (n-grams,)."""
     if n < 1:
-        raise ValueError(f"n is {n}; the shortest n-gram has 1 token.")
+        raise ValueError(f"n is {n}; it must be at least 1.")
     if not np.any(lengths >= n):
         raise ValueError(f"There are no {n}-grams: no document has {n} tokens or more.")
     return ngrams(tokens, lengths, n)[-1]
 
 
 def _counts(codes: Integers) -> Integers:
-    """How often each different code occurs, shape (types,)."""
+    """Returns the frequency of each distinct code, shape (types,)."""
     return np.unique(codes, return_counts=True)[1]
 
 
 def _previous_positions(tokens: Integers) -> Integers:
-    """Where each token last occurred before, shape (tokens,); -1 where it had not."""
+    """Returns the position of each token's previous occurrence or -1, shape (tokens,)."""
     order = np.argsort(tokens, kind="stable")
     repeats = tokens[order[1:]] == tokens[order[:-1]]
     previous = np.full(len(tokens), -1)
@@ -406,7 +408,7 @@ def _previous_positions(tokens: Integers) -> Integers:
 
 
 def _factors(previous: Integers, threshold: float) -> float:
-    """Factors of MTLD in one direction, above 0 if any token occurs twice."""
+    """Returns the factors of MTLD in one direction; above 0 if any token occurs twice."""
     factors, start, repeats = 0, 0, 0
     for position, earlier in enumerate(previous.tolist()):
         if earlier >= start:  # only a repeated type lowers the ratio
@@ -419,7 +421,7 @@ def _factors(previous: Integers, threshold: float) -> float:
 
 
 def _positions_in_order(lengths: Integers, order: Integers) -> Integers:
-    """Positions of all tokens with the documents in `order`, shape (tokens,)."""
+    """Returns the positions of all tokens with the documents in `order`, shape (tokens,)."""
     starts = np.cumsum(lengths) - lengths
     moved = lengths[order]
     return np.repeat(starts[order] - (np.cumsum(moved) - moved), moved) + np.arange(moved.sum())

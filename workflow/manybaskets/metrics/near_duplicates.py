@@ -1,7 +1,7 @@
-"""Near-duplicate prompts, and intervals of rates that respect them.
+"""Clusters of near-duplicate prompts, and intervals of rates that account for the clusters.
 
-Two prompts of one cluster are not two pieces of evidence: of AdvBench's 520 behaviours more than
-half have a near-duplicate in the set.
+Prompts of one cluster are not independent evidence: more than half of the 520 behaviours of
+AdvBench have a near-duplicate in the set.
 """
 
 import math
@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Mean cosine inside a cluster: with it 301 of AdvBench's 520 prompts share one, 4 of StrongREJECT's
-NEAR = 0.35
+# Least mean cosine similarity of two clusters that merge: with it, 301 of the 520 prompts of
+# AdvBench and 4 of StrongREJECT's share a cluster with another prompt.
+THRESHOLD = 0.35
 
 
 class Interval(NamedTuple):
-    """An interval of a mean over `n` values in `clusters` clusters."""
+    """A confidence interval of a mean over `n` values in `clusters` clusters."""
 
     low: float
     high: float
@@ -24,12 +25,12 @@ class Interval(NamedTuple):
     clusters: int
 
 
-def near_duplicates(texts: Sequence[str], near: float = NEAR) -> list[int]:
-    """The cluster of each text, numbered in the order of their first members.
+def near_duplicates(texts: Sequence[str], threshold: float = THRESHOLD) -> list[int]:
+    """Returns the cluster of each text, numbered in the order of their first members.
 
-    Average linkage on the cosine of TF-IDF vectors (words and word pairs, sublinear): two clusters
-    are one as long as their members' mean cosine is at least `near`. A text without a word that
-    counts is a cluster of its own.
+    The clusters come from average linkage on the cosine similarity of TF-IDF vectors (words and
+    word pairs, sublinear): two clusters merge while the mean similarity between their members is
+    at least `threshold`. A text of stop words only is a cluster of its own.
     """
     from sklearn.cluster import AgglomerativeClustering
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -39,41 +40,42 @@ def near_duplicates(texts: Sequence[str], near: float = NEAR) -> list[int]:
     )
     try:
         vectors = vectorizer.fit_transform(texts).toarray()
-    except ValueError:  # no text has a word that counts
+    except ValueError:  # every text consists of stop words
         return list(range(len(texts)))
-    places = np.flatnonzero(vectors.any(axis=1))
+    nonzero = np.flatnonzero(vectors.any(axis=1))
     labels = -1 - np.arange(len(texts))
-    if len(places) > 1:
-        linkage = AgglomerativeClustering(
-            None, metric="cosine", linkage="average", distance_threshold=1 - near
+    if len(nonzero) > 1:
+        clustering = AgglomerativeClustering(
+            None, metric="cosine", linkage="average", distance_threshold=1 - threshold
         )
-        labels[places] = linkage.fit_predict(vectors[places])
-    first = {label: place for place, label in enumerate(dict.fromkeys(labels.tolist()))}
-    return [first[label] for label in labels.tolist()]
+        labels[nonzero] = clustering.fit_predict(vectors[nonzero])
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(labels.tolist()))}
+    return [numbers[label] for label in labels.tolist()]
 
 
 def cluster_interval(
     values: Sequence[float], clusters: Sequence[int], alpha: float = 0.05
 ) -> Interval | None:
-    """The 1 - alpha interval of the mean of `values` in [0, 1]; None with fewer than two clusters.
+    """Returns the 1 - `alpha` interval of the mean of `values`; None for fewer than two clusters.
 
-    The cluster-robust variance of a mean (Cochran 1977, ratio estimator, with the factor
-    m / (m - 1)) gives a design effect against independent values; the interval is Wilson's at the
-    effective number of values, so that it stays inside [0, 1] and is not empty at 0 and 1.
+    Values are in [0, 1]. The cluster-robust variance of a mean (Cochran 1977, ratio estimator,
+    with the factor m / (m - 1)) gives a design effect relative to independent values. The interval
+    is Wilson's at the effective number of values, so that it stays inside [0, 1] and has a width
+    above 0 for means of 0 and 1.
     """
     x, labels = np.asarray(values, dtype=float), np.asarray(clusters)
-    _, places = np.unique(labels, return_inverse=True)
-    m = int(places.max()) + 1 if len(x) else 0
+    _, codes = np.unique(labels, return_inverse=True)
+    m = int(codes.max()) + 1 if len(x) else 0
     if m < 2:
         return None
     mean, n = float(x.mean()), len(x)
-    sums = np.bincount(places, weights=x - mean, minlength=m)
-    sizes = np.bincount(places, minlength=m)
+    sums = np.bincount(codes, weights=x - mean, minlength=m)
+    sizes = np.bincount(codes, minlength=m)
     clustered = m / (m - 1) * float((sums**2).sum()) / n**2
     independent = mean * (1 - mean) / n
     if independent > 0:
         effective = min(n, max(1.0, n * independent / clustered)) if clustered > 0 else n
-    else:  # all values agree: as if clusters of any size were one value each
+    else:  # all values are 0 or all are 1: Kish's effective number of clusters
         effective = n**2 / float((sizes**2).sum())
     z = NormalDist().inv_cdf(1 - alpha / 2)
     return Interval(*_wilson(mean, effective, z), n, m)

@@ -1,4 +1,4 @@
-"""A sample of responses: what metrics of words are computed on."""
+"""Samples of responses, on which metrics of words are computed."""
 
 import re
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ Integers = NDArray[np.int64]
 
 
 class Sample(NamedTuple):
-    """Responses of equal length in tokens, as many from every cell.
+    """Responses of equal length in tokens, the same number from every cell.
 
     `documents` are lists of tokens (words and punctuation marks), each cut to the same length.
-    `tokens`, shape (tokens,), are the same as integers, documents end to end, and `lengths`,
-    shape (documents,), their lengths. `texts` are the responses as they were written, not cut.
+    `tokens`, shape (tokens,), contains them end to end as integers, and `lengths`, shape
+    (documents,), their lengths. `texts` are the complete responses.
     """
 
     tokens: Integers
@@ -27,12 +27,12 @@ class Sample(NamedTuple):
 
 
 def tokenize(text: str) -> list[str]:
-    """The words and the single punctuation marks of `text`, in order, case kept."""
+    """Returns the words and the single punctuation marks of `text` in order, with their case."""
     return _TOKEN.findall(text)
 
 
 def encode(documents: Sequence[Sequence[str]]) -> tuple[Integers, Integers]:
-    """Every token as an integer, shape (tokens,), documents end to end; lengths, (documents,)."""
+    """Returns all documents' tokens as integers, (tokens,), and the lengths, (documents,)."""
     codes: dict[str, int] = {}
     tokens = [codes.setdefault(token, len(codes)) for document in documents for token in document]
     lengths = [len(document) for document in documents]
@@ -40,6 +40,6 @@ def encode(documents: Sequence[Sequence[str]]) -> tuple[Integers, Integers]:
 
 
 def sample_of(texts: Sequence[str]) -> Sample:
-    """A sample of whole texts, for computing a metric of words outside of a study."""
+    """Returns a sample of complete texts, to compute a metric of words outside a study."""
     documents = [tokenize(text) for text in texts]
     return Sample(*encode(documents), list(texts), documents)

@@ -1,7 +1,7 @@
-"""Meaning: how varied texts are, from sentence embeddings.
+"""Semantic diversity of texts, from sentence embeddings.
 
-All functions take embeddings of shape (texts, dimensions), one row of unit length per text. Most
-values depend on the number of texts, so compare them at equal numbers.
+All functions take embeddings of shape (texts, dimensions), with one row of unit length per text.
+Most values depend on the number of texts: compare values only at equal numbers.
 """
 
 import math
@@ -11,25 +11,25 @@ from numpy.typing import NDArray
 
 from manybaskets.metrics.registry import Metric, MetricOfEmbeddings
 
-_LENGTH_TOLERANCE = 1e-3  # of half-precision embeddings
-SAME = 1e-10  # squared distance up to which two embeddings are of the same text
+_LENGTH_TOLERANCE = 1e-3  # allows for half-precision embeddings
+SAME = 1e-10  # largest squared distance between embeddings of the same text
 
 Floats = NDArray[np.float64]
 
 
 def vendi(embeddings: Floats, q: float) -> float:
-    """Vendi score of order `q`: the effective number of different texts, from 1 to the texts.
+    """Returns the Vendi score of order `q`: the effective number of distinct texts, from 1 to n.
 
     VS_q = (sum of lambda_i^q)^(1 / (1 - q)) over the eigenvalues of K / n, with the cosine kernel
     K; exp of their entropy at q = 1 (Friedman & Dieng 2022), 1 / the largest at q = inf (Pasarkar
-    & Dieng 2023, for all orders). Below 1 it weights rare texts, above 1 common ones; at 0 it is
-    the rank of K. It is at most the number of dimensions, and grows with the number of texts
-    until that is far above the number of modes.
+    & Dieng 2023, for all orders). Orders below 1 emphasise rare texts, orders above 1 common ones;
+    at 0 the score is the rank of K. It is at most the number of dimensions, and it grows with the
+    number of texts n until n is far above the number of modes.
 
-    Raises ValueError without texts, or for an order below 0.
+    Raises ValueError if there are no texts, or for an order below 0.
     """
     if not q >= 0:
-        raise ValueError(f"The order q is {q}; it is 0 or more.")
+        raise ValueError(f"The order q is {q}; it must be 0 or more.")
     rows = unit_rows(embeddings)
     n, dimensions = rows.shape
     # E E' and E' E have the same non-zero eigenvalues
@@ -42,7 +42,7 @@ def vendi(embeddings: Floats, q: float) -> float:
         return float(np.exp(-np.sum(shares * np.log(shares))))
     if math.isinf(q):
         return float(1 / shares.max())
-    # Relative to the largest, since the power of a share may leave the range of floats
+    # Relative to the largest share, since the power of a share may underflow
     powers = np.sum((shares / shares.max()) ** q)
     return float(np.exp((np.log(powers) + q * np.log(shares.max())) / (1 - q)))
 
@@ -86,15 +86,15 @@ PROMPT_VENDI_2 = Metric(
 
 
 def pairwise_distance(embeddings: Floats) -> float:
-    """Mean cosine distance over all pairs of different rows, from 0 (all equal) to n / (n - 1).
+    """Returns the mean cosine distance over all pairs of rows, from 0 (equal) to n / (n - 1).
 
-    From the length of the sum of the rows, in linear time. Its expectation does not depend on the
-    number of texts. Raises ValueError for fewer than two texts.
+    It is computed from the length of the sum of the rows, in linear time. Its expectation does not
+    depend on the number of texts. Raises ValueError for fewer than two texts.
     """
     rows = unit_rows(embeddings)
     n = len(rows)
     if n < 2:
-        raise ValueError(f"A distance between texts needs at least 2 of them; {n} given.")
+        raise ValueError(f"The pairwise distance needs at least 2 texts; {n} given.")
     total = rows.sum(axis=0)
     return max(0.0, float(1 - (total @ total - n) / (n * (n - 1))))
 
@@ -120,17 +120,17 @@ PROMPT_DISTANCE = Metric(
 
 
 def distinct_count(embeddings: Floats, threshold: float) -> int:
-    """Embedding-distinct-k: the number of clusters of texts with the same meaning, from 1 to k.
+    """Returns embedding-distinct-k: the number of clusters of texts with one meaning, from 1 to k.
 
-    Two clusters merge while every text of the one has a cosine similarity above `threshold` to
-    every text of the other, the closest clusters first (complete linkage). A stand-in for
-    distinct_k of NoveltyBench (Zhang et al. 2025), which asks a classifier whether two texts are
+    Two clusters merge while every text of one has a cosine similarity above `threshold` to every
+    text of the other, the closest clusters first (complete linkage). It approximates distinct_k of
+    NoveltyBench (Zhang et al. 2025), in which a classifier decides whether two texts are
     equivalent: calibrate the threshold on paraphrases. Memory grows with pairs of texts.
 
-    Raises ValueError without texts, or for a threshold no pair could be above.
+    Raises ValueError if there are no texts, or for a threshold outside [-1, 1).
     """
     if not -1 <= threshold < 1:
-        raise ValueError(f"The threshold is {threshold}; a cosine similarity is in [-1, 1).")
+        raise ValueError(f"The threshold is {threshold}; it must be in [-1, 1).")
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import squareform
 
@@ -154,26 +154,29 @@ PROMPT_DISTINCT = Metric(
 
 
 def unit_rows(embeddings: Floats) -> Floats:
-    """The rows at unit length to double precision, which those of a model are not."""
+    """Returns the rows rescaled to unit length in double precision.
+
+    Raises ValueError if there are no rows or if a row's length differs from 1.
+    """
     rows = np.asarray(embeddings, dtype=np.float64)
     if rows.ndim != 2 or len(rows) == 0:
         raise ValueError(
-            f"Embeddings have the shape (texts, dimensions), with at least 1 text; {rows.shape} "
-            "given."
+            f"Embeddings must have the shape (texts, dimensions), with at least 1 text; "
+            f"{rows.shape} given."
         )
     lengths = np.linalg.norm(rows, axis=1)
     wrong = np.flatnonzero(~(np.abs(lengths - 1) <= _LENGTH_TOLERANCE))
     if len(wrong) > 0:
         raise ValueError(
-            f"Embeddings have rows of length 1; {len(wrong)} of {len(rows)} have not, row "
-            f"{wrong[0]} has length {lengths[wrong[0]]:.4g}."
+            f"Embeddings must have rows of length 1; {len(wrong)} of {len(rows)} rows differ: "
+            f"row {wrong[0]} has length {lengths[wrong[0]]:.4g}."
         )
     unit: Floats = rows / lengths[:, None]
     return unit
 
 
 def squared_distances(first: Floats, second: Floats) -> Floats:
-    """Squared Euclidean distances of unit rows, 0 for the same text, shape (first, second)."""
+    """Returns squared Euclidean distances of unit rows, 0 for equal texts, (first, second)."""
     squared = first @ second.T
     squared *= -2
     squared += 2

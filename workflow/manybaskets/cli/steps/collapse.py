@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
     )
     found += [_cut_rate(rows), *subsampling.of_text(answered, human, True, design)]
     if options.spec.get("task") == "summarize":
-        found += rouge.measured(answered, human)
+        found += rouge.rouge_measurements(answered, human)
     if options.embeddings:
         samples = read_jsonl(options.samples, ["id", "response"])
         found += _of_meaning(options, settings, design, samples)
