@@ -5,18 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.paths import ROOT
-
 WORDS = "sort the list of rows and return a copy of each value in the table or raise".split()  # noqa: SIM905
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Real data beside the repository; tests that need it are skipped where it is missing."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("the folder of real data is not here")
-    return folder
 
 
 @pytest.fixture(scope="session")

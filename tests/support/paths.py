@@ -3,4 +3,4 @@
 from manybaskets.paths import REPOSITORY
 
 ROOT = REPOSITORY
-SHARED = ROOT.parent / "shared" / "data"
+DATA = ROOT / "tests" / "data"

@@ -1,6 +1,7 @@
 """Two studies, and a study and published numbers: which conclusions agree."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from manybaskets import __main__
 from manybaskets.files import InputError
 from manybaskets.findings import comparison, contrasts
 from manybaskets.study.layout import RESOURCES
+from tests.support.public_files import COPIES
 
 EGGS = RESOURCES / "reference" / "eggs.csv"
 PRIMARY = {"collapse": ("eggs_perplexity", "test")}
@@ -102,9 +104,16 @@ def test_more_harm_stands_for_fewer_refusals() -> None:
     assert found.loc[("8B", "refusal_rate", "decline/direct", "human", "vanilla"), "difference"] < 0
 
 
-def test_the_published_numbers_are_those_recorded(shared_data: Path) -> None:
+@pytest.mark.network
+def test_the_published_numbers_are_those_recorded() -> None:
+    folder = Path(os.environ.get(COPIES, "")) / "eggs"
+    if not (folder / "exp2_quality.csv").is_file():
+        pytest.skip(
+            "the tables of the Eggs study are not here: take them from the notebooks of its "
+            "experiments in github.com/maxschaffelder/synthetic_data_diversity, and name the "
+            f"folder above `eggs` in the environment variable {COPIES}"
+        )
     ours = pd.read_csv(EGGS).set_index(["target", "metric", "item_set", "mix"])["value"]
-    folder = shared_data / "eggs"
 
     def mix_of(condition: str, tier: Any) -> str:
         return condition if tier in ("", "small") or pd.isna(tier) else f"{condition}-{tier}"

@@ -1,14 +1,14 @@
 """Answers that are one number, parsed from worked solutions."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from manybaskets.files import read_jsonl
 from manybaskets.metrics.answers import final_number, is_correct, last_number
-from tests.support.paths import ROOT
-
-GSM8K = ROOT / "../shared/data/instruct"
+from tests.support import samples
+from tests.support.public_files import GSM8K, path_of
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,29 @@ def test_numbers_are_compared_by_value_and_no_answer_is_wrong() -> None:
     assert is_correct("#### 3", "no number at all", "gsm8k") is None
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_every_solution_of_gsm8k_has_an_answer_and_is_right_by_itself(split: str) -> None:
-    path = GSM8K / f"gsm8k_{split}.jsonl"
-    if not path.is_file():
-        pytest.skip("GSM8K is not on this machine")
-    rows = read_jsonl(path, ["answer"])
-    assert len(rows) == {"train": 7473, "test": 1319}[split]
+def test_every_solution_of_the_sample_is_right_by_itself_and_wrong_by_another() -> None:
+    assert_right_by_themselves(samples.gsm8k_problems())
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("split", "count"), [("train", 7473), ("test", 1319)])
+def test_every_solution_of_gsm8k_is_right_by_itself_and_wrong_by_another(
+    split: str, count: int
+) -> None:
+    rows = read_jsonl(path_of(GSM8K[split]), ["answer"])
+    assert len(rows) == count
+    assert_right_by_themselves(rows)
+
+
+def test_solutions_by_models_are_right_where_their_authors_recorded_that() -> None:
+    for row in samples.gsm8k_model_solutions():
+        for model in samples.MODELS:
+            recorded = row[model]
+            found = is_correct(recorded["solution"], row["ground_truth"], "last-number")
+            assert found is recorded["is_correct"], (row["question"], model)
+
+
+def assert_right_by_themselves(rows: list[dict[str, Any]]) -> None:
     for row, other in zip(rows, [*rows[1:], rows[0]], strict=True):
         solution = row["answer"]
         number = final_number(solution)

@@ -1,12 +1,12 @@
 """Babble: what is called degenerate, and how seldom real responses are."""
 
 import csv
-import json
-from pathlib import Path
 
 import pytest
 
 from manybaskets.metrics.degeneration import degenerate
+from tests.support import samples
+from tests.support.public_files import XSTEST_LABELLED, path_of
 
 PROSE = (
     "Open the build log and read the first lines. They name the compiler and its options. Then "
@@ -64,12 +64,18 @@ def test_what_people_write_is_coherent(text: str) -> None:
     assert degenerate(text) == ""
 
 
-def test_hardly_any_response_of_real_models_is_called_degenerate(shared_data: Path) -> None:
+def test_no_solution_by_a_person_is_degenerate_and_hardly_any_by_a_model() -> None:
+    people = [row["answer"] for row in samples.gsm8k_problems()]
+    assert [text for text in people if degenerate(text)] == []
+    models = samples.model_texts()
+    assert sum(degenerate(text) != "" for text in models) <= 0.01 * len(models)
+
+
+@pytest.mark.network
+def test_hardly_any_response_of_chat_models_is_degenerate() -> None:
     texts = []
-    for path in sorted((shared_data / "outputs").glob("*.json")):
-        texts += [row["output"] for row in json.loads(path.read_text(encoding="utf-8"))]
-    for path in sorted((shared_data / "safety/xstest_human_labelled").glob("*.csv")):
-        with path.open(encoding="utf-8", newline="") as file:
+    for labelled in XSTEST_LABELLED.values():
+        with path_of(labelled).open(encoding="utf-8", newline="") as file:
             texts += [row["completion"] for row in csv.DictReader(file)]
-    assert len(texts) == 4 * 805 + 3 * 450
+    assert len(texts) == 3 * 450
     assert sum(degenerate(text) != "" for text in texts) / len(texts) < 0.005

@@ -1,8 +1,5 @@
 """The Eggs study's measures: equal to sacrebleu and to scipy's fit on what the authors fed them."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +8,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
 from manybaskets.metrics import eggs
+from tests.support import samples
 
 
 def sacrebleu_diversity(texts: list[str]) -> float:
@@ -34,13 +32,11 @@ def test_lexical_diversity_is_that_of_sacrebleu(texts: list[str]) -> None:
     assert eggs.lexical_diversity(texts) == pytest.approx(sacrebleu_diversity(texts), abs=1e-6)
 
 
-def test_lexical_diversity_of_real_answers_is_that_of_sacrebleu(shared_data: Path) -> None:
-    rows = json.loads((shared_data / "outputs/gpt4_1106_preview.json").read_text(encoding="utf-8"))
-    for row in rows[:12]:
-        found = eggs.sentences(row["output"])
-        if len(found) > 1:
-            expected = sacrebleu_diversity(found)
-            assert eggs.lexical_diversity(found) == pytest.approx(expected, abs=1e-6)
+def test_lexical_diversity_of_solutions_by_models_is_that_of_sacrebleu() -> None:
+    for row in samples.gsm8k_model_solutions()[:12]:
+        solutions = [row[model]["solution"] for model in samples.MODELS]
+        expected = sacrebleu_diversity(solutions)
+        assert eggs.lexical_diversity(solutions) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(

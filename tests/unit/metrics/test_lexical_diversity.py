@@ -1,6 +1,6 @@
 """Words in text: against definitions written out plainly, published values, and invariances."""
 
-import json
+import gzip
 import lzma
 import math
 import re
@@ -9,7 +9,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -32,6 +31,8 @@ from manybaskets.metrics.lexical_diversity import (
     self_repetition,
     zipf_exponent,
 )
+from tests.support import samples
+from tests.support.public_files import WIKITEXT_2_VALID, path_of
 
 Integers = NDArray[np.int64]
 Texts = list[list[str]]
@@ -77,26 +78,10 @@ def grams_of(texts: Texts, n: int) -> list[tuple[str, ...]]:
     return [tuple(text[i : i + n]) for text in texts for i in range(len(text) - n + 1)]
 
 
-def shared(name: str) -> Path:
-    """A file of real data; the test is skipped where it is missing."""
-    for folder in Path(__file__).resolve().parents:
-        if (folder / "shared/data" / name).is_file():
-            return folder / "shared/data" / name
-    pytest.skip(f"{name} is not here")
-
-
-@pytest.fixture(scope="module")
 def wikitext() -> Integers:
     """The validation part of WikiText-2 as one document, with the usual <eos> after each line."""
-    lines = shared("text/wikitext-2_valid.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    lines = path_of(WIKITEXT_2_VALID).read_text(encoding="utf-8").split("\n")[:-1]
     return coded([[word for line in lines for word in [*line.split(), "<eos>"]]])[0]
-
-
-@pytest.fixture(scope="module")
-def gpt4_outputs() -> list[str]:
-    """The answers of GPT-4 to the 805 AlpacaEval prompts."""
-    rows = json.loads(shared("outputs/gpt4_1106_preview.json").read_text(encoding="utf-8"))
-    return [row["output"] for row in rows]
 
 
 # Published and measured values
@@ -111,34 +96,51 @@ def test_mtld_hdd_and_mattr_are_those_of_lexicalrichness() -> None:
     assert mattr(tokens, 25) == pytest.approx(0.835152, abs=5e-7)
 
 
-def test_wikitext_has_its_known_counts_and_laws(wikitext: Integers) -> None:
-    one = np.array([len(wikitext)])
-    types = len(set(wikitext.tolist()))
-    assert (len(wikitext), types) == (217_646, 13_777)
+def test_solutions_have_the_counts_and_entropy_of_their_definitions() -> None:
+    tokens, lengths = coded([text.split() for text in samples.model_texts()])
+    texts = [text.split() for text in samples.model_texts()]
+    for n in (1, 2, 3):
+        grams = Counter(grams_of(texts, n))
+        # Among so many possible words no two draws are the same: EAD is distinct-n.
+        value = expectation_adjusted_distinct(tokens, lengths, n, 10**15)
+        assert value == pytest.approx(len(grams) / grams.total(), rel=1e-6)
+        miller_madow = (len(grams) - 1) / (2 * grams.total() * math.log(2))
+        plug_in = stats.entropy(list(grams.values()), base=2)
+        assert ngram_entropy(tokens, lengths, n) == pytest.approx(plug_in + miller_madow, rel=1e-9)
+    counts = Counter(word for text in texts for word in text)
+    once = sum(count == 1 for count in counts.values())
+    assert hapax_share(tokens) == pytest.approx(once / len(counts))
+
+
+def test_solutions_compress_as_much_as_gzip_compresses_them() -> None:
+    content = " ".join(samples.model_texts()).encode()
+    expected = len(content) / len(gzip.compress(content))
+    assert compression_ratio(content, "gzip") == pytest.approx(expected, rel=2e-3)
+
+
+@pytest.mark.network
+def test_wikitext_has_its_known_counts_and_laws() -> None:
+    tokens = wikitext()
+    one = np.array([len(tokens)])
+    types = len(set(tokens.tolist()))
+    assert (len(tokens), types) == (217_646, 13_777)
     for n, distinct in enumerate([0.06330, 0.44227, 0.77085, 0.91352], start=1):
         # Among so many possible words no two draws are the same: EAD is distinct-n.
-        value = expectation_adjusted_distinct(wikitext, one, n, 10**15)
+        value = expectation_adjusted_distinct(tokens, one, n, 10**15)
         assert value == pytest.approx(distinct, abs=5e-6)
-    plug_in = ngram_entropy(wikitext, one, 1) - (types - 1) / (2 * len(wikitext) * math.log(2))
+    plug_in = ngram_entropy(tokens, one, 1) - (types - 1) / (2 * len(tokens) * math.log(2))
     assert plug_in == pytest.approx(9.5703, abs=5e-5)
-    assert zipf_exponent(wikitext) == pytest.approx(1.0149, abs=5e-5)
-    assert hapax_share(wikitext) == pytest.approx(0.3314, abs=5e-5)
+    assert zipf_exponent(tokens) == pytest.approx(1.0149, abs=5e-5)
+    assert hapax_share(tokens) == pytest.approx(0.3314, abs=5e-5)
 
 
-def test_heaps_law_of_wikitext_in_its_own_order_is_the_known_one(wikitext: Integers) -> None:
-    k, beta = heaps(wikitext, np.array([len(wikitext)]), 1, np.random.default_rng(0))
+@pytest.mark.network
+def test_heaps_law_of_wikitext_in_its_own_order_is_the_known_one() -> None:
+    tokens = wikitext()
+    k, beta = heaps(tokens, np.array([len(tokens)]), 1, np.random.default_rng(0))
     # measured with 40 points, whence the tolerance
     assert beta == pytest.approx(0.7274, abs=5e-4)
     assert k == pytest.approx(2.409, abs=5e-3)
-
-
-def test_gpt4_outputs_compress_and_repeat_as_known(gpt4_outputs: list[str]) -> None:
-    some, all_of_them = (" ".join(gpt4_outputs[:n]).encode() for n in (50, 805))
-    # within what versions of zlib differ by
-    assert compression_ratio(some, "gzip") == pytest.approx(2.615, abs=5e-3)
-    assert compression_ratio(all_of_them, "gzip") == pytest.approx(2.723, abs=5e-3)
-    tokens, lengths = coded([output.split() for output in gpt4_outputs])
-    assert self_repetition(tokens, lengths) == pytest.approx(2.83, abs=5e-3)
 
 
 # Expectation-adjusted distinct

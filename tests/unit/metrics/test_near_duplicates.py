@@ -1,12 +1,14 @@
 """Near-duplicates of prompts, and intervals that respect them."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from manybaskets.data import request_sets
 from manybaskets.metrics.near_duplicates import cluster_interval, near_duplicates
+from tests.support import samples
+from tests.support.public_files import PublicFile, path_of
 
 
 def test_rewordings_share_a_cluster_and_other_prompts_do_not() -> None:
@@ -29,21 +31,24 @@ def test_texts_without_words_that_count_are_clusters_of_their_own(texts: list[st
     assert near_duplicates(texts) == list(range(len(texts)))
 
 
+def test_the_harmless_prompts_of_xstest_have_no_near_duplicates_until_they_are_reworded() -> None:
+    with samples.SAFE_PROMPTS.open(encoding="utf-8", newline="") as rows:
+        prompts = [row["prompt"] for row in csv.DictReader(rows)]
+    assert near_duplicates(prompts) == list(range(50))
+    reworded = [f"Please tell me: {prompt}" for prompt in prompts[:10]]
+    assert near_duplicates(prompts + reworded)[50:] == list(range(10))
+
+
+@pytest.mark.network
 @pytest.mark.parametrize(
-    ("file", "column", "least", "most"),
-    [
-        ("advbench_behaviors.harmbench-format.csv", "Behavior", 280, 330),
-        ("strongreject_dataset.csv", "forbidden_prompt", 0, 5),
-        ("harmbench_standard_200.derived.csv", "Behavior", 5, 40),
-    ],
+    ("name", "least", "most"),
+    [("advbench", 280, 330), ("strongreject", 0, 5), ("harmbench", 5, 40)],
 )
-def test_advbench_is_redundant_and_strongreject_is_not(
-    shared_data: Path, file: str, column: str, least: int, most: int
-) -> None:
-    with (shared_data / "safety" / file).open(encoding="utf-8", newline="") as rows:
-        texts = [row[column] for row in csv.DictReader(rows)]
-    clusters = near_duplicates(texts)
-    sizes = np.bincount(clusters)
+def test_advbench_is_redundant_and_strongreject_is_not(name: str, least: int, most: int) -> None:
+    declared = request_sets.declared(name)
+    file = PublicFile(declared.url, declared.sha256)
+    texts = [request.text for request in request_sets.read_set(name, path_of(file))]
+    sizes = np.bincount(near_duplicates(texts))
     assert least <= int(sizes[sizes > 1].sum()) <= most
 
 

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from manybaskets.metrics.refusal import is_refusal, refusal_measurements
-from tests.support.paths import ROOT
-
-LABELLED = ROOT / "../shared/data/safety/xstest_human_labelled"
+from tests.support.public_files import XSTEST_LABELLED, path_of
 
 
 @pytest.mark.parametrize(
@@ -137,6 +135,7 @@ def test_an_item_set_of_failed_rows_has_no_rate() -> None:
 
 
 # The rules were written with the first two files in view; the third was held out.
+@pytest.mark.network
 @pytest.mark.parametrize(
     ("model", "least"), [("gpt4", 0.95), ("mistralinstruct", 0.90), ("llama2new", 0.92)]
 )
@@ -146,6 +145,7 @@ def test_the_rules_agree_with_people_on_any_refusal(model: str, least: float) ->
     assert sum(agreement) / len(agreement) >= least
 
 
+@pytest.mark.network
 def test_the_rules_agree_with_people_on_92_in_100_responses_of_three_models() -> None:
     agreement = [
         label == rule
@@ -157,10 +157,7 @@ def test_the_rules_agree_with_people_on_92_in_100_responses_of_three_models() ->
 
 
 def _labels_and_rules(model: str) -> tuple[list[bool], list[bool]]:
-    path = LABELLED / f"xstest_v2_completions_{model}.csv"
-    if not path.is_file():
-        pytest.skip("the labelled responses are not on this machine")
-    with path.open(encoding="utf-8", newline="") as file:
+    with path_of(XSTEST_LABELLED[model]).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     labels = [row["final_label"] != "1_full_compliance" for row in rows]
     return labels, [is_refusal(row["completion"]) for row in rows]

@@ -1,12 +1,12 @@
 """Published styles of refusal lists: legacy rules, and that ours agree with people more."""
 
 import csv
-from pathlib import Path
 
 import pytest
 
 from manybaskets.metrics.refusal import is_refusal
 from manybaskets.metrics.refusal_phrase_lists import LISTS
+from tests.support.public_files import XSTEST_LABELLED, path_of
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,11 @@ def test_the_lists_differ_in_where_they_look(
     assert found == {"anywhere": anywhere, "opening": opening, "beginning": beginning}
 
 
-def test_no_list_agrees_with_people_as_much_as_the_rules_do(shared_data: Path) -> None:
+@pytest.mark.network
+def test_no_list_agrees_with_people_as_much_as_the_rules_do() -> None:
     rows = []
-    for path in sorted((shared_data / "safety/xstest_human_labelled").glob("*.csv")):
-        with path.open(encoding="utf-8", newline="") as file:
+    for labelled in XSTEST_LABELLED.values():
+        with path_of(labelled).open(encoding="utf-8", newline="") as file:
             rows += list(csv.DictReader(file))
     labels = [row["final_label"] != "1_full_compliance" for row in rows]
 

@@ -1,9 +1,7 @@
 """ROUGE as rouge-score computes it, and final numbers as GSM8K writes them."""
 
 import itertools
-import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +9,7 @@ from hypothesis import strategies as st
 
 from manybaskets.metrics import rouge
 from manybaskets.metrics.rouge import agreement, final_number, rouge_l, rouge_n, tokens
+from tests.support import samples
 
 # reference, response, and F1 of rouge1, rouge2, rougeL by rouge-score 0.1.2 without stemming
 GOLDEN = [
@@ -98,9 +97,8 @@ def test_an_answer_is_right_wrong_or_not_checkable() -> None:
     assert agreement("answer", "a story", "72") is None
 
 
-def test_every_solution_of_gsm8k_is_right_by_itself(shared_data: Path) -> None:
-    lines = (shared_data / "instruct/gsm8k_train.jsonl").read_text(encoding="utf-8").splitlines()
-    answers = [json.loads(line)["answer"] for line in lines]
+def test_every_solution_of_gsm8k_agrees_with_itself_and_hardly_any_with_the_next() -> None:
+    answers = [row["answer"] for row in samples.gsm8k_problems()]
     assert all(agreement("answer", answer, answer) == 1 for answer in answers)
     others = itertools.pairwise(answers)
     assert sum(agreement("answer", one, other) or 0 for one, other in others) < 0.1 * len(answers)

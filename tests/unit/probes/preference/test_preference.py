@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from scipy.optimize import root
 
+from manybaskets.paths import RESOURCES
 from manybaskets.probes.preference import preference
 from manybaskets.probes.preference.pairs import Pairs, tabulate
 from manybaskets.probes.preference.preference import once
 from tests.support.judgements import both_orders, judgement
-from tests.support.paths import ROOT
 
-EGGS = ROOT / "../shared/data/eggs/exp3_pairwise_preference_8b.csv"
+ORIGINS = ("llama-8b", "qwen-7b", "gemma-9b", "falcon-10b", "human")
 
 
 def tournament(origins: str, items: int = 4) -> list[dict[str, Any]]:
@@ -190,21 +190,27 @@ def test_certainty_is_the_distance_from_one_half() -> None:
     assert value(preference.certainty, pairs) == pytest.approx(0.3)
 
 
+def recorded_preferences() -> list[dict[str, float]]:
+    """The mean preferences and the biases of four judges, as the Eggs study recorded them."""
+    judges: dict[str, dict[str, float]] = {}
+    with (RESOURCES / "reference/eggs.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["target"] == "8B" and row["probe"] == "preference" and row["metric"] != "rating":
+                name = row["item_set"] if row["metric"] == "preference" else row["metric"]
+                judges.setdefault(row["mix"], {})[name] = float(row["value"])
+    return list(judges.values())
+
+
 def test_the_recorded_preferences_of_the_eggs_study_give_its_recorded_biases() -> None:
-    if not EGGS.is_file():
-        pytest.skip("the recorded results are not on this machine")
-    with EGGS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = recorded_preferences()
     assert len(rows) == 4
     for row in rows:
-        recorded = {
-            n: np.array(float(row[n])) for n in ("llama", "qwen", "gemma", "falcon", "human")
-        }
-        assert sum(recorded.values()) == pytest.approx(2.5, abs=1e-6)
-        bias = preference.self_preference_bias(recorded, "llama", "human")
-        assert bias == pytest.approx(float(row["SPB_derived"]), abs=1e-6)
+        recorded = {name: np.array(row[name]) for name in ORIGINS}
+        assert sum(recorded.values()) == pytest.approx(2.5, abs=3e-6)
+        bias = preference.self_preference_bias(recorded, "llama-8b", "human")
+        assert bias == pytest.approx(row["self_preference_bias"], abs=3e-6)
         synthetic = preference.synthetic_preference(recorded, "human")
-        assert synthetic == pytest.approx(float(row["PSB_derived"]), abs=1e-6)
+        assert synthetic == pytest.approx(row["synthetic_preference"], abs=3e-6)
 
 
 def unmet(strength: Any, wanted: Any) -> Any:
@@ -214,29 +220,24 @@ def unmet(strength: Any, wanted: Any) -> Any:
 
 def test_judgements_with_the_recorded_scores_give_the_recorded_biases() -> None:
     """The same from rows: preferences of pairs that add up to the recorded scores."""
-    if not EGGS.is_file():
-        pytest.skip("the recorded results are not on this machine")
-    with EGGS.open(encoding="utf-8", newline="") as file:
-        recorded = list(csv.DictReader(file))
-    names = ("llama", "qwen", "gemma", "falcon", "human")
-    for row in recorded:
+    for row in recorded_preferences():
         # Bradley-Terry strengths that add up to the recorded scores
-        wanted = np.array([float(row[name]) for name in names])
+        wanted = np.array([row[name] for name in ORIGINS])
         strength = root(unmet, np.zeros(5), (wanted,)).x
         rows = [
             pair
             for one, other in combinations(range(5), 2)
             for pair in both_orders(
                 1,
-                names[one],
-                names[other],
+                ORIGINS[one],
+                ORIGINS[other],
                 1 / (1 + math.exp(strength[other] - strength[one])),
             )
         ]
         found = preference.preference_scores(tabulate(rows), np.ones((1, 1)))
-        for name in names:
-            assert found[name][0] == pytest.approx(float(row[name]), abs=1e-6)
-        bias = preference.self_preference_bias(found, "llama", "human")[0]
-        assert round(float(bias), 3) == round(float(row["SPB_derived"]), 3)
+        for name in ORIGINS:
+            assert found[name][0] == pytest.approx(row[name], abs=3e-6)
+        bias = preference.self_preference_bias(found, "llama-8b", "human")[0]
+        assert float(bias) == pytest.approx(row["self_preference_bias"], abs=1e-5)
         synthetic = preference.synthetic_preference(found, "human")[0]
-        assert round(float(synthetic), 3) == round(float(row["PSB_derived"]), 3)
+        assert float(synthetic) == pytest.approx(row["synthetic_preference"], abs=1e-5)
