@@ -43,7 +43,7 @@ def test_labels_of_one_kind_only_correct_nothing() -> None:
     rows = [{"item_set": "decline/direct", "response": REFUSES}]
     (found,) = corrected_refusals(rows, people(5, 0, 0))
     assert found.value is None
-    assert "labels of both kinds" in found.note
+    assert "labelled responses of both classes" in found.note
 
 
 @pytest.mark.parametrize(("word", "expected"), [("Yes", True), (1, True), ("false", False)])
