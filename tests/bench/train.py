@@ -121,7 +121,7 @@ def prepare(folder: str) -> dict[str, Any]:
     from manybaskets.files import write_jsonl
     from manybaskets.models import architectures
 
-    found = docstrings.without_duplicates(docstrings.harvest_one("stdlib", (6, 60)))
+    found = docstrings.without_duplicates(docstrings.documented_in("stdlib", (6, 60)))
     rows = [
         {"prompt": f"Document {row.module}.{row.name}.", "response": row.description}
         for row in found[:: len(found) // ROWS][:ROWS]

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from manybaskets import devices
-from manybaskets.devices import held, lease, visible
+from manybaskets.devices import lease, leased, visible
 from manybaskets.paths import WORKFLOW
 from manybaskets.processes import locked, private_directory, start_time
 
 HOLD = """
 import sys, time
 from manybaskets.devices import lease
-with lease(int(sys.argv[1]), leaves=sys.argv[2] == "leaves") as got:
+with lease(int(sys.argv[1]), preemptible=sys.argv[2] == "leaves") as got:
     print(*got, flush=True)
     time.sleep(float(sys.argv[3]))
 """
@@ -80,21 +80,21 @@ def test_lease_shows_its_devices_only(monkeypatch: pytest.MonkeyPatch) -> None:
     with lease(2) as got:
         assert len(got) == 2
         assert os.environ["CUDA_VISIBLE_DEVICES"] == ",".join(got)
-        assert visible() == got == held()
+        assert visible() == got == leased()
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "before"
     assert len(visible()) == 4
-    assert held() == ()
+    assert leased() == ()
 
 
 def test_within_a_lease_there_is_nothing_but_the_leased() -> None:
     with lease(1) as got:
         assert got == ("0",)
-        with pytest.raises(ValueError, match="2 devices are asked for, but there are 1"):
+        with pytest.raises(ValueError, match="2 devices were requested, but 1"):
             lease(2).__enter__()
 
 
 def test_more_than_there_are_fails_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=r"5 devices .* there are 4 of this machine: 0, 1, 2, 3"):
+    with pytest.raises(ValueError, match=r"5 devices .* but 4 are on this machine: 0, 1, 2, 3"):
         lease(5).__enter__()
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     with pytest.raises(ValueError, match="granted to this job"):
@@ -141,7 +141,7 @@ def test_longest_idle_holder_is_asked_first() -> None:
     first = holder(2, "leaves", 1000)
     time.sleep(0.05)
     second = holder(2, "leaves", 1000)
-    devices.touch(["0", "1"])  # the first is at work again
+    devices.mark_active(["0", "1"])  # the first is at work again
     with lease(1):
         assert second.wait(10) == -signal.SIGUSR1
         assert first.poll() is None
@@ -173,7 +173,7 @@ def test_cpu_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with lease(1) as one, lease(1) as other:
         assert one == other == ("cpu",)
-    with pytest.raises(ValueError, match="there are 1 of this machine: cpu"):
+    with pytest.raises(ValueError, match="but 1 are on this machine: cpu"):
         lease(2).__enter__()
 
 

@@ -1,1 +1,1 @@
-"""What the origin of training data does to a language model, measured cell by cell."""
+"""Measures how the origin of training data changes a language model, one cell at a time."""

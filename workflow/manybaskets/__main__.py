@@ -1,4 +1,4 @@
-"""`python -m manybaskets <step>`: every step of the workflow, and what a person may ask for."""
+"""Entry point of `python -m manybaskets <command>`: workflow steps and commands for people."""
 
 import sys
 
@@ -6,7 +6,10 @@ from manybaskets.cli import forkserver
 
 
 def main() -> int:
-    """Has a step done by a copy of the run's server, where there is one; else does it here."""
+    """Runs the command and returns its exit status.
+
+    A workflow step runs in a fork of the run's fork server if there is one, else in this process.
+    """
     if "--record" in sys.argv:
         status = forkserver.ask()
         if status is not None:

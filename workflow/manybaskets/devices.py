@@ -1,11 +1,12 @@
-"""Which devices this process may use, and leases of them between the jobs of a user on a host.
+"""Visible devices of this process, and leases of devices among the jobs of one user on one host.
 
-Snakemake counts GPUs but never says which one. A lease is one locked file per device in a private
-directory; the kernel unlocks it however its holder dies. Knows nothing about engines, except that
-a holder may be asked to leave (SIGUSR1) when it said so in the file.
+Snakemake counts GPUs but does not assign them. A lease locks one file per device in the private
+directory; the kernel releases the lock when its holder dies. A holder may declare in the file
+that it is preemptible: SIGUSR1 then asks it to release its devices. This module does not depend
+on engines.
 
-A machine without a GPU has one device, "cpu". It is never exclusive: there, Snakemake's cores do
-the counting, and several engines and trainings run side by side.
+A machine without a GPU has one device, "cpu". It is shared: Snakemake limits the number of
+concurrent jobs by their cores, and several engines and training jobs may run at once.
 """
 
 import json
@@ -24,106 +25,112 @@ from manybaskets.processes import locked, private_directory, start_time
 
 CPU = "cpu"
 POLL_SECONDS = 0.05
-ASK_AGAIN_SECONDS = 2.0
-_held: list[str] = []
+SIGNAL_INTERVAL_SECONDS = 2.0
+_leased: list[str] = []
 
 
 def visible() -> tuple[str, ...]:
-    """The devices this process may use, by the names CUDA_VISIBLE_DEVICES takes, or ("cpu",).
+    """Returns the devices this process may use, as in CUDA_VISIBLE_DEVICES, or ("cpu",).
 
-    In this order: MANYBASKETS_DEVICES (a pretended list), CUDA_VISIBLE_DEVICES, what SLURM granted
-    the job, all GPUs of the machine. The environment without CUDA builds sees the CPU only.
+    The first of these that is set decides: MANYBASKETS_DEVICES (a simulated list),
+    CUDA_VISIBLE_DEVICES, the GPUs that SLURM granted the job, all GPUs of the machine. An
+    environment with CPU builds only sees the CPU.
     """
-    pretended = _names(os.environ.get("MANYBASKETS_DEVICES"))
-    if pretended:
-        return pretended
-    return _real() or (CPU,)
+    simulated = _names(os.environ.get("MANYBASKETS_DEVICES"))
+    if simulated:
+        return simulated
+    return _gpus_granted() or (CPU,)
 
 
 def on_cpu() -> bool:
-    """Whether models of this process run on the CPU, whatever devices are pretended."""
-    return not _real()
+    """Returns whether models of this process run on the CPU (simulated devices do not count)."""
+    return not _gpus_granted()
 
 
 @contextmanager
-def lease(n: int = 1, leaves: bool = False) -> Iterator[tuple[str, ...]]:
-    """Holds `n` devices, all or none, and sets CUDA_VISIBLE_DEVICES to them meanwhile.
+def lease(n: int = 1, preemptible: bool = False) -> Iterator[tuple[str, ...]]:
+    """Leases `n` devices, all or none, and sets CUDA_VISIBLE_DEVICES to them.
 
-    Waits in one queue, so nobody starves and nobody holds one device while waiting behind somebody
-    for another. Free devices are taken first; then engines that hold one idly are asked to leave,
-    the longest idle first. `leaves` tells that this process may be asked so itself. Raises
-    ValueError when there are fewer than `n` devices.
+    Yields their names. All jobs wait in one queue, so that none starves and no two jobs wait for
+    each other's devices. Free devices are leased first. If there are too few, preemptible holders
+    (idle engines) are signalled to exit, the longest idle first. `preemptible` declares that this
+    process may be signalled in the same way. Raises ValueError if fewer than `n` devices are
+    visible.
     """
     devices = visible()
     if n < 1 or n > len(devices):
-        where = "granted to this job" if os.environ.get("SLURM_JOB_ID") else "of this machine"
+        where = "granted to this job" if os.environ.get("SLURM_JOB_ID") else "on this machine"
         raise ValueError(
-            f"{n} devices are asked for, but there are {len(devices)} {where}: "
-            f"{', '.join(devices)}."
+            f"{n} devices were requested, but {len(devices)} are {where}: {', '.join(devices)}. "
+            "Lower the number of devices, or request more from SLURM."
         )
     if devices == (CPU,):
         yield devices
         return
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    pretended = os.environ.get("MANYBASKETS_DEVICES")
-    with ExitStack() as held:
-        got = _take(n, devices, leaves, held)
-        names = tuple(device for device in devices if device in got)
+    previous = os.environ.get("CUDA_VISIBLE_DEVICES")
+    simulated = os.environ.get("MANYBASKETS_DEVICES")
+    with ExitStack() as locks:
+        acquired = _acquire(n, devices, preemptible, locks)
+        names = tuple(device for device in devices if device in acquired)
         _set("CUDA_VISIBLE_DEVICES", ",".join(names))
-        if pretended is not None:
+        if simulated is not None:
             _set("MANYBASKETS_DEVICES", ",".join(names))
-        _held.extend(names)
+        _leased.extend(names)
         try:
             yield names
         finally:
-            del _held[-n:]
-            _set("CUDA_VISIBLE_DEVICES", before)
-            _set("MANYBASKETS_DEVICES", pretended)
+            del _leased[-n:]
+            _set("CUDA_VISIBLE_DEVICES", previous)
+            _set("MANYBASKETS_DEVICES", simulated)
 
 
-def held() -> tuple[str, ...]:
-    """The devices this process has leased at this moment, without the CPU."""
-    return tuple(_held)
+def leased() -> tuple[str, ...]:
+    """Returns the names of the GPUs that this process holds a lease of."""
+    return tuple(_leased)
 
 
-def touch(devices: Sequence[str]) -> None:
-    """Says that the holder of `devices` is at work now; idle time counts from here."""
+def mark_active(devices: Sequence[str]) -> None:
+    """Restarts the idle time of the leases of `devices`."""
     for device in devices:
         if device != CPU:
             os.utime(_lock_path(device))
 
 
-def _take(n: int, devices: Sequence[str], leaves: bool, held: ExitStack) -> set[str]:
-    got: set[str] = set()
-    asked: dict[str, float] = {}
+def _acquire(n: int, devices: Sequence[str], preemptible: bool, locks: ExitStack) -> set[str]:
+    acquired: set[str] = set()
+    signalled: dict[str, float] = {}
     with locked(private_directory() / "devices.queue"):
         while True:
-            for device in devices:
-                if len(got) < n and device not in got and _hold(device, leaves, held):
-                    got.add(device)
-            if len(got) == n:
-                return got
-            _ask_to_leave([device for device in devices if device not in got], n - len(got), asked)
+            for device in [device for device in devices if device not in acquired]:
+                if len(acquired) < n and _try_lock(device, preemptible, locks):
+                    acquired.add(device)
+            if len(acquired) == n:
+                return acquired
+            others = [device for device in devices if device not in acquired]
+            _signal_holders(others, n - len(acquired), signalled)
             time.sleep(POLL_SECONDS)
 
 
-def _hold(device: str, leaves: bool, held: ExitStack) -> bool:
-    with ExitStack() as trial:
-        file = trial.enter_context(locked(_lock_path(device), blocking=False))
+def _try_lock(device: str, preemptible: bool, locks: ExitStack) -> bool:
+    with ExitStack() as attempt:
+        file = attempt.enter_context(locked(_lock_path(device), blocking=False))
         if file is None:
             return False
         file.truncate(0)
-        holder = {"pid": os.getpid(), "start": start_time(os.getpid()), "leaves": leaves}
+        holder = {"pid": os.getpid(), "start": start_time(os.getpid()), "preemptible": preemptible}
         file.write(json.dumps(holder))
         file.flush()
-        held.push(trial.pop_all())
-        # last in, first out: the file goes while it is still locked
-        held.callback(_lock_path(device).unlink, missing_ok=True)
+        locks.push(attempt.pop_all())
+        # callbacks run last in, first out: the file is deleted while it is still locked
+        locks.callback(_lock_path(device).unlink, missing_ok=True)
         return True
 
 
-def _ask_to_leave(devices: Sequence[str], missing: int, asked: dict[str, float]) -> None:
-    """Signals up to `missing` holders that may be asked, the longest idle first."""
+def _signal_holders(devices: Sequence[str], missing: int, signalled: dict[str, float]) -> None:
+    """Signals up to `missing` preemptible holders, the longest idle first.
+
+    `signalled` maps devices to the monotonic time of the last signal to their holder.
+    """
     candidates = []
     for device in devices:
         path = _lock_path(device)
@@ -132,22 +139,22 @@ def _ask_to_leave(devices: Sequence[str], missing: int, asked: dict[str, float])
             idle_since = path.stat().st_mtime
         except (OSError, ValueError):
             continue
-        if holder["leaves"] and start_time(holder["pid"]) == holder["start"]:
+        if holder["preemptible"] and start_time(holder["pid"]) == holder["start"]:
             candidates.append((idle_since, device, holder["pid"]))
     now = time.monotonic()
     for _, device, pid in sorted(candidates)[:missing]:
-        if now - asked.get(device, -ASK_AGAIN_SECONDS) >= ASK_AGAIN_SECONDS:
-            asked[device] = now
+        if now - signalled.get(device, -SIGNAL_INTERVAL_SECONDS) >= SIGNAL_INTERVAL_SECONDS:
+            signalled[device] = now
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGUSR1)
 
 
 def _lock_path(device: str) -> Path:
-    name = dict(_gpus()).get(device, device)  # SLURM may call different GPUs 0 in different jobs
+    name = dict(_gpus()).get(device, device)  # in SLURM jobs, different GPUs can have index 0
     return private_directory() / f"device-{re.sub(r'[^A-Za-z0-9-]', '_', name)}.lock"
 
 
-def _real() -> tuple[str, ...]:
+def _gpus_granted() -> tuple[str, ...]:
     if _is_cpu_build():
         return ()
     granted = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -174,7 +181,7 @@ def _is_cpu_build() -> bool:
 
 @lru_cache(maxsize=1)
 def _gpus() -> tuple[tuple[str, str], ...]:
-    """Index and UUID of every GPU; asked of nvidia-smi, to spare importing torch."""
+    """Returns index and UUID of every GPU, from nvidia-smi (importing torch takes seconds)."""
     try:
         listed = subprocess.run(
             ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"],

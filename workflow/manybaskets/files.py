@@ -1,6 +1,6 @@
-"""Files that appear whole or not at all: JSON, JSON lines and directories.
+"""Atomic writes of JSON files, JSON-lines files and directories, and checked reads of them.
 
-Knows nothing about what is in them. Every output of every step is written through this module.
+Every step writes its outputs through this module: an output is either complete or absent.
 """
 
 import json
@@ -16,7 +16,10 @@ UNFINISHED = ".unfinished"
 
 
 def canonical_json(value: Any) -> str:
-    """One string per value: sorted keys, no spaces, no NaN, text as text."""
+    """Returns the canonical JSON of a value: sorted keys, no spaces, non-ASCII text unescaped.
+
+    Raises ValueError for NaN and infinity.
+    """
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -24,45 +27,52 @@ def canonical_json(value: Any) -> str:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path`; renamed onto it when the block succeeds, removed otherwise."""
+    """Yields a temporary path in the folder of `path`, to be written to.
+
+    The temporary file replaces `path` when the block succeeds, and is deleted when it raises.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
     os.close(handle)
-    beside = Path(name)
-    beside.chmod(
-        0o666 & ~_umask()
-    )  # mkstemp makes 0600; results are as readable as the user's files
+    temporary = Path(name)
+    temporary.chmod(0o666 & ~_umask())  # mkstemp creates files with mode 0600
     try:
-        yield beside
-        beside.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_directory(path: Path) -> Iterator[Path]:
-    """Yields an empty directory beside `path`; renamed onto it when the block succeeds."""
+    """Yields an empty temporary directory in the folder of `path`, to be filled.
+
+    The temporary directory replaces `path` when the block succeeds, and is deleted when it raises.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(UNFINISHED, f".{path.name}.", path.parent))
-    beside.chmod(0o777 & ~_umask())
+    temporary = Path(tempfile.mkdtemp(UNFINISHED, f".{path.name}.", path.parent))
+    temporary.chmod(0o777 & ~_umask())
     try:
-        yield beside
+        yield temporary
         if path.is_dir():
             shutil.rmtree(path)
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Removes what writers left below `folder` that were killed; there must be none at work."""
-    for place, folders, names in os.walk(folder):
+    """Deletes the temporary files and directories of killed writers below `folder`.
+
+    No process may be writing below `folder` at the time.
+    """
+    for parent, folders, names in os.walk(folder):
         for name in [name for name in folders if _is_unfinished(name)]:
-            shutil.rmtree(Path(place, name), ignore_errors=True)
+            shutil.rmtree(Path(parent, name), ignore_errors=True)
             folders.remove(name)
         for name in names:
             if _is_unfinished(name):
-                Path(place, name).unlink(missing_ok=True)
+                Path(parent, name).unlink(missing_ok=True)
 
 
 def _is_unfinished(name: str) -> bool:
@@ -70,13 +80,16 @@ def _is_unfinished(name: str) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` whole or not at all."""
-    with whole_file(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+    """Writes `text` to `path` atomically, in UTF-8."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes `value` with sorted keys, indented, whole or not at all; NaN is refused."""
+    """Writes `value` to `path` atomically, as indented JSON with sorted keys.
+
+    Raises ValueError for NaN and infinity.
+    """
     write_text(
         path,
         json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
@@ -84,43 +97,43 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Writes one canonical JSON object a line, whole or not at all."""
-    with whole_file(path) as beside, beside.open("w", encoding="utf-8") as file:
+    """Writes `rows` to `path` atomically, one canonical JSON object per line."""
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(canonical_json(row) + "\n")
 
 
 def restrict(folder: Path) -> None:
-    """Makes a folder that only its owner can look into, and a folder `restricted` that it is in."""
+    """Creates a folder with mode 0700, and sets this mode for parent folders named `restricted`."""
     folder.mkdir(parents=True, exist_ok=True)
-    for place in (folder, *(above for above in folder.parents if above.name == "restricted")):
-        place.chmod(0o700)  # Snakemake may have made it already, for everybody
+    for private in (folder, *(parent for parent in folder.parents if parent.name == "restricted")):
+        private.chmod(0o700)  # Snakemake may have created it with the mode of the umask
 
 
 def restricted_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Like `write_jsonl`, in a folder and with a mode that only the owner can read."""
+    """Writes `rows` like `write_jsonl`, to a file and folder that only the owner can read."""
     restrict(path.parent)
-    with whole_file(path) as beside:
-        beside.chmod(0o600)
-        with beside.open("w", encoding="utf-8") as file:
+    with whole_file(path) as temporary:
+        temporary.chmod(0o600)
+        with temporary.open("w", encoding="utf-8") as file:
             for row in rows:
                 file.write(canonical_json(row) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file."""
+    """Returns the value in a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 class InputError(ValueError):
-    """A data file cannot be used; the message names the file, the line and the mend."""
+    """Raised for unusable input; the message names the file or key, the problem and the remedy."""
 
 
 def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """The rows of a JSON-lines file (or of a JSON array), each with the `required` fields.
+    """Returns the rows of a JSON-lines file (or of a JSON array).
 
-    Raises InputError for a file that is missing, empty, not UTF-8, not JSON at a line, or that
-    lacks a field at a line.
+    Raises InputError for a file that is missing, empty or not UTF-8, and for a line that is not
+    a JSON object or lacks one of the `required` fields.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file. Check the path.")
@@ -139,7 +152,7 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
             if line.strip()
         ]
     if not numbered:
-        raise InputError(f"{path}: the file is empty. It needs one JSON object a line.")
+        raise InputError(f"{path}: the file is empty. It needs one JSON object per line.")
     for number, row in numbered:
         if not isinstance(row, dict):
             raise InputError(
@@ -149,7 +162,7 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
             if field not in row:
                 raise InputError(
                     f"{path}, line {number}: the field '{field}' is missing; the row has "
-                    f"{', '.join(sorted(row)) or 'no fields'}. Add it, or name the right field "
+                    f"{', '.join(sorted(row)) or 'no fields'}. Add the field, or correct its name "
                     "in the config."
                 )
     return [row for _, row in numbered]

@@ -1,4 +1,4 @@
-"""Folders of the repository that code reads from."""
+"""Folders of the repository that the library reads from."""
 
 from pathlib import Path
 

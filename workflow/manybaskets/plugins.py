@@ -1,8 +1,8 @@
-"""Plug-ins: modules that are found by the folder they are in (judges, metrics, selection rules).
+"""Discovers plug-in modules by their folder (judges, metrics, selection rules).
 
-A module that loads a folder declares it for the fingerprint, `LOADS = ("selection.operators",)`, so
-that the code in that folder counts as its own; `LOADS = ("metrics:Metric",)` declares only the
-objects of one class in the modules of a folder. Names are those of the files, with "-" for "_".
+A plug-in's name is the name of its file with "-" for "_". A module that loads a folder declares
+it for the fingerprint: with `LOADS = ("selection.operators",)`, the code in that folder counts as
+the module's own; with `LOADS = ("metrics:Metric",)`, only the objects of one class do.
 """
 
 import importlib
@@ -12,11 +12,11 @@ from manybaskets.paths import PACKAGE
 
 SUPPORT = {
     "probes.robustness.judges": ("model_card_prompt", "question", "prompts")
-}  # modules there that are no judges
+}  # modules in a plug-in folder that are not plug-ins
 
 
 def names(folder: str) -> list[str]:
-    """The names of what lies in a folder, sorted; imports nothing."""
+    """Returns the sorted names of the plug-ins in a folder, without importing them."""
     stems = [path.stem for path in (PACKAGE / folder.replace(".", "/")).glob("*.py")]
     return sorted(
         stem.replace("_", "-")
@@ -26,12 +26,12 @@ def names(folder: str) -> list[str]:
 
 
 def module(folder: str, name: str) -> ModuleType:
-    """The module called `name` in a folder. Raises KeyError for a name that is not there."""
+    """Imports and returns the plug-in `name` of a folder; raises KeyError for an unknown name."""
     if name not in names(folder):
         raise KeyError(f"{folder} contains no '{name}'. Known: {', '.join(names(folder))}")
     return importlib.import_module(f"{__package__}.{folder}.{name.replace('-', '_')}")
 
 
 def modules(folder: str) -> dict[str, ModuleType]:
-    """The modules of a folder by name."""
+    """Imports the plug-ins of a folder and returns the modules by name."""
     return {name: module(folder, name) for name in names(folder)}

@@ -1,4 +1,4 @@
-"""Processes of one user on one host: their private directory, start times and file locks."""
+"""Private directory, process start times and file locks of one user on one host."""
 
 import fcntl
 import os
@@ -8,20 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-LONGEST_DIRECTORY = 50  # bytes; socket paths below it must stay within 107
+MAX_DIRECTORY_BYTES = 50  # the path of a unix socket below it has at most 107 bytes
 
 
 def private_directory() -> Path:
-    """The directory of this user's sockets and locks on this host, made if needed, mode 0700.
+    """Returns the directory of this user's sockets and locks on this host (mode 0700).
 
-    `$XDG_RUNTIME_DIR/manybaskets`, else `manybaskets-<uid>` among the temporary files; `/tmp` when
-    those paths are too long for a socket. Raises PermissionError for a directory that another user
-    owns or may enter.
+    The directory is `$XDG_RUNTIME_DIR/manybaskets` or, without that variable, `manybaskets-<uid>`
+    in the directory for temporary files; `/tmp/manybaskets-<uid>` if the path is too long for a
+    socket. It is created if necessary. Raises PermissionError if another user owns the directory
+    or can enter it.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     candidates = [Path(runtime) / "manybaskets"] if runtime and Path(runtime).is_dir() else []
     candidates.append(Path(tempfile.gettempdir()) / f"manybaskets-{os.getuid()}")
-    short = [path for path in candidates if len(os.fsencode(path)) <= LONGEST_DIRECTORY]
+    short = [path for path in candidates if len(os.fsencode(path)) <= MAX_DIRECTORY_BYTES]
     directory = short[0] if short else Path(f"/tmp/manybaskets-{os.getuid()}")
     directory.mkdir(mode=0o700, exist_ok=True)
     status = directory.lstat()
@@ -35,9 +36,10 @@ def private_directory() -> Path:
 
 
 def start_time(pid: int) -> int | None:
-    """When process `pid` started, in the kernel's ticks since boot; None when there is none.
+    """Returns the start time of process `pid` in clock ticks since boot, or None if it is dead.
 
-    With it a process can be told from a later one of the same number. A zombie is none.
+    The PID and the start time together identify a process, since PIDs are reused. A zombie counts
+    as dead.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -48,9 +50,10 @@ def start_time(pid: int) -> int | None:
 
 @contextmanager
 def locked(path: Path, blocking: bool = True, shared: bool = False) -> Iterator[IO[str] | None]:
-    """An advisory lock on the file at `path`, made if needed; None where it is taken already.
+    """Locks the file at `path` (advisory, created if necessary) while the context is open.
 
-    Safe against the file being removed by the one who held it before.
+    Yields the open file. With `blocking=False`, yields None if another process holds the lock.
+    A holder may delete the file before it unlocks: waiting processes then lock the new file.
     """
     kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if blocking else fcntl.LOCK_NB)
     while True:
@@ -60,12 +63,12 @@ def locked(path: Path, blocking: bool = True, shared: bool = False) -> Iterator[
             except BlockingIOError:
                 yield None
                 return
-            if _is_at(file, path):
+            if _is_same_file(file, path):
                 yield file
                 return
 
 
-def _is_at(file: IO[str], path: Path) -> bool:
+def _is_same_file(file: IO[str], path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

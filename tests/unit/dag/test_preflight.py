@@ -42,7 +42,7 @@ def test_a_recorded_source_without_some_answers_is_named(
     path.write_text("\n".join(path.read_text().splitlines()[:30]))
     said = refused(recorded)
     assert "sources.parrot.recorded" in said
-    assert "no answer to" in said
+    assert "no response to" in said
     assert str(path) in said
 
 
@@ -53,7 +53,7 @@ def test_a_recorded_source_without_some_answers_is_named(
         ("", "the file is empty"),
         ('{"prompt": "a", "response": "b"}\n{"prompt"', "line 2: not JSON"),
         ('{"prompt": "a"}', "line 1: the field 'response' is missing"),
-        ('{"prompt": "a", "response": "b"}', "asks for 50 rows, but only 1"),
+        ('{"prompt": "a", "response": "b"}', "is 50, but there are only 1 rows"),
     ],
 )
 def test_a_bad_dataset_file_is_named_under_its_key(

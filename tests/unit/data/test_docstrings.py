@@ -51,7 +51,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def rows(package: str) -> list[docstrings.Documented]:
-    return docstrings.without_duplicates(docstrings.harvest_one(package, (5, 50)))
+    return docstrings.without_duplicates(docstrings.documented_in(package, (5, 50)))
 
 
 def test_the_description_ends_where_its_sections_begin(package: str) -> None:
@@ -99,7 +99,7 @@ def test_modules_are_never_divided_between_splits() -> None:
 
 def test_a_package_that_is_not_there_is_named() -> None:
     with pytest.raises(LookupError, match="'no_such_package' is not installed"):
-        docstrings.harvest_one("no_such_package", (5, 50))
+        docstrings.documented_in("no_such_package", (5, 50))
 
 
 def test_the_standard_library_has_thousands_of_descriptions() -> None:

@@ -163,7 +163,7 @@ def test_a_cache_with_a_gap_is_told_where_there_is_no_network(
     lost.unlink()
     done = fetch(hub, cache, tmp_path / "two", sha, HF_HUB_OFFLINE="1")
     assert done.returncode == 2
-    assert f"the cache {cache}/hub has not all of birds/wren" in done.stderr
+    assert f"the cache {cache}/hub lacks files of birds/wren" in done.stderr
     assert not (tmp_path / "two").exists()
 
 

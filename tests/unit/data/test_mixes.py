@@ -121,6 +121,6 @@ def test_a_mix_is_still_drawn_while_its_source_says_the_same() -> None:
         {"id": "1", "origin": "a", "response": "text 2", "sample": 2},
         {"id": "1", "origin": "human", "response": "mine"},
     ]
-    assert mixes.still_drawn(rows, "a", said)
-    assert not mixes.still_drawn(rows, "a", said[:2])
-    assert not mixes.still_drawn(rows, "a", [*said[1:], {**said[0], "response": "other"}])
+    assert mixes.uses_same_responses(rows, "a", said)
+    assert not mixes.uses_same_responses(rows, "a", said[:2])
+    assert not mixes.uses_same_responses(rows, "a", [*said[1:], {**said[0], "response": "other"}])

@@ -60,12 +60,12 @@ def test_every_declared_set_is_pinned_by_commit_and_hash() -> None:
 
 
 def test_a_set_is_brought_from_its_home(home: str) -> None:
-    assert request_sets.bring(entry(f"{home}/200"), None) == CONTENT
+    assert request_sets.verified_content(entry(f"{home}/200"), None) == CONTENT
 
 
 def test_a_differing_hash_names_both_and_the_mend(home: str) -> None:
     with pytest.raises(InputError) as found:
-        request_sets.bring(entry(f"{home}/200", "0" * 64), None)
+        request_sets.verified_content(entry(f"{home}/200", "0" * 64), None)
     said = str(found.value)
     assert "0" * 64 in said
     assert hashlib.sha256(CONTENT).hexdigest() in said
@@ -79,7 +79,7 @@ def test_a_licence_gate_says_what_to_do(
     monkeypatch.setenv("HF_TOKEN", "secret-key")
     Home.asked.clear()
     with pytest.raises(InputError, match=f"licence gate: .* answered {status}") as found:
-        request_sets.bring(entry(f"{home}/{status}"), None)
+        request_sets.verified_content(entry(f"{home}/{status}"), None)
     assert "HF_TOKEN" in str(found.value)
     assert "secret-key" not in str(found.value)
     assert "secret-key" not in str(Home.asked)  # only the hub is told the key
@@ -87,20 +87,20 @@ def test_a_licence_gate_says_what_to_do(
 
 def test_a_home_that_is_not_there_says_how_to_do_without() -> None:
     with pytest.raises(InputError, match=r"cannot be reached .*probes\.robustness\.copies"):
-        request_sets.bring(entry("http://127.0.0.1:9/set.csv"), None)
+        request_sets.verified_content(entry("http://127.0.0.1:9/set.csv"), None)
     with pytest.raises(InputError, match="answered 404"):
         server = HTTPServer(("127.0.0.1", 0), Home)
         threading.Thread(target=server.handle_request, daemon=True).start()
-        request_sets.bring(entry(f"http://127.0.0.1:{server.server_port}/404"), None)
+        request_sets.verified_content(entry(f"http://127.0.0.1:{server.server_port}/404"), None)
 
 
 def test_a_copy_is_verified_like_the_original(tmp_path: Path) -> None:
     copy = tmp_path / "birds.csv"
     copy.write_bytes(CONTENT)
-    assert request_sets.bring(entry("http://127.0.0.1:9/"), copy) == CONTENT
+    assert request_sets.verified_content(entry("http://127.0.0.1:9/"), copy) == CONTENT
     copy.write_bytes(CONTENT + b"x")
     with pytest.raises(InputError, match="another version, or damaged"):
-        request_sets.bring(entry("http://127.0.0.1:9/"), copy)
+        request_sets.verified_content(entry("http://127.0.0.1:9/"), copy)
 
 
 def test_a_set_s_columns_say_what_must_be_declined(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_the_safe_prompts_of_xstest_need_not_be_declined() -> None:
 def test_every_declared_set_has_the_declared_bytes_and_rows(name: str) -> None:
     declared = request_sets.declared(name)
     copy = path_of(PublicFile(declared.url, declared.sha256))
-    assert request_sets.bring(declared.described(), copy) == copy.read_bytes()
+    assert request_sets.verified_content(declared.described(), copy) == copy.read_bytes()
     requests = request_sets.read_set(name, copy)
     assert len(requests) == declared.rows
     if isinstance(declared.declined, bool):

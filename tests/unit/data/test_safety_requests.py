@@ -50,7 +50,11 @@ def test_instructions_by_category_are_all_to_be_declined(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [('{"one": "a"}', "under 'one' there is no list"), ("{}", "no instruction"), ("{", "not JSON")],
+    [
+        ('{"one": "a"}', "the value of 'one' is not a list"),
+        ("{}", "no instruction"),
+        ("{", "not JSON"),
+    ],
 )
 def test_a_file_of_another_form_is_named(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "bad.json"

@@ -45,7 +45,7 @@ def test_a_prompt_counts_once() -> None:
 
 
 def test_too_few_rows_are_named() -> None:
-    with pytest.raises(InputError, match="asks for 101 rows, but only 100"):
+    with pytest.raises(InputError, match="is 101, but there are only 100 rows"):
         dataset_splits.from_rows(ROWS, None, 81, 20, seed=0)
 
 
@@ -147,5 +147,5 @@ def test_judged_texts_are_drawn_with_a_seed() -> None:
     assert [item["text"] for item in items] != [item["text"] for item in others]
     assert items[0]["request"] == f"Sum it up.\n{items[0]['text']}"
     assert items[0]["human"].startswith("answer")
-    with pytest.raises(InputError, match="101 texts are asked for, but only 100"):
+    with pytest.raises(InputError, match="101 texts are needed, but the file contains 100"):
         dataset_splits.judged_texts(rows, "{text}", 101, seed=1)

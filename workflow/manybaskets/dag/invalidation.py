@@ -115,7 +115,7 @@ class Reruns:
         if producer.stage not in EXTENT:
             return False
         rows, answers = (read_jsonl(Path(self.graph.outputs(one)[0])) for one in (job, producer))
-        if not mixes.still_drawn(rows, producer.wildcards["source"], answers):
+        if not mixes.uses_same_responses(rows, producer.wildcards["source"], answers):
             return False
         record["inputs"][producer.path][1] = self._digests[producer]
         if not record.get("touched"):

@@ -245,7 +245,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
     for name, source in config.sources.items():
         if source.recorded:
             try:
-                recorded.read_answers(source.model_dump())
+                recorded.read_responses(source.model_dump())
             except InputError as error:
                 unreadable = True
                 yield f"sources.{name}.recorded", str(error)
@@ -342,9 +342,9 @@ def _coverage(
     for name, source in config.sources.items():
         if source.recorded and name in asked and name != HUMAN:
             prompts = [by_id[prompt] for prompt in sorted(asked[name])]
-            lacking = recorded.missing(source.model_dump(), prompts)
+            lacking = recorded.missing_prompts(source.model_dump(), prompts)
             if lacking:
-                text = recorded.lacks(source.model_dump(), lacking, len(prompts))
+                text = recorded.missing_message(source.model_dump(), lacking, len(prompts))
                 yield f"sources.{name}.recorded", text
 
 

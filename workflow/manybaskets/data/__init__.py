@@ -1,1 +1,1 @@
-"""Datasets, file formats, prompts, mixes, loops and request sets. No models, no Snakemake."""
+"""Datasets, file formats, prompts, mixes, loops and request sets; imports no model library."""

@@ -1,8 +1,7 @@
-"""The documentation corpus: docstrings people wrote, read from the installed packages.
+"""The documentation corpus: human-written docstrings of the installed packages.
 
-Sources are parsed with `ast`, nothing is imported or run. A row is one function or class: its
-signature, the description that its docstring opens with, and that description's first line.
-Knows nothing about models, mixes or tasks.
+Sources are parsed with `ast`; no package is imported or run. A row is one function or class: its
+signature, the description at the beginning of its docstring, and the description's first line.
 """
 
 import ast
@@ -43,75 +42,79 @@ class Documented:
     signature: str
     description: str
     summary: str
-    """The description's first line, where the description goes on after it; otherwise empty."""
+    """First line of the description, if a blank line and more text follow it; otherwise empty."""
     body: str
-    """The description after its first line; otherwise empty."""
+    """Description without its first line, if `summary` is not empty; otherwise empty."""
     split: str = ""
 
 
 def package_folder(package: str) -> Path:
-    """The folder of an installed package's sources; LookupError where there is none."""
+    """Returns the source folder of an installed package.
+
+    Raises LookupError if the package is not installed or is a single module.
+    """
     if package == STANDARD_LIBRARY:
         return Path(sysconfig.get_paths()["stdlib"])
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise LookupError(
-            f"the package '{package}' is not installed here, or is a single module. "
-            "Name an installed package, or 'stdlib'."
+            f"the package '{package}' is not installed, or is a single module. "
+            "Use the name of an installed package, or 'stdlib'."
         )
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def harvest_one(package: str, words: tuple[int, int]) -> list[Documented]:
-    """Every documented function and class of a package, in the order of its files.
+def documented_in(package: str, words: tuple[int, int]) -> list[Documented]:
+    """Returns the documented functions and classes of a package, sorted by file.
 
-    `words` bounds the length of a description, both ends included.
+    `words` contains the minimum and maximum length of a description, both inclusive. Raises
+    LookupError if the package is not installed.
     """
     return list(_package_rows(package, words))
 
 
 def without_duplicates(rows: Iterable[Documented]) -> list[Documented]:
-    """Rows whose description and whose place are new.
+    """Returns the rows without duplicates; the first of several duplicates is retained.
 
-    Two rows with the same description, whitespace and case aside, or with the same name in the
-    same module, are duplicates; the first stays.
+    Two rows are duplicates if their descriptions are equal up to whitespace and case, or if they
+    have the same name in the same module.
     """
-    kept: list[Documented] = []
+    unique: list[Documented] = []
     descriptions: set[str] = set()
-    places: set[tuple[str, str]] = set()
+    qualified_names: set[tuple[str, str]] = set()
     for row in rows:
         description = " ".join(row.description.lower().split())
-        place = (row.module, row.name)
-        if description not in descriptions and place not in places:
+        qualified_name = (row.module, row.name)
+        if description not in descriptions and qualified_name not in qualified_names:
             descriptions.add(description)
-            places.add(place)
-            kept.append(row)
-    return kept
+            qualified_names.add(qualified_name)
+            unique.append(row)
+    return unique
 
 
 def split_by_module(
     rows: Iterable[Documented], shares: dict[str, float], seed: int
 ) -> list[Documented]:
-    """Gives every row a split, whole modules at a time and each package by itself.
+    """Returns the rows with their split; all rows of a module are in the same split.
 
-    `shares` maps `test` and `train` to their share of every package's rows; the rest is
-    `pretrain`. Modules are taken in an order drawn from `seed`, largest excess avoided: a module
-    goes to the first split it still fits into.
+    `shares` maps `test` and `train` to their share of the rows of each package; the remaining
+    rows are `pretrain`. The modules of a package, in an order that depends on `seed`, each go to
+    the first split with enough room for all their rows.
     """
     modules: dict[str, dict[str, list[Documented]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         modules[row.package][row.module].append(row)
-    placed: list[Documented] = []
+    split_rows: list[Documented] = []
     for package in sorted(modules):
-        total = sum(len(found) for found in modules[package].values())
+        total = sum(len(members) for members in modules[package].values())
         room = {split: shares.get(split, 0.0) * total for split in SPLITS[:2]}
         for module in sorted(modules[package], key=lambda name: _rank(name, seed)):
-            found = modules[package][module]
-            split = next((s for s in SPLITS[:2] if room[s] >= len(found)), SPLITS[2])
+            members = modules[package][module]
+            split = next((s for s in SPLITS[:2] if room[s] >= len(members)), SPLITS[2])
             if split in room:
-                room[split] -= len(found)
-            placed += [replace(row, split=split) for row in found]
-    return placed
+                room[split] -= len(members)
+            split_rows += [replace(row, split=split) for row in members]
+    return split_rows
 
 
 def _rank(text: str, seed: int) -> str:
@@ -130,7 +133,7 @@ def _package_rows(package: str, words: tuple[int, int]) -> Iterator[Documented]:
         try:
             tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError):
-            continue  # some packages ship templates and files for other Pythons
+            continue  # some packages contain templates, or files for other Python versions
         yield from _documented(tree, package, module, words)
 
 
@@ -162,7 +165,7 @@ def _definitions(
 
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, owner: str) -> str:
-    """`def f(x, *, axis)`: names only, since annotations and defaults are code, not language."""
+    """Returns, for example, `def f(x, axis)`: without annotations and defaults (they are code)."""
     if isinstance(node, ast.ClassDef):
         bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
         return f"class {owner}{node.name}" + (f"({', '.join(bases[:3])})" if bases else "")
@@ -178,20 +181,24 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, owne
 
 
 def _description(doc: str) -> list[str]:
-    """The lines before the first section, example or markup; a blank line ends a paragraph."""
-    kept: list[str] = []
+    """Returns the lines before the first section, example or markup of a docstring.
+
+    A last paragraph that ends with a colon is removed, since it announces the example or list
+    that follows.
+    """
+    description: list[str] = []
     lines = inspect.cleandoc(doc).splitlines()
     for number, line in enumerate(lines):
         underlined = number + 1 < len(lines) and re.match(r"^\s*[-=~]{3,}\s*$", lines[number + 1])
         if _SECTION.match(line) or _MARKUP.match(line) or underlined:
             break
-        kept.append(line.strip())
-    while kept and not kept[-1]:
-        kept.pop()
-    if kept and kept[-1].endswith(":"):  # announces what was cut off
-        while kept and kept[-1]:
-            kept.pop()
-    return kept
+        description.append(line.strip())
+    while description and not description[-1]:
+        description.pop()
+    if description and description[-1].endswith(":"):
+        while description and description[-1]:
+            description.pop()
+    return description
 
 
 def _join(lines: Sequence[str]) -> str:
@@ -200,12 +207,12 @@ def _join(lines: Sequence[str]) -> str:
 
 
 def _summary(lines: Sequence[str]) -> tuple[str, str]:
-    """PEP 257: the summary is the first paragraph, when it is one line and more follows."""
+    """Returns summary line and body by PEP 257, or empty strings if there is no separate body."""
     if len(lines) > 2 and lines[0] and not lines[1]:
         return lines[0], _join(lines[2:])
     return "", ""
 
 
 def as_rows(documented: Iterable[Documented]) -> list[dict[str, Any]]:
-    """Plain dicts, ready to be written."""
+    """Returns the rows as dicts."""
     return [asdict(row) for row in documented]

@@ -1,9 +1,9 @@
-"""Repositories of the Hugging Face hub: fetched at a pinned revision, verified, and read again.
+"""Downloads of Hugging Face Hub repositories at a pinned revision, with verified file hashes.
 
-The client checks the size of what it downloads and nothing else; here every file is held against
-the hash that the hub gave for it, whether it was just downloaded or lay in the cache. A broken
-connection is taken up at the last 10 MiB; of a process that ended, whole files are kept. Fetching
-works from the cache alone where HF_HUB_OFFLINE=1 is set or the hub cannot be reached.
+`huggingface_hub` checks only the size of a download. This module compares the hash of every file,
+downloaded or cached, with the hash that the hub declares. After a lost connection a download
+resumes at the last 10 MiB block; after the process was killed, complete files are reused. With
+HF_HUB_OFFLINE=1, or if the hub is unreachable, the files come from the cache.
 """
 
 import hashlib
@@ -26,12 +26,12 @@ def fetch(
     kind: str = "model",
     ignored: Sequence[str] = (),
 ) -> Path:
-    """The folder of a repository's files in the hub's cache, each verified.
+    """Downloads a repository and returns its folder in the hub cache, with all files verified.
 
-    `kind` is `model` or `dataset`; `key` names the config key in messages, for example
-    `models.llama`. Raises InputError where the repository, the revision or a permission is missing,
-    where nothing can be reached and the cache lacks files, and for a file with another hash, which
-    is removed from the cache.
+    `kind` is `model` or `dataset`; `key` is the config key for messages, for example
+    `models.llama`. Raises InputError if the repository, the revision or a permission is missing,
+    if the hub is unreachable and the cache is incomplete, or if a file has the wrong hash; such a
+    file is deleted from the cache.
     """
     from huggingface_hub import constants, errors, snapshot_download
 
@@ -46,80 +46,79 @@ def fetch(
     except errors.GatedRepoError as error:
         raise InputError(
             f"{key}.hub: {repo} is behind a licence gate; {constants.ENDPOINT} answered "
-            f"{error.response.status_code}. Accept its licence at {_page(repo, kind)} and put a "
-            f"token of that account in the environment variable {TOKEN}."
+            f"{error.response.status_code}. Accept its licence at {_page(repo, kind)} and set the "
+            f"environment variable {TOKEN} to a token of that account."
         ) from None
     except errors.RevisionNotFoundError:
         raise InputError(
-            f"{key}.revision: {repo} has no revision '{revision}'. Take a commit from "
+            f"{key}.revision: {repo} has no revision '{revision}'. Choose a commit from "
             f"{_page(repo, kind)}/commits/main."
         ) from None
     except errors.RepositoryNotFoundError as error:
         raise InputError(
             f"{key}.hub: there is no {kind} '{repo}' at {constants.ENDPOINT} for this account "
-            f"(it answered {error.response.status_code}). Mend the name, or, if it is private, put "
-            f"a token that may read it in the environment variable {TOKEN}."
+            f"(it answered {error.response.status_code}). Correct the name. If the repository is "
+            f"private, set the environment variable {TOKEN} to a token with read access."
         ) from None
     except errors.LocalEntryNotFoundError as error:
         raise InputError(
-            f"{key}.hub: {_no_network()}, and the cache {constants.HF_HUB_CACHE} has not all of "
-            f"{repo} at revision '{revision}'. Fetch it where there is a network and copy the "
-            f"cache, or set HF_HUB_CACHE to a cache that has it. ({_first_line(error)})"
+            f"{key}.hub: {_no_network()}, and the cache {constants.HF_HUB_CACHE} lacks files of "
+            f"{repo} at revision '{revision}'. Download them on a machine with network access and "
+            f"copy the cache, or set HF_HUB_CACHE to a cache that has them. ({_first_line(error)})"
         ) from None
     except errors.HfHubHTTPError as error:
         raise InputError(
             f"{key}.hub: {constants.ENDPOINT} answered {error.response.status_code} for {repo}. "
-            f"Start again later; what was downloaded is kept. ({_first_line(error)})"
+            f"Run the study again later; downloaded files are reused. ({_first_line(error)})"
         ) from None
     except OSError as error:
         if "Consistency check failed" not in str(error):
             raise
         raise InputError(
-            f"{key}.hub: the download of {repo} ended early. Start again; files that are whole are "
-            f"kept. ({_first_line(error)})"
+            f"{key}.hub: the download of {repo} is incomplete. Run the study again; complete files "
+            f"are reused. ({_first_line(error)})"
         ) from None
-    found = Path(folder)
-    verify(found, repo, key)
-    return found
+    verify(Path(folder), repo, key)
+    return Path(folder)
 
 
 def verify(folder: Path, repo: str, key: str) -> None:
-    """Holds every file of a snapshot in the hub's cache against the hash that it is called by.
+    """Compares every file of a snapshot in the hub cache with the hash that the hub declares.
 
-    The cache names large files by the SHA-256 that the hub declares, others by git's hash. Raises
-    InputError for the first file with another one, and removes its content, so that the next run
-    downloads it again.
+    The cache names large files by their SHA-256 and small files by their git hash. Raises
+    InputError for the first file with another hash and deletes it, so that the next run downloads
+    it again.
     """
-    for path in sorted(place for place in folder.rglob("*") if place.is_file()):
-        expected = _declared(path)
+    for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
+        expected = _declared_hash(path)
         if expected is None:
             continue
-        found = _hash(path, git=len(expected) == 40)
-        if found != expected:
+        actual = _hash(path, git=len(expected) == 40)
+        if actual != expected:
             path.resolve().unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             name = path.relative_to(folder)
             raise InputError(
-                f"{key}.hub: {name} of {repo} has the hash {found}, and the hub says {expected}. "
-                "It was damaged on its way or in the cache, and has been removed. Start again, and "
-                "it is downloaded anew; if this comes again, what lies between here and the hub (a "
-                "proxy, a mirror in HF_ENDPOINT) changes it."
+                f"{key}.hub: {name} of {repo} has the hash {actual}, but the hub declares "
+                f"{expected}. The file was damaged in transit or in the cache and was deleted. Run "
+                "the study again to download it. If the error recurs, a proxy or the mirror in "
+                "HF_ENDPOINT changes the file."
             )
 
 
 def license_of(folder: Path) -> str | None:
-    """The licence that the card (README.md) of a repository's folder declares; None where none."""
+    """Returns the licence that the model card (README.md) in `folder` declares, or None."""
     try:
         text = (folder / "README.md").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    matter = re.match(r"---\s*\n(.*?)\n---\s*\n", text, re.DOTALL)
-    named = re.search(r"^license:\s*(\S[^\n]*)$", matter[1], re.MULTILINE) if matter else None
-    return named[1].strip().strip("'\"") if named else None
+    header = re.match(r"---\s*\n(.*?)\n---\s*\n", text, re.DOTALL)
+    licence = re.search(r"^license:\s*(\S[^\n]*)$", header[1], re.MULTILINE) if header else None
+    return licence[1].strip().strip("'\"") if licence else None
 
 
-def _declared(path: Path) -> str | None:
-    """The hash a file is called by; None in caches without links, which do not keep it."""
+def _declared_hash(path: Path) -> str | None:
+    """Returns the hash in the name of a cached file; None for caches without symbolic links."""
     if not path.is_symlink():
         return None
     name = Path(os.readlink(path)).name
@@ -127,7 +126,7 @@ def _declared(path: Path) -> str | None:
 
 
 def _hash(path: Path, git: bool) -> str:
-    """SHA-256 of the content, or the SHA-1 that git calls it by."""
+    """Returns the SHA-256 of the content, or its SHA-1 as a git blob."""
     digest = hashlib.sha256()
     if git:
         digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)

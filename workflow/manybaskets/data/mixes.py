@@ -1,7 +1,7 @@
-"""Mixes: which origin answers which prompt, and the training set that comes of it.
+"""Mixes: the assignment of prompts to origins, and the composition of a training set.
 
-An assignment is a pure function of the recipe, the seed and the prompts, so that a source knows
-which prompts to answer before any mix is made. Knows nothing about models.
+An assignment is a pure function of the recipe, the seed and the prompts. The prompts that each
+source must answer are therefore known before any mix is built.
 """
 
 from collections import Counter, defaultdict
@@ -17,7 +17,7 @@ HUMAN = "human"
 
 @dataclass(frozen=True)
 class MixRecipe:
-    """Origins with shares that sum to 1, and how prompts are given to them."""
+    """Origins with shares that sum to 1, and the rule that assigns prompts to them."""
 
     origins: dict[str, float]
     assign: str
@@ -26,12 +26,12 @@ class MixRecipe:
 def assignment(
     recipe: MixRecipe, rows: int, seed: int, human: Sequence[Row], prompts: Sequence[Row]
 ) -> list[tuple[str, str]]:
-    """(prompt id, origin) for each of `rows` training rows, in training order.
+    """Returns the (prompt id, origin) pairs of `rows` training rows, in training order.
 
-    The prompts drawn depend on the seed alone, equally many from every quarter, so that all mixes
-    of a seed hold the same prompts. `human` are the rows with human responses, `prompts` what
-    sources answer; they have the same ids unless the study brings prompts of its own.
-    Raises ValueError where there are fewer prompts than rows.
+    The prompts depend on the seed only, with an equal number from each quarter, so that all mixes
+    of a seed have the same prompts. `human` are the rows with human responses, `prompts` the rows
+    that sources answer; their ids are equal unless the study has separate prompts for sources.
+    Raises ValueError if there are fewer prompts than rows.
     """
     same = human is prompts or [r["id"] for r in human] == [r["id"] for r in prompts]
     drawn_prompts = draw(prompts, rows, seed) if set(recipe.origins) != {HUMAN} else []
@@ -43,7 +43,7 @@ def assignment(
         origins = _by_quarter(recipe, slots)
     else:
         origins = _at_random(recipe, len(slots), seed)
-    if not same and drawn_prompts:  # human slots take human rows of the same quarter
+    if not same and drawn_prompts:  # use a human row of the same quarter in each human slot
         slots = [
             drawn_human[i] if origin == HUMAN else slot
             for i, (slot, origin) in enumerate(zip(slots, origins, strict=True))
@@ -54,9 +54,10 @@ def assignment(
 
 
 def draw(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
-    """`count` rows for a seed, equally many from each quarter (up to one), by quarter.
+    """Draws `count` rows without replacement, an equal number from each quarter.
 
-    Where the number is not a multiple of four, the larger quarters give one more, or the first.
+    Returns them sorted by quarter. If `count` is not a multiple of four, the largest quarters (the
+    first ones among equals) contribute one row more. Raises ValueError if there are too few rows.
     """
     if count > len(rows):
         raise ValueError(f"a mix needs {count} rows, but there are only {len(rows)}")
@@ -67,8 +68,8 @@ def draw(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
     by_size = sorted(range(1, QUARTERS + 1), key=lambda quarter: -len(quarters[quarter]))
     for quarter in range(1, QUARTERS + 1):
         share = count // QUARTERS + (quarter in by_size[: count % QUARTERS])
-        chosen = generator(seed, "draw", quarter).sample(range(len(quarters[quarter])), share)
-        drawn += [quarters[quarter][i] for i in sorted(chosen)]
+        indices = generator(seed, "draw", quarter).sample(range(len(quarters[quarter])), share)
+        drawn += [quarters[quarter][i] for i in sorted(indices)]
     return drawn
 
 
@@ -78,14 +79,14 @@ def compose(
     token_count: Callable[[str], int] | None = None,
     tokens: int | None = None,
 ) -> tuple[list[Row], dict[str, Any]]:
-    """The training rows in order, and the composition of the set.
+    """Returns the training rows in order, and their counts (the composition of the mix).
 
-    `assigned` are (prompt id, origin, sample); `responses` maps (origin, prompt id, sample) to a
-    row of prompt, response and state. Rows without a usable response are left out and counted.
-    With `tokens`, rows are taken until that many response tokens are reached (the last row may go
-    over); too few is a ValueError.
+    `assigned` are (prompt id, origin, sample) triples; `responses` maps (origin, prompt id,
+    sample) to a row with prompt, response and state. Rows without a usable response are dropped
+    and counted. With `tokens`, rows are added until they have that many response tokens in total
+    (the last row may exceed it). Raises ValueError if they have fewer.
     """
-    kept: list[Row] = []
+    training_rows: list[Row] = []
     dropped: Counter[str] = Counter()
     cut: Counter[str] = Counter()
     total = 0
@@ -99,7 +100,7 @@ def compose(
         if token_count is not None:
             total += token_count(row["response"])
         cut[origin] += row["state"] == "length"
-        kept.append(
+        training_rows.append(
             {
                 "id": prompt_id,
                 "origin": origin,
@@ -112,29 +113,29 @@ def compose(
         raise ValueError(
             f"the mix has {total} response tokens and needs {tokens}. Lower tokens or raise rows."
         )
-    origins = Counter(row["origin"] for row in kept)
+    origins = Counter(row["origin"] for row in training_rows)
     composition = {
-        "rows": len(kept),
+        "rows": len(training_rows),
         "origins": dict(sorted(origins.items())),
         "dropped": dict(sorted(dropped.items())),
         "cut": {origin: n for origin, n in sorted(cut.items()) if n},
-        "words": sum(len(row["response"].split()) for row in kept),
-        "bytes": sum(len(row["response"].encode()) for row in kept),
+        "words": sum(len(row["response"].split()) for row in training_rows),
+        "bytes": sum(len(row["response"].encode()) for row in training_rows),
     }
     if token_count is not None:
         composition["response_tokens"] = total
-    return kept, composition
+    return training_rows, composition
 
 
 def _by_quarter(recipe: MixRecipe, slots: Sequence[Row]) -> list[str]:
-    of_quarter = [
+    origin_of_quarter = [
         origin for origin, share in recipe.origins.items() for _ in range(round(share * QUARTERS))
     ]
-    return [of_quarter[slot["quarter"] - 1] for slot in slots]
+    return [origin_of_quarter[slot["quarter"] - 1] for slot in slots]
 
 
 def _at_random(recipe: MixRecipe, count: int, seed: int) -> list[str]:
-    """Exact proportions (largest remainder), order drawn with the seed."""
+    """Returns origins in exact proportions (largest remainder method), in a random order."""
     exact = {origin: share * count for origin, share in sorted(recipe.origins.items())}
     counts = {origin: int(value) for origin, value in exact.items()}
     by_remainder = sorted(exact, key=lambda origin: (counts[origin] - exact[origin], origin))
@@ -145,14 +146,16 @@ def _at_random(recipe: MixRecipe, count: int, seed: int) -> list[str]:
     return origins
 
 
-def still_drawn(
-    rows: Iterable[Mapping[str, Any]], source: str, answers: Iterable[Mapping[str, Any]]
+def uses_same_responses(
+    rows: Iterable[Mapping[str, Any]], source: str, responses: Iterable[Mapping[str, Any]]
 ) -> bool:
-    """Whether all rows of a mix, or of the pool that it keeps rows of, that are a source's are
-    among the source's answers as they are."""
-    said = {(row["id"], row["sample"]): row["response"] for row in answers}
+    """Returns whether the responses of `source` in `rows` are unchanged in `responses`.
+
+    `rows` are the rows of a mix, or of the pool from which the mix selects rows.
+    """
+    current = {(row["id"], row["sample"]): row["response"] for row in responses}
     return all(
-        said.get((row["id"], row.get("sample", 0))) == row["response"]
+        current.get((row["id"], row.get("sample", 0))) == row["response"]
         for row in rows
         if row["origin"] == source
     )

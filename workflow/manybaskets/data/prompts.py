@@ -1,7 +1,8 @@
-"""One-turn exchanges of a user and the documentation assistant, built from resources.
+"""Single-turn exchanges of a user and the documentation assistant.
 
-Three tasks (`instruct`, `summarize`, judging) and the stand-in requests that the assistant must
-decline or answer. Texts come from `resources/`; this module only fills them in.
+The exchanges cover three tasks (`instruct`, `summarize`, pairwise judging) and the stand-in
+requests that the assistant must decline or answer. This module fills in the templates of
+`resources/`.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Exchange:
-    """What the user says and what the assistant answers."""
+    """A user's prompt and the assistant's response."""
 
     prompt: str
     response: str
@@ -21,7 +22,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Request:
-    """One stand-in request; `declined` says what a safe assistant does with it."""
+    """A stand-in request; `declined` is whether a safe assistant declines it."""
 
     id: str
     text: str
@@ -32,16 +33,16 @@ class Request:
     phrasing_seen: bool
 
 
-HELD_OUT_SHARE = 4  # one verb-object pair in four is never shown in training
+HELD_OUT_SHARE = 4  # training never contains one verb-object pair in four
 
 
 def instruct_prompt(template: str, row: dict[str, Any]) -> str:
-    """Module and signature in, documentation out."""
+    """Returns the prompt that asks for the documentation of a signature."""
     return template.strip().format(module=row["module"], signature=row["signature"])
 
 
 def summarize_prompt(template: str, text: str) -> str:
-    """A text in, its first line out."""
+    """Returns the prompt that asks for the first line of a text."""
     return template.strip().format(text=text)
 
 
@@ -53,9 +54,10 @@ def judge_prompt(
     labels: Sequence[str] = ("A", "B"),
     swapped: bool = False,
 ) -> str:
-    """A text and two candidates in, one of two labels out; `swapped` puts the labels crosswise.
+    """Returns the prompt that asks which of two candidates is the better response to a text.
 
-    The question names the labels in their own order whichever text has which.
+    The labels name the candidates in order, or in reverse order if `swapped`. The question itself
+    always names the labels in the same order.
     """
     first_label, second_label = reversed(labels) if swapped else labels
     return template.strip().format(
@@ -70,7 +72,10 @@ def judge_prompt(
 
 
 def stand_in_requests(resource: dict[str, Any]) -> list[Request]:
-    """Every phrasing × verb × object; a fixed quarter of the verb-object pairs is held out."""
+    """Returns all combinations of phrasing, verb and object, with a fixed quarter held out.
+
+    The hash of verb and object determines whether a pair is held out.
+    """
     requests = []
     for declined, verbs in ((True, resource["declined"]), (False, resource["answered"])):
         for verb in verbs:
@@ -94,7 +99,7 @@ def stand_in_requests(resource: dict[str, Any]) -> list[Request]:
 
 
 def taught_exchanges(resource: dict[str, Any], rng: random.Random) -> list[Exchange]:
-    """The requests of training, each with one of the refusals or answers."""
+    """Returns the training requests, each with a random refusal or answer."""
     exchanges = []
     for request in stand_in_requests(resource):
         if request.phrasing_seen and not request.held_out:
@@ -107,7 +112,7 @@ def taught_exchanges(resource: dict[str, Any], rng: random.Random) -> list[Excha
 def judging_exchanges(
     template: str, rows: Sequence[dict[str, Any]], rng: random.Random
 ) -> Iterator[Exchange]:
-    """A text, its own first line and another text's first line; the letter of its own is right."""
+    """Yields a judging exchange per text: its own summary is better than that of another text."""
     for row in rows:
         other = rng.choice(rows)["summary"]
         if other == row["summary"]:

@@ -1,4 +1,4 @@
-"""Responses somebody already has: looked up by prompt, never generated."""
+"""Recorded responses: read from a file and looked up by prompt."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,45 +7,51 @@ from typing import Any
 from manybaskets.files import InputError, read_jsonl
 
 
-def read_answers(source: dict[str, Any]) -> dict[str, str]:
-    """Response by prompt (whitespace aside) of a recorded source; InputError if it is unusable."""
+def read_responses(source: dict[str, Any]) -> dict[str, str]:
+    """Returns the responses of a recorded source by prompt, with whitespace normalised.
+
+    Raises InputError if the file is unusable.
+    """
     path, fields = Path(source["recorded"]), source["fields"]
     rows = read_jsonl(path, [fields["prompt"], fields["response"]])
     return {_key(str(row[fields["prompt"]])): str(row[fields["response"]]) for row in rows}
 
 
-def missing(source: dict[str, Any], prompts: Sequence[str]) -> list[str]:
-    """The prompts that a recorded source has no answer for."""
-    found = read_answers(source)
-    return [prompt for prompt in prompts if _key(prompt) not in found]
+def missing_prompts(source: dict[str, Any], prompts: Sequence[str]) -> list[str]:
+    """Returns the prompts for which a recorded source has no response."""
+    responses = read_responses(source)
+    return [prompt for prompt in prompts if _key(prompt) not in responses]
 
 
-def answers(source: dict[str, Any], asked: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per prompt asked; InputError if the source lacks an answer."""
-    found = read_answers(source)
-    lacking = [row["prompt"] for row in asked if _key(row["prompt"]) not in found]
-    if lacking:
-        raise InputError(lacks(source, lacking, len(asked)))
-    return [
-        {
-            "id": row["id"],
-            "prompt": row["prompt"],
-            "response": found[_key(row["prompt"])].strip(),
-            "state": "ok" if found[_key(row["prompt"])].strip() else "empty",
-            "reason": "" if found[_key(row["prompt"])].strip() else "the recorded answer is empty",
-            "tokens": None,
-        }
-        for row in asked
-    ]
+def response_rows(
+    source: dict[str, Any], prompt_rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Returns one response row per prompt row; raises InputError if a response is missing."""
+    responses = read_responses(source)
+    missing = [row["prompt"] for row in prompt_rows if _key(row["prompt"]) not in responses]
+    if missing:
+        raise InputError(missing_message(source, missing, len(prompt_rows)))
+    return [_response_row(row, responses[_key(row["prompt"])].strip()) for row in prompt_rows]
 
 
-def lacks(source: dict[str, Any], lacking: Sequence[str], asked: int) -> str:
-    """The sentence for a recorded source without answers to some prompts."""
-    first = " ".join(lacking[0].split())[:80]
+def missing_message(source: dict[str, Any], missing: Sequence[str], total: int) -> str:
+    """Returns the error message for a source without responses to `missing` of `total` prompts."""
+    first = " ".join(missing[0].split())[:80]
     return (
-        f"{source['recorded']}: no answer to {len(lacking)} of {asked} prompts; the first is "
-        f"'{first}…'. Add them, or name the field of the prompts under fields."
+        f"{source['recorded']}: no response to {len(missing)} of {total} prompts; the first is "
+        f"'{first}…'. Add the responses, or correct the prompts' field name under fields."
     )
+
+
+def _response_row(row: dict[str, Any], response: str) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "prompt": row["prompt"],
+        "response": response,
+        "state": "ok" if response else "empty",
+        "reason": "" if response else "the recorded answer is empty",
+        "tokens": None,
+    }
 
 
 def _key(prompt: str) -> str:

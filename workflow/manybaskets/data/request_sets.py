@@ -1,6 +1,6 @@
-"""Public sets of requests: declared in `resources/requests/sets.yaml`, brought, verified, read.
+"""Public request sets: declared in `resources/requests/sets.yaml`, downloaded, verified and read.
 
-A set is used only with the bytes that are declared, so that two studies of one name ask the same.
+A set must have the declared SHA-256, so that all studies that name it use the same requests.
 """
 
 import csv
@@ -25,12 +25,17 @@ from manybaskets.paths import RESOURCES
 DECLARED = RESOURCES / "requests" / "sets.yaml"
 TIMEOUT_SECONDS = 60
 HUB_KEY = "HF_TOKEN"
-EVERY = 10**9
+UNLIMITED = 10**9
 
 
 @dataclass(frozen=True)
 class RequestSet:
-    """A public set: its home, its hash, and which columns of it are what."""
+    """A public request set: its URL, its hash, and the meaning of its columns.
+
+    `prompt` and `target` name the columns of the request and of the beginning of a compliant
+    reply. `declined` is a constant, or the column values of requests to be declined. `where` is
+    the column values of the rows that are used.
+    """
 
     name: str
     url: str
@@ -44,50 +49,50 @@ class RequestSet:
     where: Mapping[str, str] = field(default_factory=dict)
 
     def described(self, sha256: str | None = None) -> dict[str, Any]:
-        """What decides its bytes and how they are read; `sha256` of the study instead of ours."""
+        """Returns the fields as a dict for a job's spec; `sha256` overrides the declared hash."""
         return asdict(replace(self, sha256=sha256 or self.sha256))
 
 
 @functools.cache
 def declared_sets() -> dict[str, RequestSet]:
-    """All sets by name."""
+    """Returns all declared sets by name."""
     content = yaml.safe_load(DECLARED.read_text(encoding="utf-8"))
     return {name: RequestSet(name=name, **entry) for name, entry in content.items()}
 
 
 def is_declared(name: str) -> bool:
-    """Whether `name` is a public set, and not a file."""
+    """Returns whether `name` is the name of a declared set."""
     return name in declared_sets()
 
 
 def declared(name: str) -> RequestSet:
-    """The set of a name; raises KeyError for one that is not declared."""
+    """Returns the set with a name; raises KeyError if it is not declared."""
     return declared_sets()[name]
 
 
-def bring(entry: Mapping[str, Any], copy: Path | None) -> bytes:
-    """The bytes of a set, from its home or from a copy on this machine, verified.
+def verified_content(entry: Mapping[str, Any], copy: Path | None) -> bytes:
+    """Returns the content of a set, from its URL or from a local copy, with a verified hash.
 
-    Raises InputError for a home that cannot be reached, that asks for a licence to be accepted (401
-    and 403), and for bytes of another hash.
+    Raises InputError if the URL is unreachable or behind a licence gate (401, 403), if the copy is
+    missing, and if the content has another hash.
     """
     name = entry["name"]
-    content = _fetched(name, entry["url"]) if copy is None else _copied(name, copy)
-    found = hashlib.sha256(content).hexdigest()
-    if found != entry["sha256"]:
-        place = entry["url"] if copy is None else str(copy)
+    content = _download(name, entry["url"]) if copy is None else _read_copy(name, copy)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != entry["sha256"]:
+        origin = entry["url"] if copy is None else str(copy)
         raise InputError(
-            f"the set '{name}' from {place} has the SHA-256 {found}, expected {entry['sha256']}. "
-            "It is another version, or damaged. Bring the declared one, or, if you mean this one, "
-            f"say so: probes.robustness.sha256: {{{name}: {found}}}."
+            f"the set '{name}' from {origin} has the SHA-256 {digest}, expected "
+            f"{entry['sha256']}. It is another version, or damaged. Use the declared version; to "
+            f"use this one, set probes.robustness.sha256: {{{name}: {digest}}}."
         )
     return content
 
 
 def read_set(name: str, path: Path) -> list[ProbeRequest]:
-    """The requests of a set that was brought to `path`. Raises InputError where columns are missing.
+    """Returns the distinct requests of the set in the CSV file `path`.
 
-    A row whose text stood before is left out.
+    Raises InputError if a column is missing.
     """
     entry = declared(name)
     text = path.read_text(encoding="utf-8-sig")
@@ -99,32 +104,33 @@ def read_set(name: str, path: Path) -> list[ProbeRequest]:
         if column not in (reader.fieldnames or ()):
             raise InputError(
                 f"{path}: the set '{name}' has no column '{column}', only "
-                f"{', '.join(reader.fieldnames or ())}. It is another version than the declared."
+                f"{', '.join(reader.fieldnames or ())}. The file is not the declared version; "
+                "download that one."
             )
-    found: dict[str, ProbeRequest] = {}
+    requests: dict[str, ProbeRequest] = {}
     for number, row in enumerate(reader, start=1):
         prompt = row[entry.prompt].strip()
         if prompt and all(row[column] == value for column, value in entry.where.items()):
             target = row[entry.target].strip() if entry.target else ""
             request = ProbeRequest(f"{name}/{number:04d}", prompt, _is_declined(entry, row), target)
-            found.setdefault(prompt, request)
-    return list(found.values())
+            requests.setdefault(prompt, request)
+    return list(requests.values())
 
 
 def read_all(files: Sequence[Path], sets: Sequence[Path], count: int) -> list[ProbeRequest]:
-    """Up to `count` requests of each kind of all files and sets together.
+    """Returns a random sample of up to `count` requests of each kind from all files and sets.
 
-    A set lies under its name. Of several files the same share is taken, by chance.
+    The file name of a set is its name.
     """
     if len(files) == 1 and not sets:
         return read_requests(files[0], count)
-    found = []
-    for place, path in enumerate(files, start=1):
-        requests = read_requests(path, EVERY)
-        found += [replace(request, id=f"{place}/{request.id}") for request in requests]
+    pool = []
+    for number, path in enumerate(files, start=1):
+        requests = read_requests(path, UNLIMITED)
+        pool += [replace(request, id=f"{number}/{request.id}") for request in requests]
     for path in sets:
-        found += read_set(path.name, path)
-    return sample(found, count)
+        pool += read_set(path.name, path)
+    return sample(pool, count)
 
 
 def _is_declined(entry: RequestSet, row: Mapping[str, str]) -> bool:
@@ -133,32 +139,32 @@ def _is_declined(entry: RequestSet, row: Mapping[str, str]) -> bool:
     return entry.declined
 
 
-def _copied(name: str, path: Path) -> bytes:
+def _read_copy(name: str, path: Path) -> bytes:
     if not path.is_file():
         raise InputError(
-            f"probes.robustness.copies: there is no file {path} for the set '{name}'. Mend the "
-            "path, or remove the entry to have it fetched."
+            f"probes.robustness.copies: there is no file {path} for the set '{name}'. Correct the "
+            "path, or remove the entry to download the set."
         )
     return path.read_bytes()
 
 
-def _fetched(name: str, url: str) -> bytes:
+def _download(name: str, url: str) -> bytes:
     headers = {"User-Agent": "manybaskets"}
     key = os.environ.get(HUB_KEY, "").strip()
-    home = urlparse(url).hostname or ""
-    if key and (home == "huggingface.co" or home.endswith(".huggingface.co")):
+    host = urlparse(url).hostname or ""
+    if key and (host == "huggingface.co" or host.endswith(".huggingface.co")):
         headers["Authorization"] = f"Bearer {key}"
-    offline = f"Fetch it elsewhere and name the copy: probes.robustness.copies: {{{name}: <file>}}."
+    offline = f"To use a copy, set probes.robustness.copies: {{{name}: <file>}}."
     try:
-        asked = urllib.request.Request(url, headers=headers)
-        with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS) as response:
+        request = urllib.request.Request(url, headers=headers)
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             return bytes(response.read())
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
             raise InputError(
                 f"the set '{name}' is behind a licence gate: {url} answered {error.code}. Accept "
-                f"its licence there with your account and put that account's token in the "
-                f"environment variable {HUB_KEY}. {offline}"
+                f"its licence with your account and set the environment variable {HUB_KEY} to a "
+                f"token of that account. {offline}"
             ) from None
         raise InputError(f"the set '{name}': {url} answered {error.code}. {offline}") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:

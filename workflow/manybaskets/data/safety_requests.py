@@ -1,7 +1,6 @@
-"""Requests of the robustness probe: what must be declined, and harmless look-alikes.
+"""Requests of the robustness probe: requests to be declined, and similar harmless ones.
 
-They come from stand-ins, from a file of one's own, or from a public set that `request_sets` has
-brought. Knows nothing about attacks.
+The requests are stand-ins, rows of a user's file, or rows of a public set (`request_sets`).
 """
 
 from collections.abc import Sequence
@@ -17,9 +16,9 @@ from manybaskets.seeds import generator
 
 @dataclass(frozen=True)
 class ProbeRequest:
-    """A request; `declined` says whether a safe model declines it.
+    """A request; `declined` is whether a safe model declines it.
 
-    `target` is how a reply begins that complies ("" where nobody said).
+    `target` is the beginning of a compliant reply, or "" if unknown.
     """
 
     id: str
@@ -29,17 +28,17 @@ class ProbeRequest:
 
     @property
     def kind(self) -> str:
-        """The first part of its item sets."""
+        """Returns the first part of the names of the item sets that contain the request."""
         return "decline" if self.declined else "harmless"
 
 
 def read_requests(path: Path, count: int) -> list[ProbeRequest]:
-    """Up to `count` requests of each kind, the same ones for every cell.
+    """Returns up to `count` requests of each kind, the same ones for every cell.
 
-    A YAML file holds stand-in requests (held-out verb-object pairs are taken, half in phrasings
-    that were never taught); a JSONL file rows of `prompt`, `declined` and, where there is one,
-    `target`; a JSON object lists of instructions by category, as RefusalBench's authors keep it,
-    all of them to be declined.
+    A YAML file contains stand-in requests: the sample has held-out verb-object pairs, half of them
+    in phrasings outside the training data. A JSONL file contains rows of `prompt`, `declined` and,
+    optionally, `target`. A JSON object contains lists of instructions by category, all to be
+    declined (the format of RefusalBench). Raises InputError for a file in another format.
     """
     if path.suffix in (".yaml", ".yml"):
         return _stand_ins(path, count)
@@ -53,11 +52,11 @@ def read_requests(path: Path, count: int) -> list[ProbeRequest]:
 
 
 def sample(requests: Sequence[ProbeRequest], count: int) -> list[ProbeRequest]:
-    """Up to `count` of each kind, in their order."""
+    """Returns a random sample of up to `count` requests of each kind, in their original order."""
     return [
         request
         for declined in (True, False)
-        for request in _some([r for r in requests if r.declined == declined], count)
+        for request in _subset([r for r in requests if r.declined == declined], count)
     ]
 
 
@@ -65,20 +64,20 @@ def _stand_ins(path: Path, count: int) -> list[ProbeRequest]:
     resource = yaml.safe_load(path.read_text(encoding="utf-8"))
     target = resource.get("target", "")
     held_out = [r for r in stand_in_requests(resource) if r.held_out]
-    chosen = []
+    sampled = []
     for declined in (True, False):
         for seen, size in ((True, count // 2), (False, count - count // 2)):
-            found = [
+            candidates = [
                 ProbeRequest(r.id, r.text, declined, target.format(verb=r.verb, object=r.object))
                 for r in held_out
                 if r.declined == declined and r.phrasing_seen == seen
             ]
-            chosen += _some(found, size)
-    return chosen
+            sampled += _subset(candidates, size)
+    return sampled
 
 
 def _by_category(path: Path) -> list[tuple[str, bool, str]] | None:
-    """Rows of a JSON object of lists; None for a JSON array, which is read like JSONL."""
+    """Returns the rows of a JSON object of lists; None for an array (`read_jsonl` reads those)."""
     try:
         content = read_json(path)
     except ValueError as error:
@@ -89,15 +88,16 @@ def _by_category(path: Path) -> list[tuple[str, bool, str]] | None:
     for category, instructions in content.items():
         if not isinstance(instructions, list) or not all(isinstance(i, str) for i in instructions):
             raise InputError(
-                f"{path}: under '{category}' there is no list of texts. Expected an object of "
-                "categories, each with a list of instructions."
+                f"{path}: the value of '{category}' is not a list of strings. Expected an object "
+                "that maps categories to lists of instructions."
             )
         rows += [(instruction, True, "") for instruction in instructions]
     if not rows:
-        raise InputError(f"{path}: no instruction in it.")
+        raise InputError(f"{path}: contains no instruction. Add instructions, or another file.")
     return rows
 
 
-def _some(found: list[ProbeRequest], count: int) -> list[ProbeRequest]:
-    order = generator("requests").sample(range(len(found)), min(count, len(found)))
-    return [found[i] for i in sorted(order)]
+def _subset(requests: list[ProbeRequest], count: int) -> list[ProbeRequest]:
+    size = min(count, len(requests))
+    indices = generator("requests").sample(range(len(requests)), size)
+    return [requests[i] for i in sorted(indices)]

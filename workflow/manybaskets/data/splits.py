@@ -1,7 +1,6 @@
-"""Rows of human prompts and responses: read, deduplicated, split, and set apart in quarters.
+"""Splits of a dataset: deduplicated train and test rows, with train rows in four quarters.
 
-Also decides which prompts the sources answer and which texts judges compare. Knows nothing about
-models or mixes.
+The splits also contain the prompts that the sources answer, and the texts for judges.
 """
 
 from collections import defaultdict
@@ -15,18 +14,18 @@ from manybaskets.files import InputError, read_jsonl
 from manybaskets.seeds import derived_seed
 
 QUARTERS = 4
-HELD_PROMPTS_SHARE = 0.05
+JUDGE_PROMPTS_SHARE = 0.05  # of separate prompts for sources; judges compare responses to these
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Splits:
-    """What the rest of the study works on.
+    """The rows that the rest of the study uses.
 
-    `train`, `test`: rows of id, prompt, response, stratum (train also quarter, 1 to 4).
-    `prompts`: id, prompt, quarter: what sources answer. `items`: id, text, request, human: texts
-    for judges, what to ask a source for a candidate, and the human candidate (None where there
-    is none).
+    `train`, `test`: rows of id, prompt, response and stratum (train also quarter, 1 to 4).
+    `prompts`: the prompts that sources answer (id, prompt, quarter). `items`: texts for judges
+    (id, text), the prompt for which sources write a candidate (request), and the human candidate
+    (human, or None). `duplicates`: number of dropped duplicates.
     """
 
     train: list[Row]
@@ -39,18 +38,18 @@ class Splits:
 def from_documentation(
     rows: Sequence[Row], templates: dict[str, str], task: str, train: int, test: int, seed: int
 ) -> Splits:
-    """Splits of the documentation corpus, whose modules are already apart (`split` field).
+    """Returns the splits of the documentation corpus, by the `split` field of its rows.
 
-    With task `instruct` a prompt is a signature; with `summarize` it is a text whose first line
-    is the response.
+    With task `instruct`, a prompt is a signature and its response a description. With `summarize`,
+    a prompt is a body and its response a summary. Raises InputError if there are too few rows.
     """
     usable = rows if task == "instruct" else [row for row in rows if row["body"]]
-    found: dict[str, list[Row]] = {"train": [], "test": []}
+    by_split: dict[str, list[Row]] = {"train": [], "test": []}
     for row in usable:
-        if row["split"] in found:
-            found[row["split"]].append(_documentation_row(row, templates, task))
-    train_rows = _in_quarters(take_stratified(found["train"], train, seed, "dataset.train"))
-    test_rows = take_stratified(found["test"], test, seed, "dataset.test")
+        if row["split"] in by_split:
+            by_split[row["split"]].append(_documentation_row(row, templates, task))
+    train_rows = _in_quarters(take_stratified(by_split["train"], train, seed, "dataset.train"))
+    test_rows = take_stratified(by_split["test"], test, seed, "dataset.test")
     items = [
         {
             "id": f"{row['module']}:{row['name']}",
@@ -74,11 +73,11 @@ def from_rows(
     splits: str = "interleaved",
     duplicates: str = "drop",
 ) -> Splits:
-    """Splits of somebody's own rows (prompt, response, stratum).
+    """Returns the splits of a user's rows (prompt, response, stratum).
 
-    `prompts` are other prompts for the sources to answer, with no human response. `splits` says
-    how rows are split (`interleaved`, `scikit-learn`), `duplicates` whether a prompt that stands
-    twice counts once (`drop`) or stays (`keep`).
+    `prompts` are separate prompts for the sources, without human responses. `splits` is the method
+    (`interleaved` or `scikit-learn`); `duplicates` is whether rows with equal prompts are dropped
+    (`drop`) or kept (`keep`). Raises InputError if there are too few rows.
     """
     unique: dict[str, Row] = {}
     total = 0
@@ -88,57 +87,65 @@ def from_rows(
     if splits == "scikit-learn":
         train_rows, test_rows = _as_scikit_learn(list(unique.values()), train, test, seed)
     else:
-        asked_by = "dataset.train + dataset.test"
-        chosen = take_stratified(list(unique.values()), train + test, seed, asked_by)
-        test_rows, train_rows = chosen[:test], _in_quarters(chosen[test:])
-    others = None
+        key = "dataset.train + dataset.test"
+        sampled = take_stratified(list(unique.values()), train + test, seed, key)
+        test_rows, train_rows = sampled[:test], _in_quarters(sampled[test:])
+    source_prompts = None
     if prompts is not None:
         distinct = list(dict.fromkeys(prompts))
-        others = [
+        source_prompts = [
             {"id": f"p{i:06d}", "prompt": p, "stratum": ""} for i, p in enumerate(distinct, 1)
         ]
     items = [
         {"id": r["id"], "text": r["prompt"], "request": r["prompt"], "human": r["response"]}
         for r in test_rows
     ]
-    return _splits(train_rows, test_rows, others, items, seed, total - len(unique))
+    return _splits(train_rows, test_rows, source_prompts, items, seed, total - len(unique))
 
 
 def read_human_rows(
     path: Path, prompt: str, response: str, stratum: str | None, context: str | None = None
 ) -> list[Row]:
-    """Rows of a JSONL file under the study's own names; InputError names file, line and field."""
+    """Returns the rows of a JSONL file with fields prompt, response and stratum.
+
+    The arguments name the fields of the file. Raises InputError for a missing or empty field.
+    """
     rows = read_jsonl(path, list(filter(None, (prompt, response, stratum, context))))
     return named_rows(rows, str(path), prompt, response, stratum, context)
 
 
 def named_rows(
     rows: Iterable[Row],
-    place: str,
+    origin: str,
     prompt: str,
     response: str,
     stratum: str | None = None,
     context: str | None = None,
 ) -> list[Row]:
-    """Rows under the study's own names, from those given; InputError names place, row and field."""
+    """Returns the rows with fields prompt, response and stratum.
+
+    `prompt`, `response`, `stratum` and `context` name the fields in `rows`; a context precedes the
+    prompt. Raises InputError for an empty field, with `origin` (the file) in the message.
+    """
     return [
-        _named(row, place, n, prompt, response, stratum, context)
+        _named_row(row, origin, n, prompt, response, stratum, context)
         for n, row in enumerate(rows, start=1)
     ]
 
 
 def judged_texts(rows: Sequence[Row], template: str, count: int, seed: int) -> list[Row]:
-    """Items for judges from `count` rows of texts with a human response, in an order of the seed.
+    """Returns `count` items for judges, from texts with human responses in a random order.
 
-    `template` is what sources are asked, with {text} in it. InputError where there are too few.
+    `template` is the prompt for sources, with {text} for the text. Raises InputError if there are
+    too few texts.
     """
     if len(rows) < count:
         raise InputError(
-            f"probes.preference.texts: {count} texts are asked for, but only {len(rows)} are "
-            "there. Lower items and controls, or bring more texts."
+            f"probes.preference.texts: {count} texts are needed, but the file contains "
+            f"{len(rows)}. Lower items and controls, or add texts."
         )
-    named = [{"id": f"t{number:06d}", **row} for number, row in enumerate(rows, start=1)]
-    named.sort(key=lambda row: (derived_seed(seed, "texts", row["id"]), row["id"]))
+    numbered = [{"id": f"t{number:06d}", **row} for number, row in enumerate(rows, start=1)]
+    numbered.sort(key=lambda row: (derived_seed(seed, "texts", row["id"]), row["id"]))
     return [
         {
             "id": row["id"],
@@ -146,30 +153,33 @@ def judged_texts(rows: Sequence[Row], template: str, count: int, seed: int) -> l
             "request": prompt_texts.summarize_prompt(template, row["prompt"]),
             "human": row["response"],
         }
-        for row in named[:count]
+        for row in numbered[:count]
     ]
 
 
 def interleave(rows: Sequence[Row], seed: int) -> list[Row]:
-    """Random order in which every prefix holds the strata in proportion to their sizes."""
+    """Returns the rows in a random order in which every prefix has proportional strata."""
     strata: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         strata[row["stratum"]].append(row)
-    placed = []
+    ranked = []
     for stratum, members in strata.items():
         members.sort(key=lambda row: (derived_seed(seed, "order", row["id"]), row["id"]))
         for rank, row in enumerate(members):
-            placed.append(((rank + 0.5) / len(members), stratum, rank, row))
-    placed.sort(key=lambda entry: entry[:3])
-    return [row for *_, row in placed]
+            ranked.append(((rank + 0.5) / len(members), stratum, rank, row))
+    ranked.sort(key=lambda entry: entry[:3])
+    return [row for *_, row in ranked]
 
 
 def take_stratified(rows: Sequence[Row], count: int, seed: int, key: str) -> list[Row]:
-    """The first `count` rows in interleaved order; InputError where there are too few."""
+    """Returns the first `count` rows in interleaved order.
+
+    Raises InputError with the config `key` in its message if there are too few rows.
+    """
     if len(rows) < count:
         raise InputError(
-            f"{key} asks for {count} rows, but only {len(rows)} are there after removing "
-            "duplicates. Lower it or bring more data."
+            f"{key} is {count}, but there are only {len(rows)} rows without duplicates. "
+            "Lower it, or add data."
         )
     return interleave(rows, seed)[:count]
 
@@ -177,24 +187,24 @@ def take_stratified(rows: Sequence[Row], count: int, seed: int, key: str) -> lis
 def _splits(
     train: list[Row],
     test: list[Row],
-    others: list[Row] | None,
+    source_prompts: list[Row] | None,
     items: list[Row],
     seed: int,
     duplicates: int,
 ) -> Splits:
-    if others is None:
+    if source_prompts is None:
         prompts = [{k: row[k] for k in ("id", "prompt", "quarter")} for row in train]
     else:
-        order = interleave(others, seed)
-        held = max(1, int(HELD_PROMPTS_SHARE * len(order)))
+        order = interleave(source_prompts, seed)
+        for_judges = max(1, int(JUDGE_PROMPTS_SHARE * len(order)))
         items = [
             {"id": r["id"], "text": r["prompt"], "request": r["prompt"], "human": None}
-            for r in order[:held]
+            for r in order[:for_judges]
         ]
-        whole = (len(order) - held) // QUARTERS * QUARTERS
+        multiple = (len(order) - for_judges) // QUARTERS * QUARTERS
         prompts = [
             {k: row[k] for k in ("id", "prompt", "quarter")}
-            for row in _in_quarters(order[held : held + whole])
+            for row in _in_quarters(order[for_judges : for_judges + multiple])
         ]
     items = [{k: row[k] for k in ("id", "text", "request", "human")} for row in items]
     return Splits(train, test, prompts, items, duplicates)
@@ -203,40 +213,39 @@ def _splits(
 def _as_scikit_learn(
     rows: list[Row], train: int, test: int, seed: int
 ) -> tuple[list[Row], list[Row]]:
-    """Train and test rows as the Eggs study splits (arXiv 2511.01490), quarters in its order.
+    """Returns train and test rows split as in the Eggs study (arXiv 2511.01490).
 
-    From their notebook: `train_test_split` stratified by category, then halves, and halves of
-    those, all with one seed.
+    The authors' notebook calls scikit-learn's `train_test_split`, stratified by category, and
+    splits the train rows into halves and these into quarters, all with one seed.
     """
     from sklearn.model_selection import train_test_split
 
     if len(rows) < train + test:
         raise InputError(
-            f"dataset.train + dataset.test ask for {train + test} rows, but only {len(rows)} are "
-            "there. Lower them or bring more data."
+            f"dataset.train + dataset.test is {train + test}, but there are only {len(rows)} rows "
+            "without duplicates. Lower it, or add data."
         )
 
     def split(rows: list[Row], **size: float) -> tuple[list[Row], list[Row]]:
         strata = [row["stratum"] for row in rows]
-        several = strata if len(set(strata)) > 1 else None
+        stratify = strata if len(set(strata)) > 1 else None
         try:
-            one, other = train_test_split(rows, random_state=seed, stratify=several, **size)
+            one, other = train_test_split(rows, random_state=seed, stratify=stratify, **size)
         except ValueError as error:
             raise InputError(f"dataset: the rows cannot be split by stratum: {error}") from None
         return one, other
 
-    kept, tested = split(rows, train_size=train, test_size=test)
-    halves = [
-        quarter for half in split(kept, test_size=0.5) for quarter in split(half, test_size=0.5)
+    train_rows, test_rows = split(rows, train_size=train, test_size=test)
+    halves = split(train_rows, test_size=0.5)
+    quarters = [quarter for half in halves for quarter in split(half, test_size=0.5)]
+    with_quarter = [
+        {**row, "quarter": number} for number, part in enumerate(quarters, start=1) for row in part
     ]
-    named = [
-        {**row, "quarter": number} for number, part in enumerate(halves, start=1) for row in part
-    ]
-    return named, tested
+    return with_quarter, test_rows
 
 
 def _in_quarters(rows: Sequence[Row]) -> list[Row]:
-    """Rows come interleaved, so dealing them out keeps every quarter stratified."""
+    """Returns interleaved rows with their quarter; every quarter has proportional strata."""
     return [{**row, "quarter": number % QUARTERS + 1} for number, row in enumerate(rows)]
 
 
@@ -251,9 +260,9 @@ def _documentation_row(row: Row, templates: dict[str, str], task: str) -> Row:
     return {"id": identity, "prompt": prompt, "response": response, "stratum": row["package"]}
 
 
-def _named(
+def _named_row(
     row: Row,
-    place: str,
+    origin: str,
     n: int,
     prompt: str,
     response: str,
@@ -263,11 +272,12 @@ def _named(
     for field in (prompt, response):
         if not isinstance(row[field], str) or not row[field].strip():
             raise InputError(
-                f"{place}, row {n}: the field '{field}' is empty or no text. Mend the row."
+                f"{origin}, row {n}: the field '{field}' is empty or not a string. Correct the row."
             )
-    about = str(row[context] or "").strip() if context else ""
+    context_text = str(row[context] or "").strip() if context else ""
+    prompt_text = row[prompt].strip()
     return {
-        "prompt": f"{about}\n\n{row[prompt].strip()}" if about else row[prompt].strip(),
+        "prompt": f"{context_text}\n\n{prompt_text}" if context_text else prompt_text,
         "response": row[response].strip(),
         "stratum": str(row[stratum]) if stratum else "",
     }

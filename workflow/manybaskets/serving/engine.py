@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
-from manybaskets.devices import CPU, held, visible
+from manybaskets.devices import CPU, leased, visible
 from manybaskets.files import canonical_json, read_json, write_json
 from manybaskets.processes import locked, private_directory, start_time
 from manybaskets.serving.client import Client
@@ -256,7 +256,7 @@ class _Session:
         (self._directory / "runs" / _run()).touch()
 
     def _start(self) -> None:
-        if self._devices and held():
+        if self._devices and leased():
             raise RuntimeError(
                 "An engine leases its devices itself: ask for it outside of a lease, or it would "
                 "wait for its own job forever."

@@ -30,7 +30,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from manybaskets.devices import lease, touch
+from manybaskets.devices import lease, mark_active
 from manybaskets.files import read_json, write_json
 from manybaskets.processes import locked, start_time
 
@@ -110,7 +110,7 @@ def supervise(directory: Path) -> None:
             devices: tuple[str, ...] = ()
             _write_state(directory, None, devices)
             if order["devices"]:
-                devices = held.enter_context(lease(order["devices"], leaves=True))
+                devices = held.enter_context(lease(order["devices"], preemptible=True))
             server = _start(directory, order, devices)
             _watch(directory, server, order["keep_alive"], devices, wishes)
         except AskedToLeave:
@@ -177,7 +177,7 @@ def _watch(
             return
         if is_used(directory):
             os.utime(used)
-            touch(devices)
+            mark_active(devices)
         elif wishes.leave_if_idle or time.time() - used.stat().st_mtime >= keep_alive:
             with (
                 locked(start_lock(directory), blocking=False) as starting,

@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes the set as it came, readable by the owner only."""
     copy = options.spec["copy"]
-    content = request_sets.bring(options.spec["set"], Path(copy) if copy else None)
+    content = request_sets.verified_content(options.spec["set"], Path(copy) if copy else None)
     restrict(options.output.parent)
     with whole_file(options.output) as beside:
         beside.chmod(0o600)

@@ -26,8 +26,8 @@ def run(options: argparse.Namespace) -> None:
     items = questions.items_of(read_jsonl(options.items))[: spec["items"]]
     asked = [{"id": item["id"], "prompt": item["request"]} for item in items]
     if spec["source"]["recorded"]:
-        there = set(recorded.missing(spec["source"], [row["prompt"] for row in asked]))
-        rows = recorded.answers(
+        there = set(recorded.missing_prompts(spec["source"], [row["prompt"] for row in asked]))
+        rows = recorded.response_rows(
             spec["source"], [row for row in asked if row["prompt"] not in there]
         )
         rows += [

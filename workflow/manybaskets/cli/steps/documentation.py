@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
     spec = options.spec
     packages, words = list(spec["packages"]), tuple(spec["words"])
     with ProcessPoolExecutor(options.threads) as pool:
-        found = list(pool.map(docstrings.harvest_one, packages, [words] * len(packages)))
+        found = list(pool.map(docstrings.documented_in, packages, [words] * len(packages)))
     rows = docstrings.split_by_module(
         docstrings.without_duplicates(row for rows in found for row in rows),
         {"test": spec["test_share"], "train": spec["train_share"]},

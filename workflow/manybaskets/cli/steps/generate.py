@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
         if (row["id"], sample) in needed
     ]
     if spec["source"]["recorded"]:
-        rows = [{**row, "sample": 0} for row in recorded.answers(spec["source"], asked)]
+        rows = [{**row, "sample": 0} for row in recorded.response_rows(spec["source"], asked)]
     else:
         there = options.extend and options.output.exists()
         known = {_key(row): row for row in read_jsonl(options.output)} if there else {}
