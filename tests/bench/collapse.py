@@ -111,7 +111,7 @@ def text() -> dict[str, float]:
     design = subsampling.Design(documents=500, tokens=64, subsamples=20, seed=0)
     human = [" ".join(words) for words in _texts(2 * RESPONSES, LENGTH)[RESPONSES:]]
     started = time.perf_counter()
-    found = subsampling.of_text(responses, human, True, design)
+    found = subsampling.measure_words(responses, human, True, design)
     seconds = time.perf_counter() - started
     assert sum(m.value is None for m in found) <= 2, "sentences are what random words lack"
     return {"seconds": seconds}

@@ -37,7 +37,7 @@ def test_values_are_those_of_the_library(
     assert run(monkeypatch, "measure", path, *SMALL, "--embedder", "none", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     design = subsampling.Design(20, 8, 3, 0)
-    for m in subsampling.of_text([row["response"] for row in rows], None, False, design):
+    for m in subsampling.measure_words([row["response"] for row in rows], None, False, design):
         assert found[m.metric]["value"] == m.value
         assert found[m.metric]["spread"] == m.spread
         assert found[m.metric]["subsamples"] == m.subsamples

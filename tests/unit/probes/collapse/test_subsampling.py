@@ -25,7 +25,7 @@ def of_text(
     **changed: Any,
 ) -> dict[str, Measurement]:
     design = subsampling.Design(**(SETTINGS | changed))
-    found = subsampling.of_text(responses, human, paired, design)
+    found = subsampling.measure_words(responses, human, paired, design)
     assert len({m.metric for m in found}) == len(found)
     return {m.metric: m for m in found}
 
@@ -39,7 +39,9 @@ def of_meaning(
     vectors: Vectors, human: Vectors | None = None, paired: bool = True, **changed: Any
 ) -> dict[str, Measurement]:
     design = subsampling.Design(**(SETTINGS | changed))
-    found = subsampling.of_meaning(vectors, human, paired, design, topics=5, permutations=50)
+    found = subsampling.measure_embeddings(
+        vectors, human, paired, design, topics=5, permutations=50
+    )
     return {m.metric: m for m in found}
 
 
@@ -270,12 +272,12 @@ def test_identical_embeddings_leave_topics_and_no_crash() -> None:
     measured = of_meaning(same, same)
     assert measured["vendi_1"].value == pytest.approx(1)
     assert measured["topic_coverage"].value is None
-    assert "different texts" in measured["topic_coverage"].note
+    assert "distinct texts" in measured["topic_coverage"].note
 
 
 def test_variety_within_prompts_is_the_mean_over_prompts() -> None:
     prompts = [unit(4, seed=seed) for seed in range(6)] + [np.tile(unit(1), (4, 1))]
-    found = {m.metric: m for m in subsampling.within_prompts(prompts, 4, 0.8)}
+    found = {m.metric: m for m in subsampling.measure_within_prompts(prompts, 4, 0.8)}
     expected = np.mean([semantic_diversity.vendi(rows, 1) for rows in prompts])
     assert found["prompt_vendi_1"].value == pytest.approx(expected)
     distinct = [semantic_diversity.distinct_count(rows, 0.8) / 4 for rows in prompts]
@@ -286,7 +288,7 @@ def test_variety_within_prompts_is_the_mean_over_prompts() -> None:
 def test_a_prompt_with_an_empty_response_is_left_out_and_counted() -> None:
     prompts = [unit(4, seed=seed) for seed in range(3)]
     prompts[0][1] = 0
-    found = subsampling.within_prompts(prompts, 4, 0.8)
+    found = subsampling.measure_within_prompts(prompts, 4, 0.8)
     assert {(m.n, m.excluded) for m in found} == {(2, 1)}
-    nothing = subsampling.within_prompts([np.zeros((4, 16))], 4, 0.8)
+    nothing = subsampling.measure_within_prompts([np.zeros((4, 16))], 4, 0.8)
     assert all(m.value is None and "no prompt has 4 responses" in m.note for m in nothing)

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"options: {error}") from None
     mine, theirs, paired = matched(rows, human, design.documents)
     texts, human_texts = [text for _, text in mine], [text for _, text in theirs]
-    found = subsampling.of_text(texts, human_texts or None, paired, design)
+    found = subsampling.measure_words(texts, human_texts or None, paired, design)
     if options.embedder != NONE:
         found += _meaning(options, texts, human_texts, paired, design)
         if options.by:
@@ -140,7 +140,7 @@ def _meaning(
     paired: bool,
     design: subsampling.Design,
 ) -> list[Measurement]:
-    return subsampling.of_meaning(
+    return subsampling.measure_embeddings(
         _vectors(options, texts),
         _vectors(options, human) if human else None,
         paired,
@@ -159,7 +159,7 @@ def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Me
     if samples == 1:
         raise InputError(f"{options.responses}: --by prompt: no prompt occurs twice.")
     vectors = [_vectors(options, texts) for texts in several]
-    return subsampling.within_prompts(vectors, samples, options.same_meaning)
+    return subsampling.measure_within_prompts(vectors, samples, options.same_meaning)
 
 
 def _vectors(options: argparse.Namespace, texts: Sequence[str]) -> subsampling.Vectors:

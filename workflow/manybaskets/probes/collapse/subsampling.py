@@ -1,9 +1,9 @@
-"""What a set of responses says of a model: variety, and distance from human text.
+"""Diversity of a model's responses, and their distance from human text, on random subsamples.
 
-Metrics of many texts drift with their number and length, so each is computed on random subsamples
-of one fixed size: N responses, for counts of words cut to L tokens. Values are means over the
-subsamples, `spread` their standard deviation. What cannot be computed is None with its reason.
-Knows nothing about cells.
+Most metrics of sets of texts depend on the number and the length of the texts. Therefore each is
+computed on random subsamples of a fixed size: N responses, cut to L tokens for metrics of words.
+Values are means over the subsamples, with the standard deviation as `spread`. A value that cannot
+be computed is None, with the reason in the note.
 """
 
 import math
@@ -26,7 +26,7 @@ from manybaskets.metrics.ngram_diversity import BLEU_ORDER
 from manybaskets.metrics.sample import Integers, Sample, encode, tokenize
 from manybaskets.seeds import derived_seed
 
-# The code of these metrics counts as that of a step that computes them.
+# Steps that compute these metrics depend on their code.
 LOADS = ("metrics:MetricOfWords", "metrics:MetricOfEmbeddings")
 PROBE = "collapse"
 NEIGHBOURS = 5  # of precision, recall, density and coverage
@@ -37,9 +37,10 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Design:
-    """Size of the subsamples: N `documents` of L `tokens`, `subsamples` of them, from `seed`.
+    """Design of the subsamples: their number, and N `documents` of L `tokens` in each.
 
-    The same seed draws the same places in all sets of equally many responses.
+    The same `seed` draws the same indices in all sets with the same number of responses. Raises
+    ValueError for a size at which the metrics are undefined.
     """
 
     documents: int
@@ -62,18 +63,18 @@ HUMAN_METRICS = (
 )
 
 
-def of_text(
+def measure_words(
     responses: Sequence[str],
     human: Sequence[str] | None,
     paired: bool,
     design: Design,
     item_set: str = "test",
 ) -> list[Measurement]:
-    """All metrics of words; with `human` text also the distance of the words from it.
+    """Returns all metrics of words and, with `human` texts, the distance of the words from them.
 
-    `paired`: row i of both answers the same prompt. Only responses of L tokens and more are
-    eligible; the others are counted as excluded. Mean length and share of empty responses are of
-    all responses, not cut.
+    If `paired`, response i and human text i answer the same prompt. Only responses of at least L
+    tokens are eligible; the others are counted as excluded. Mean length, the share of empty
+    responses and the metrics of the Eggs study are computed on all complete responses.
     """
     documents = [tokenize(response) for response in responses]
     long_enough = [i for i, document in enumerate(documents) if len(document) >= design.tokens]
@@ -82,43 +83,54 @@ def of_text(
     n = len(long_enough)
     tokens, _ = encode([*(documents[i][: design.tokens] for i in long_enough), *eligible_human])
     coded = tokens.reshape(n + len(eligible_human), design.tokens)
-    found = []
+    measurements = []
     if n < design.documents:
         reason = (
             f"{n} of {len(responses)} responses have {design.tokens} tokens or more; a sample "
             f"needs {design.documents}"
         )
         names = [metric.name for metric in registry.metrics_of_words()]
-        found += _without(names, item_set, n, len(responses) - n, reason)
+        measurements += _undefined(names, item_set, n, len(responses) - n, reason)
     else:
         lengths = np.full(design.documents, design.tokens, dtype=np.int64)
         samples = [
             Sample(
-                coded[places].ravel(),
+                coded[indices].ravel(),
                 lengths,
-                [responses[long_enough[i]] for i in places],
-                [documents[long_enough[i]][: design.tokens] for i in places],
+                [responses[long_enough[i]] for i in indices],
+                [documents[long_enough[i]][: design.tokens] for i in indices],
             )
-            for places in _draws(n, design)
+            for indices in _subsample_indices(n, design)
         ]
         for metric in registry.metrics_of_words():
             values = _each(metric.compute, samples)
-            found.append(_measured(metric.name, item_set, values, design, len(responses) - n))
+            measurements.append(
+                _mean_measurement(metric.name, item_set, values, design, len(responses) - n)
+            )
     if human is not None:
-        mine, theirs, excluded = coded[:n], coded[n:], len(responses) - n
-        if paired:  # both of a pair are long enough
-            place_of = {i: place for place, i in enumerate(long_enough)}
+        of_model, of_human, excluded = coded[:n], coded[n:], len(responses) - n
+        if paired:  # both texts of a pair must be long enough
+            row_of = {i: row for row, i in enumerate(long_enough)}
             long_human = [
                 i for i, document in enumerate(human_documents) if len(document) >= design.tokens
             ]
-            both = [(place_of[i], k) for k, i in enumerate(long_human) if i in place_of]
-            mine, theirs = mine[[p for p, _ in both]], theirs[[k for _, k in both]]
-            excluded = len(responses) - len(both)
-        found.append(_distance_of_words(mine, theirs, paired, excluded, design, item_set))
-    return [*found, *_lengths(responses, documents, item_set), *_eggs(responses, design, item_set)]
+            pairs = [(row_of[i], k) for k, i in enumerate(long_human) if i in row_of]
+            of_model, of_human = (
+                of_model[[row for row, _ in pairs]],
+                of_human[[k for _, k in pairs]],
+            )
+            excluded = len(responses) - len(pairs)
+        measurements.append(
+            _distance_of_words(of_model, of_human, paired, excluded, design, item_set)
+        )
+    return [
+        *measurements,
+        *_lengths(responses, documents, item_set),
+        *_eggs(responses, design, item_set),
+    ]
 
 
-def of_meaning(
+def measure_embeddings(
     vectors: Vectors,
     human: Vectors | None,
     paired: bool,
@@ -127,39 +139,47 @@ def of_meaning(
     permutations: int,
     item_set: str = "test",
 ) -> list[Measurement]:
-    """All metrics of sentence embeddings, (texts, dimensions); with `human` also the distance.
+    """Returns all metrics of sentence embeddings and, with `human`, the distances from it.
 
-    Rows of zeros are texts without meaning and are left out. `paired`: row i of both answers the
-    same prompt; samples of both then hold the same prompts. Responses are not cut to L tokens,
-    which would change what they mean.
+    Both arrays have the shape (texts, dimensions). Rows of zeros are empty texts and are excluded.
+    If `paired`, row i of both answers the same prompt, and subsamples of both contain the same
+    prompts. The responses are complete, since cutting them to L tokens would change their meaning.
     """
     usable = vectors.any(axis=1)
     if paired and human is not None:
         usable &= human.any(axis=1)
-    mine = vectors[usable]
-    n, excluded = len(mine), int((~usable).sum())
-    theirs = None if human is None else human[usable] if paired else human[human.any(axis=1)]
-    metrics = [metric.name for metric in registry.metrics_of_embeddings()]
-    metrics += HUMAN_METRICS if theirs is not None else ()
+    of_model = vectors[usable]
+    n, excluded = len(of_model), int((~usable).sum())
+    of_human = None if human is None else human[usable] if paired else human[human.any(axis=1)]
+    names = [metric.name for metric in registry.metrics_of_embeddings()]
+    names += HUMAN_METRICS if of_human is not None else ()
     if n < design.documents:
-        reason = f"{n} of {len(vectors)} responses mean anything; a sample needs {design.documents}"
-        found = _without(metrics, item_set, n, excluded, reason)
+        reason = f"{n} of {len(vectors)} responses are not empty; a sample needs {design.documents}"
+        measurements = _undefined(names, item_set, n, excluded, reason)
     else:
-        found = _sampled_meaning(mine, theirs, paired, design, topics, excluded, item_set)
-    if theirs is not None:
-        found += _distance_of_meaning(mine, theirs, paired, design, permutations, item_set)
-        found.append(_distance_of_topics(mine, theirs, paired, design, topics, item_set))
-    return found
+        measurements = _on_subsamples(
+            of_model, of_human, paired, design, topics, excluded, item_set
+        )
+    if of_human is not None:
+        measurements += _mmd(of_model, of_human, paired, design, permutations, item_set)
+        measurements.append(
+            _distance_of_topics(of_model, of_human, paired, design, topics, item_set)
+        )
+    return measurements
 
 
-def within_prompts(
+def measure_within_prompts(
     vectors: Sequence[Vectors], samples: int, same_meaning: float, item_set: str = "samples"
 ) -> list[Measurement]:
-    """Variety of the responses to one prompt, (samples, dimensions) each, mean over prompts.
+    """Returns the semantic diversity of the responses to one prompt, averaged over prompts.
 
-    Prompts with fewer than `samples` responses that mean anything are left out.
+    `vectors` contains one array of shape (samples, dimensions) per prompt. Responses with a cosine
+    similarity above `same_meaning` count as equivalent. Prompts with fewer than `samples`
+    responses that are not empty are excluded.
     """
-    usable = [rows for each in vectors if len(rows := each[each.any(axis=1)]) == samples]
+    usable = [
+        rows for of_prompt in vectors if len(rows := of_prompt[of_prompt.any(axis=1)]) == samples
+    ]
     excluded = len(vectors) - len(usable)
     metrics: dict[str, Callable[[Vectors], float]] = {
         "prompt_vendi_1": lambda rows: semantic_diversity.vendi(rows, 1),
@@ -170,45 +190,52 @@ def within_prompts(
         ),
     }
     if not usable:
-        reason = f"no prompt has {samples} responses that mean anything"
-        return _without(metrics, item_set, 0, excluded, reason)
-    found = []
+        reason = f"no prompt has {samples} responses that are not empty"
+        return _undefined(metrics, item_set, 0, excluded, reason)
+    measurements = []
     for metric, value_of in metrics.items():
         values = [value_of(rows) for rows in usable]
         note = f"{samples} responses to each prompt; sd over prompts {np.std(values):.4f}"
         value = math.fsum(values) / len(values)
-        found.append(Measurement(PROBE, metric, item_set, value, len(usable), excluded, note))
-    return found
+        measurements.append(
+            Measurement(PROBE, metric, item_set, value, len(usable), excluded, note)
+        )
+    return measurements
 
 
 # ---- words ---------------------------------------------------------------------------------------
 
 
 def _distance_of_words(
-    mine: Integers, human: Integers, paired: bool, excluded: int, design: Design, item_set: str
+    of_model: Integers,
+    human: Integers,
+    paired: bool,
+    excluded: int,
+    design: Design,
+    item_set: str,
 ) -> Measurement:
-    """Jensen–Shannon divergence to human text, minus that of human text to itself.
+    """Returns the Jensen–Shannon divergence from human text, minus that of other human text.
 
-    Both are of texts to other prompts than the human text they are held against: answers to one
-    prompt share words.
+    Each compared set answers other prompts than the human texts it is compared with, since answers
+    to the same prompt share words.
     """
     size = min(design.documents, len(human) // 2)
-    if size < 2 or len(mine) < size:
+    if size < 2 or len(of_model) < size:
         reason = (
-            f"{len(mine)} responses and {len(human)} human ones have {design.tokens} tokens or "
+            f"{len(of_model)} responses and {len(human)} human ones have {design.tokens} tokens or "
             f"more; {max(size, 2)} and twice as many are needed"
         )
-        return Measurement(PROBE, "js_words", item_set, None, len(mine), excluded, reason)
+        return Measurement(PROBE, "js_words", item_set, None, len(of_model), excluded, reason)
     values = []
     for r in range(design.subsamples):
-        draw = _generator(design.seed, "words", r)
-        halves = draw.permutation(len(human))
-        first, second = halves[:size], halves[size : 2 * size]
-        chosen = mine[second if paired else draw.permutation(len(mine))[:size]]
-        one = human[first].ravel()
-        null = lexical_diversity.jensen_shannon(human[second].ravel(), one)
-        values.append(lexical_diversity.jensen_shannon(chosen.ravel(), one) - null)
-    return _measured("js_words", item_set, values, design, excluded, size)
+        generator = _generator(design.seed, "words", r)
+        order = generator.permutation(len(human))
+        first, second = order[:size], order[size : 2 * size]
+        chosen = of_model[second if paired else generator.permutation(len(of_model))[:size]]
+        reference = human[first].ravel()
+        null = lexical_diversity.jensen_shannon(human[second].ravel(), reference)
+        values.append(lexical_diversity.jensen_shannon(chosen.ravel(), reference) - null)
+    return _mean_measurement("js_words", item_set, values, design, excluded, size)
 
 
 def _lengths(
@@ -216,7 +243,7 @@ def _lengths(
 ) -> list[Measurement]:
     n = len(responses)
     if n == 0:
-        return _without(("mean_words", "empty_rate"), item_set, 0, 0, "there are no responses")
+        return _undefined(("mean_words", "empty_rate"), item_set, 0, 0, "there are no responses")
     mean_words = sum(len(document) for document in documents) / n
     empty_rate = sum(not response.strip() for response in responses) / n
     return [
@@ -226,28 +253,29 @@ def _lengths(
 
 
 def _eggs(responses: Sequence[str], design: Design, item_set: str) -> list[Measurement]:
-    """The Eggs study's own measures of words, on all responses as they are."""
-    draw = _generator(design.seed, "eggs")
-    found = []
-    ways: dict[str, Callable[[], tuple[float, int]]] = {
+    """Returns the metrics of words as defined in the Eggs study, on all complete responses."""
+    generator = _generator(design.seed, "eggs")
+    measurements = []
+    metrics: dict[str, Callable[[], tuple[float, int]]] = {
         "eggs_lexical_diversity": lambda: eggs.diversity_within(responses),
-        "eggs_lexical_diversity_pooled": lambda: eggs.diversity_across(responses, draw),
+        "eggs_lexical_diversity_pooled": lambda: eggs.diversity_across(responses, generator),
         "eggs_heaps_exponent": lambda: (eggs.heaps(responses)[1], len(responses)),
     }
-    for metric, way in ways.items():
+    total = len(responses)
+    for metric, compute in metrics.items():
         try:
-            value, n = way()
-            found.append(Measurement(PROBE, metric, item_set, value, n, len(responses) - n))
+            value, n = compute()
+            measurements.append(Measurement(PROBE, metric, item_set, value, n, total - n))
         except ValueError as error:
-            found.append(Measurement(PROBE, metric, item_set, None, 0, len(responses), str(error)))
-    return found
+            measurements.append(Measurement(PROBE, metric, item_set, None, 0, total, str(error)))
+    return measurements
 
 
-# ---- meaning -------------------------------------------------------------------------------------
+# ---- embeddings ----------------------------------------------------------------------------------
 
 
-def _sampled_meaning(
-    mine: Vectors,
+def _on_subsamples(
+    of_model: Vectors,
     human: Vectors | None,
     paired: bool,
     design: Design,
@@ -255,84 +283,89 @@ def _sampled_meaning(
     excluded: int,
     item_set: str,
 ) -> list[Measurement]:
-    draws = _draws(len(mine), design)
-    samples = [mine[places] for places in draws]
-    found = [
-        _measured(metric.name, item_set, _each(metric.compute, samples), design, excluded)
+    indices = _subsample_indices(len(of_model), design)
+    samples = [of_model[chosen] for chosen in indices]
+    measurements = [
+        _mean_measurement(metric.name, item_set, _each(metric.compute, samples), design, excluded)
         for metric in registry.metrics_of_embeddings()
     ]
     if human is None:
-        return found
+        return measurements
     if not paired:
-        draws = _draws(len(human), design) if len(human) >= design.documents else []
-    if not draws:
-        reason = f"{len(human)} human texts mean anything; a sample needs {design.documents}"
-        return found + _without(HUMAN_METRICS, item_set, len(mine), excluded, reason)
-    pairs = list(zip(samples, (human[places] for places in draws), strict=True))
+        indices = _subsample_indices(len(human), design) if len(human) >= design.documents else []
+    if not indices:
+        reason = f"{len(human)} human texts are not empty; a sample needs {design.documents}"
+        return measurements + _undefined(HUMAN_METRICS, item_set, len(of_model), excluded, reason)
+    pairs = list(zip(samples, (human[chosen] for chosen in indices), strict=True))
     neighbours = _each(lambda pair: distribution_distance.prdc(pair[1], pair[0], NEIGHBOURS), pairs)
-    curves = _each(lambda pair: distribution_distance.mauve(pair[1], pair[0], design.seed), pairs)
-    spreads: list[distribution_distance.Topics] | Undefined
+    mauves = _each(lambda pair: distribution_distance.mauve(pair[1], pair[0], design.seed), pairs)
+    distributions: list[distribution_distance.Topics] | Undefined
     try:
-        chart = distribution_distance.topic_map(human, topics, design.seed)
-        spreads = [distribution_distance.topics(chart, rows) for rows in samples]
+        topic_map = distribution_distance.topic_map(human, topics, design.seed)
+        distributions = [distribution_distance.topics(topic_map, rows) for rows in samples]
     except ValueError as error:
-        spreads = Undefined(str(error))
-    for outcome, names in (
+        distributions = Undefined(str(error))
+    for results, attributes in (
         (neighbours, {name: name for name in ("precision", "recall", "density", "coverage")}),
-        (curves, {name: name for name in ("mauve", "mauve_star", "frontier_integral")}),
-        (spreads, {"topic_coverage": "coverage", "topic_entropy": "entropy"}),
+        (mauves, {name: name for name in ("mauve", "mauve_star", "frontier_integral")}),
+        (distributions, {"topic_coverage": "coverage", "topic_entropy": "entropy"}),
     ):
-        for metric, attribute in names.items():
+        for metric, attribute in attributes.items():
             values = (
-                outcome
-                if isinstance(outcome, Undefined)
-                else [getattr(of_sample, attribute) for of_sample in outcome]
+                results
+                if isinstance(results, Undefined)
+                else [getattr(of_sample, attribute) for of_sample in results]
             )
-            found.append(_measured(metric, item_set, values, design, excluded))
-    return found
+            measurements.append(_mean_measurement(metric, item_set, values, design, excluded))
+    return measurements
 
 
-def _distance_of_meaning(
-    mine: Vectors, human: Vectors, paired: bool, design: Design, permutations: int, item_set: str
+def _mmd(
+    of_model: Vectors,
+    human: Vectors,
+    paired: bool,
+    design: Design,
+    permutations: int,
+    item_set: str,
 ) -> list[Measurement]:
-    """MMD² minus the mean of its null, on all texts, since it does not drift with their number."""
-    draw = _generator(design.seed, "mmd")
+    """Returns MMD² minus the mean of its null, which is unbiased, on all texts."""
+    generator = _generator(design.seed, "mmd")
+    n = len(of_model)
     try:
-        found = distribution_distance.mmd2(mine, human, paired, permutations, draw)
+        mmd = distribution_distance.mmd2(of_model, human, paired, permutations, generator)
     except ValueError as error:
-        return _without(("mmd2", "mmd2_p"), item_set, len(mine), 0, str(error))
-    swapped = "within prompts" if paired else "over all texts"
-    note = f"null of {permutations} permutations {swapped}, mean {found.null_mean:.3g}"
+        return _undefined(("mmd2", "mmd2_p"), item_set, n, 0, str(error))
+    scope = "within prompts" if paired else "over all texts"
+    note = f"null of {permutations} permutations {scope}, mean {mmd.null_mean:.3g}"
     return [
-        Measurement(PROBE, "mmd2", item_set, found.value - found.null_mean, len(mine), 0, note),
-        Measurement(PROBE, "mmd2_p", item_set, found.p_value, len(mine), 0, note),
+        Measurement(PROBE, "mmd2", item_set, mmd.value - mmd.null_mean, n, 0, note),
+        Measurement(PROBE, "mmd2_p", item_set, mmd.p_value, n, 0, note),
     ]
 
 
 def _distance_of_topics(
-    mine: Vectors, human: Vectors, paired: bool, design: Design, topics: int, item_set: str
+    of_model: Vectors, human: Vectors, paired: bool, design: Design, topics: int, item_set: str
 ) -> Measurement:
-    """Divergence of topics from one half of the human texts, minus that of the other half.
+    """Returns the divergence of topics from half of the human texts, minus the other half's.
 
-    Where texts come in pairs, of responses to the prompts of that other half.
+    If `paired`, the responses answer the prompts of that other half.
     """
-    size = min(design.documents, len(human) // 2, len(mine))
-    differences: list[float] = []
+    size = min(design.documents, len(human) // 2, len(of_model))
+    values: list[float] | Undefined = []
     try:
         for r in range(design.subsamples):
-            draw = _generator(design.seed, "topics", r)
-            halves = draw.permutation(len(human))
-            second = halves[len(human) // 2 :][:size]
-            chosen = mine[second if paired else draw.permutation(len(mine))[:size]]
-            chart = distribution_distance.topic_map(
-                human[halves[: len(human) // 2]], topics, design.seed
+            generator = _generator(design.seed, "topics", r)
+            order = generator.permutation(len(human))
+            second = order[len(human) // 2 :][:size]
+            chosen = of_model[second if paired else generator.permutation(len(of_model))[:size]]
+            topic_map = distribution_distance.topic_map(
+                human[order[: len(human) // 2]], topics, design.seed
             )
-            null = distribution_distance.topics(chart, human[second]).divergence
-            differences.append(distribution_distance.topics(chart, chosen).divergence - null)
+            null = distribution_distance.topics(topic_map, human[second]).divergence
+            values.append(distribution_distance.topics(topic_map, chosen).divergence - null)
     except ValueError as error:
-        reason = Undefined(str(error))
-        return _measured("js_topics", item_set, reason, design, len(mine) - size, size)
-    return _measured("js_topics", item_set, differences, design, len(mine) - size, size)
+        values = Undefined(str(error))
+    return _mean_measurement("js_topics", item_set, values, design, len(of_model) - size, size)
 
 
 # ---- subsamples ----------------------------------------------------------------------------------
@@ -342,21 +375,21 @@ def _generator(*purpose: str | int) -> np.random.Generator:
     return np.random.default_rng(derived_seed(*purpose))
 
 
-def _draws(n: int, design: Design) -> list[Integers]:
-    """Places of the documents of each subsample, without replacement."""
-    draw = _generator(design.seed, "diversity")
-    return [draw.permutation(n)[: design.documents] for _ in range(design.subsamples)]
+def _subsample_indices(n: int, design: Design) -> list[Integers]:
+    """Returns the indices of the documents in each subsample, drawn without replacement."""
+    generator = _generator(design.seed, "diversity")
+    return [generator.permutation(n)[: design.documents] for _ in range(design.subsamples)]
 
 
 def _each(compute: Callable[[S], V], samples: Sequence[S]) -> list[V] | Undefined:
-    """The value of each sample; undefined where it is for one of them."""
+    """Returns the value of each sample, or Undefined if it is undefined for one of them."""
     try:
         return [compute(sample) for sample in samples]
     except ValueError as error:
         return Undefined(str(error))
 
 
-def _measured(
+def _mean_measurement(
     metric: str,
     item_set: str,
     values: Sequence[float] | Undefined,
@@ -379,7 +412,7 @@ def _measured(
     )
 
 
-def _without(
+def _undefined(
     metrics: Sequence[str] | dict[str, Callable[..., float]],
     item_set: str,
     n: int,

@@ -1,8 +1,9 @@
-"""A model's view of every token of human responses, beside the target's: a Parquet table.
+"""Token table: every token of the human responses under a model and its target, as Parquet.
 
-One row per response token, from float32 log-softmax: how likely the token is under the model and
-under the target it was tuned from, and how the two distributions over the vocabulary differ
-there. The table is written as it grows, so memory does not grow with the number of responses.
+The table has one row per response token, computed from float32 log-softmax: the probability of the
+token under the model and under the target it was fine-tuned from, and the differences of the two
+distributions over the vocabulary at its position. It is written in row groups, so that memory does
+not grow with the number of responses.
 """
 
 import functools
@@ -26,22 +27,22 @@ if TYPE_CHECKING:
 # name: (type, meaning); logarithms are natural
 COLUMNS = {
     "row": ("int32", "number of the response among the human test responses, from 0"),
-    "position": ("int32", "of the token in the response, from 0"),
-    "token": ("int32", "token id; the last one of a response closes it"),
-    "train_count": ("int32", "how often the token occurs in the human training responses"),
+    "position": ("int32", "position of the token in the response, from 0"),
+    "token": ("int32", "token id; the last one of a response is its closing token"),
+    "train_count": ("int32", "occurrences of the token in the human training responses"),
     "log_prob": ("float32", "log-probability of the token under the model, in nats"),
     "target_log_prob": ("float32", "log-probability of the token under the target, in nats"),
-    "rank": ("int32", "1 + number of tokens the model finds likelier"),
+    "rank": ("int32", "1 + number of tokens that are likelier under the model"),
     "entropy": ("float32", "entropy of the model's next-token distribution, in nats"),
-    "tail_mass": ("float32", "probability the model gives outside the target's top k"),
+    "tail_mass": ("float32", "the model's probability of all tokens outside the target's top k"),
     "nucleus": ("int32", "tokens in the smallest set with a given share of the probability"),
     "kl_from_target": ("float32", "KL(target ‖ model) of the next-token distributions, in nats"),
     "kl_to_target": ("float32", "KL(model ‖ target) of the next-token distributions, in nats"),
 }
-# Elements of logits that are worked on at once: what a CPU's cache holds; little for a GPU.
+# Elements of logits per operation: the size of a CPU's cache; a small part of a GPU's memory.
 CHUNK = {"cpu": 2**18, "cuda": 2**26}
-ROW_GROUP = 100_000  # tokens held before they are written
-# `nucleus` is counted on a grid of probabilities: steps of 1/64 nat below the likeliest token.
+ROW_GROUP = 100_000  # tokens in memory before they are written
+# `nucleus` is counted on a grid of probabilities, in steps of 1/64 nat below the likeliest token.
 GRID_STEPS, GRID_NATS = 1024, 16.0
 
 Columns = dict[str, NDArray[Any]]
@@ -49,7 +50,7 @@ Columns = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Views:
-    """Of what the table tells: `top_k` of the target for tail_mass, `nucleus` as a share."""
+    """Settings of two columns: the target's `top_k` for tail_mass, and the share of `nucleus`."""
 
     top_k: int = 50
     nucleus: float = 0.9
@@ -58,7 +59,10 @@ class Views:
 def token_counts(
     tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict[str, str]], vocabulary: int
 ) -> NDArray[np.int32]:
-    """How often each token id occurs in the responses of rows, closed, shape (vocabulary,)."""
+    """Returns the occurrences of each token id in the responses, shape (vocabulary,).
+
+    The responses include their closing tokens.
+    """
     counts = np.zeros(vocabulary, dtype=np.int32)
     encoded, _ = scoring.encode(tokenizer, rows, sys.maxsize)
     for row in encoded.values():
@@ -79,16 +83,17 @@ def write_table(
 ) -> scoring.Likelihood:
     """Writes the table of `rows` (id, prompt, response) and returns their likelihood.
 
-    Inside `target()` the model is its target; None where the model is the target itself. Rows are
-    left out of the table where `perplexity.score` leaves them out.
+    In the context of `target()`, `model` computes the target's logits; `target` is None if the
+    model is the target. `counts`, shape (vocabulary,), are the values of train_count. The table
+    excludes rows with values that are not finite and those that `scoring.encode` excludes.
     """
     encoded, excluded = scoring.encode(tokenizer, rows, context)
     nats: dict[int, tuple[float, float]] = {}
     measure = functools.partial(_view, model, target or nullcontext, target is None, views)
     with _writer(path) as write:
         for batch in scoring.batches(encoded, batch_tokens):
-            found = scoring.in_parts(measure, [encoded[i] for i in batch])
-            for i, columns in zip(batch, found, strict=True):
+            columns_of_rows = scoring.in_parts(measure, [encoded[i] for i in batch])
+            for i, columns in zip(batch, columns_of_rows, strict=True):
                 log_prob = columns["log_prob"]
                 nats[i] = -float(log_prob.sum(dtype=np.float64)), -float(log_prob[-1])
                 if all(np.isfinite(values).all() for values in columns.values()):
@@ -100,7 +105,7 @@ def write_table(
 
 @contextmanager
 def _writer(path: Path) -> Iterator[Callable[[Columns], None]]:
-    """A function that appends rows to a Parquet file, in row groups of bounded size."""
+    """Yields a function that appends rows to a Parquet file, in row groups of bounded size."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -110,24 +115,24 @@ def _writer(path: Path) -> Iterator[Callable[[Columns], None]]:
             for name, (kind, meaning) in COLUMNS.items()
         ]
     )
-    held: list[Columns] = []
+    pending: list[Columns] = []
 
     def flush() -> None:
         columns = {
-            name: np.concatenate([part[name] for part in held]).astype(kind)
+            name: np.concatenate([part[name] for part in pending]).astype(kind)
             for name, (kind, _) in COLUMNS.items()
         }
         file.write_table(pa.table(columns, schema=schema))
-        held.clear()
+        pending.clear()
 
     def write(columns: Columns) -> None:
-        held.append(columns)
-        if sum(len(part["token"]) for part in held) >= ROW_GROUP:
+        pending.append(columns)
+        if sum(len(part["token"]) for part in pending) >= ROW_GROUP:
             flush()
 
     with whole_file(path) as beside, pq.ParquetWriter(beside, schema, compression="zstd") as file:
         yield write
-        if held:
+        if pending:
             flush()
 
 
@@ -138,26 +143,26 @@ def _view(
     views: Views,
     batch: scoring.Batch,
 ) -> list[Columns]:
-    """The columns of each row of a batch."""
+    """Returns the columns of each row of a batch."""
     import torch
 
     logits = scoring.response_logits(model, batch)
     with target():
-        anchors = logits if is_target else scoring.response_logits(model, batch)
+        target_logits = logits if is_target else scoring.response_logits(model, batch)
     tokens = scoring.response_tokens(batch)
     ids = torch.tensor(tokens, device=logits.device)
     step = max(1, CHUNK.get(logits.device.type, CHUNK["cuda"]) // logits.shape[1])
     parts = [
-        _compare(mine, of_target, token, views)
-        for mine, of_target, token in zip(
-            logits.split(step), anchors.split(step), ids.split(step), strict=True
+        _compare(of_model, of_target, token, views)
+        for of_model, of_target, token in zip(
+            logits.split(step), target_logits.split(step), ids.split(step), strict=True
         )
     ]
-    found = {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
-    found["token"] = np.array(tokens, dtype=np.int32)
+    columns = {name: torch.cat([part[name] for part in parts]).cpu().numpy() for name in parts[0]}
+    columns["token"] = np.array(tokens, dtype=np.int32)
     sizes = [len(e.ids) - e.start for e in batch]
     ends = np.cumsum(sizes)[:-1]
-    split = {name: np.split(values, ends) for name, values in found.items()}
+    split = {name: np.split(values, ends) for name, values in columns.items()}
     return [
         {name: values[i] for name, values in split.items()}
         | {"position": np.arange(size, dtype=np.int32)}
@@ -166,23 +171,26 @@ def _view(
 
 
 def _compare(
-    logits: "torch.Tensor", anchors: "torch.Tensor", tokens: "torch.Tensor", views: Views
+    logits: "torch.Tensor", target_logits: "torch.Tensor", tokens: "torch.Tensor", views: Views
 ) -> "dict[str, torch.Tensor]":
-    """The columns of some positions, from both models' logits of shape (positions, vocabulary)."""
+    """Returns the columns at some positions, each (positions,).
+
+    Both models' logits have the shape (positions, vocabulary).
+    """
     import torch
 
     log_p = torch.log_softmax(logits.float(), -1)
     p = log_p.exp()
-    same = anchors is logits
-    log_q = log_p if same else torch.log_softmax(anchors.float(), -1)
+    same = target_logits is logits
+    log_q = log_p if same else torch.log_softmax(target_logits.float(), -1)
     q = p if same else log_q.exp()
-    at = tokens[:, None]
-    log_prob = log_p.gather(1, at)
+    index = tokens[:, None]
+    log_prob = log_p.gather(1, index)
     difference = log_p - log_q
     likeliest = log_q.topk(min(views.top_k, log_q.shape[1])).indices
     return {
         "log_prob": log_prob[:, 0],
-        "target_log_prob": log_q.gather(1, at)[:, 0],
+        "target_log_prob": log_q.gather(1, index)[:, 0],
         "rank": (log_p > log_prob).sum(-1, dtype=torch.int32) + 1,
         "entropy": -_dot(p, log_p),
         "tail_mass": (1 - p.gather(1, likeliest).sum(-1)).clamp(0, 1),
@@ -193,11 +201,11 @@ def _compare(
 
 
 def nucleus_size(log_p: "torch.Tensor", p: "torch.Tensor", share: float) -> "torch.Tensor":
-    """Tokens in the smallest set that has `share` of the probability, shape (positions,).
+    """Returns the size of the smallest set of tokens with `share` of the probability, (positions,).
 
-    Counted by a histogram instead of a sort, which would cost more than the model: tokens within
-    1/64 nat of each other count as equally likely, so the size is exact to one per cent, or to
-    one token.
+    `log_p` and `p` have the shape (positions, vocabulary). The size is counted by a histogram,
+    since a sort would take longer than the model: tokens within 1/64 nat of each other count as
+    equally likely, so that the size is exact to one per cent or one token.
     """
     import torch
 
