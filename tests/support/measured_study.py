@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from manybaskets.figures import overview
 from manybaskets.findings import contrasts
@@ -65,3 +66,10 @@ def texts(svg: Path) -> str:
     """All text elements of an SVG file, joined by spaces."""
     root = ElementTree.parse(svg).getroot()
     return " ".join(e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}text"))
+
+
+def draw(findings: overview.Findings, folder: Path, *names: str) -> None:
+    """Draws some of the overview's figures, and that of selection where something was selected."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overview, "FIGURES", {name: overview.FIGURES[name] for name in names})
+        overview.draw_figures(findings, folder)

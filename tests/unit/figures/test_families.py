@@ -14,7 +14,7 @@ from manybaskets.figures import curves, overview, study, style
 from manybaskets.figures import judges as judges_module
 from manybaskets.findings import trends
 from manybaskets.findings.training_curves import PEOPLE
-from tests.support.measured_study import MIXES, PRIMARY, findings_of, measured, texts
+from tests.support.measured_study import MIXES, PRIMARY, draw, findings_of, measured, texts
 
 ALL: Mapping[str, Any] = {
     **curves.FIGURES,
@@ -91,28 +91,37 @@ def full(table: pd.DataFrame) -> overview.Findings:
     )
 
 
-def test_every_figure_is_drawn_with_its_data_and_its_names(tmp_path: Path) -> None:
+def draw_all(folder: Path) -> Path:
+    """Draws a study that has something to show in every figure."""
     table = pd.concat([loops(), gaps(), attempts()], ignore_index=True)
-    overview.draw_figures(full(table), tmp_path, ALL)
+    overview.draw_figures(full(table), folder, ALL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_all(tmp_path_factory.mktemp("figures"))
+
+
+def test_every_figure_is_drawn_with_its_data_and_its_names(drawn: Path) -> None:
     for name in ALL:
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
-        assert len(pd.read_csv(tmp_path / f"{name}.csv")), name
-    assert "multi" in texts(tmp_path / "training.svg")
-    assert "loop" in texts(tmp_path / "generations.svg")
-    assert "rarest" in texts(tmp_path / "frequency.svg")
-    assert "unseen" in texts(tmp_path / "frequency.svg")
-    assert "share" in texts(tmp_path / "doses.svg")
-    assert "not fine-tuned" in texts(tmp_path / "map.svg")
-    assert "1,000" not in texts(tmp_path / "ranks.svg") and "10" in texts(tmp_path / "ranks.svg")
-    assert "mathdefault" not in (tmp_path / "ranks.svg").read_text()
+        assert (drawn / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
+        assert len(pd.read_csv(drawn / f"{name}.csv")), name
+    assert "multi" in texts(drawn / "training.svg")
+    assert "loop" in texts(drawn / "generations.svg")
+    assert "rarest" in texts(drawn / "frequency.svg")
+    assert "unseen" in texts(drawn / "frequency.svg")
+    assert "share" in texts(drawn / "doses.svg")
+    assert "not fine-tuned" in texts(drawn / "map.svg")
+    assert "1,000" not in texts(drawn / "ranks.svg") and "10" in texts(drawn / "ranks.svg")
+    assert "mathdefault" not in (drawn / "ranks.svg").read_text()
 
 
-def test_the_bytes_are_the_same_every_time(tmp_path: Path) -> None:
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        overview.draw_figures(full(loops()), tmp_path / folder, ALL)
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+def test_the_bytes_are_the_same_every_time(drawn: Path, tmp_path: Path) -> None:
+    draw_all(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in drawn.iterdir()}
+    for path in drawn.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
 def test_nothing_to_show_is_no_figure(tmp_path: Path) -> None:
@@ -179,7 +188,7 @@ def test_the_own_column_of_a_heat_map_says_its_excess(tmp_path: Path) -> None:
     table = measured()
     other = table[table["metric"] == "preference"].assign(item_set="finch")
     table = pd.concat([table, other.assign(value=other["value"] - 0.25)], ignore_index=True)
-    overview.draw_figures(findings_of(table), tmp_path)
+    draw(findings_of(table), tmp_path, "preference")
     rows = table[(table["metric"] == "preference") & (table["mix"] == "multi")]
     means = rows.groupby("item_set")["value"].mean()
     assert f"{means['wren'] - means['finch']:+.3f}" in texts(tmp_path / "preference.svg")

@@ -11,23 +11,27 @@ import pytest
 
 from manybaskets.cli.steps import figures as command
 from manybaskets.figures import overview, style
-from tests.support.measured_study import MIXES, findings_of, measured, texts
+from tests.support.measured_study import MIXES, draw, findings_of, measured, texts
 
 
-def test_every_figure_is_an_svg_with_text_a_png_and_its_data(tmp_path: Path) -> None:
-    overview.draw_figures(findings_of(measured()), tmp_path)
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    overview.draw_figures(findings_of(measured()), folder)
+    return folder
+
+
+def test_every_figure_is_an_svg_with_text_a_png_and_its_data(drawn: Path) -> None:
     for name in overview.FIGURES:
-        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
-        assert "multi" in texts(tmp_path / f"{name}.svg")
-        assert len(pd.read_csv(tmp_path / f"{name}.csv"))
+        assert (drawn / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "multi" in texts(drawn / f"{name}.svg")
+        assert len(pd.read_csv(drawn / f"{name}.csv"))
 
 
-def test_figures_are_the_same_bytes_every_time(tmp_path: Path) -> None:
-    for folder in ("one", "two"):
-        (tmp_path / folder).mkdir()
-        overview.draw_figures(findings_of(measured()), tmp_path / folder)
-    for path in (tmp_path / "one").iterdir():
-        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+def test_figures_are_the_same_bytes_every_time(drawn: Path, tmp_path: Path) -> None:
+    overview.draw_figures(findings_of(measured()), tmp_path)
+    for path in drawn.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
         assert b"dc:date" not in path.read_bytes()
 
 
@@ -71,6 +75,7 @@ def test_odd_studies_have_all_figures(tmp_path: Path, changed: dict[str, Any]) -
 
 def test_a_study_without_a_single_value_has_all_figures(tmp_path: Path) -> None:
     overview.draw_figures(findings_of(measured().assign(value=np.nan)), tmp_path)
+    assert len(list(tmp_path.glob("*.svg"))) == len(overview.FIGURES)
     assert "no value" in texts(tmp_path / "overview.svg")
 
 
@@ -78,19 +83,19 @@ def test_values_that_are_missing_are_said(tmp_path: Path) -> None:
     table = measured()
     gap = (table["metric"] == "self_bleu") & (table["mix"] == "multi") & (table["seed"] == 2)
     table.loc[gap, "value"] = np.nan
-    overview.draw_figures(findings_of(table), tmp_path)
+    draw(findings_of(table), tmp_path, "collapse", "overview")
     for name in ("collapse", "overview"):
         assert "self-BLEU: multi seed 2" in texts(tmp_path / f"{name}.svg")
 
 
 def test_a_probe_that_was_not_measured_is_said(tmp_path: Path) -> None:
-    overview.draw_figures(findings_of(measured(probes=("collapse",))), tmp_path)
+    draw(findings_of(measured(probes=("collapse",))), tmp_path, "robustness", "overview")
     assert "was not measured" in texts(tmp_path / "robustness.svg")
     assert "harmful requests refused" in texts(tmp_path / "overview.svg")
 
 
 def test_contrasts_that_cannot_be_tested_are_said(tmp_path: Path) -> None:
-    overview.draw_figures(findings_of(measured(seeds=(1,))), tmp_path)
+    draw(findings_of(measured(seeds=(1,))), tmp_path, "contrasts")
     assert "no test" in texts(tmp_path / "contrasts.svg")
 
 
@@ -164,7 +169,7 @@ def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
 ) -> None:
     study = findings_of(selected())
     study = overview.findings(study.values, study.contrasts, MIXES, None, unselected=["multi"])
-    overview.draw_figures(study, tmp_path)
+    draw(study, tmp_path)
     drawn = pd.read_csv(tmp_path / "selection.csv")
     assert set(drawn["mix"]) == {"single", "multi"}
     assert (drawn.loc[drawn["mix"] == "multi", "p_star"] == 0.5).all()
@@ -175,9 +180,8 @@ def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
     assert "rouge-1 from p90" in texts(tmp_path / "selection.svg")
 
 
-def test_a_study_without_selection_has_no_figure_of_it(tmp_path: Path) -> None:
-    overview.draw_figures(findings_of(measured()), tmp_path)
-    assert not (tmp_path / "selection.svg").exists()
+def test_a_study_without_selection_has_no_figure_of_it(drawn: Path) -> None:
+    assert not (drawn / "selection.svg").exists()
 
 
 def test_of_very_many_attacks_the_plane_shows_those_under_which_cells_differ_most() -> None:
