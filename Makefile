@@ -1,5 +1,7 @@
 # make study   sets up .venv and runs the embedded study (config.yaml)
 # make test    sets up .venv and runs the tests
+# make test-fast      the unit tests but for the slow ones (a minute on two cores)
+# make test-network   tests of public data that is pinned by hash and downloaded once
 # make test-cluster   the same with a real SLURM on this machine (as root; installs Debian's packages)
 # make test-faults   kills, full disks, damaged files (15 minutes)
 # make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
@@ -15,7 +17,7 @@ BIN := .venv/bin
 PROSE := $(wildcard *.md) Makefile Snakefile config.yaml docs workflow tests resources profiles envs .ci
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-unit test-cluster test-faults test-presets bench-engine bench-scale bench-collapse bench-train docs lint audit locks schema
+.PHONY: setup study test test-fast test-unit test-network test-cluster test-faults test-presets bench-engine bench-scale bench-collapse bench-train docs lint audit locks schema
 
 setup: .venv/.ready
 
@@ -29,6 +31,12 @@ study: setup
 test: setup
 	python -m pytest tests/unit --numprocesses auto --dist loadfile --durations=10 && failed=0 || failed=1; \
 	python -m pytest tests/engine tests/workflow --numprocesses 2 --dist loadfile --durations=10 && exit $$failed
+
+test-fast: setup
+	python -m pytest tests/unit -m "not slow and not network" --numprocesses auto --dist loadfile
+
+test-network: setup
+	python -m pytest tests/unit -m network -rs
 
 test-cluster: setup
 	bash tests/cluster/install.sh

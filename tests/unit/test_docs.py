@@ -16,6 +16,7 @@ def test_every_block_of_the_guide_is_tried(page: Path) -> None:
         assert block.kind in KINDS, f"{page.name}, line {block.line}: no mark says how it is tried"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", guide.PAGES, ids=lambda page: page.stem)
 def test_what_a_page_tells_a_reader_to_do_works(page: Path, tmp_path: Path) -> None:
     found = [block for block in guide.blocks(page) if block.kind != "study"]

@@ -82,6 +82,7 @@ def copies(server: "subprocess.Popen[bytes]") -> list[int]:
     return [int(pid) for pid in found.split()]
 
 
+@pytest.mark.slow
 def test_a_copy_has_the_arguments_folder_and_output_of_its_step(
     tmp_path: Path, server: "subprocess.Popen[bytes]"
 ) -> None:

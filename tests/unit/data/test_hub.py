@@ -13,6 +13,8 @@ import pytest
 from tests.support import hub as local
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow  # every test starts a process that imports the hub's client
+
 MIB = 1024**2
 FILES = {"config.json": b"{}", "model.safetensors": bytes(range(256)) * 64}
 

@@ -103,6 +103,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_all(tmp_path_factory.mktemp("figures"))
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_with_its_data_and_its_names(drawn: Path) -> None:
     for name in ALL:
         assert (drawn / f"{name}.png").read_bytes().startswith(b"\x89PNG"), name
@@ -117,6 +118,7 @@ def test_every_figure_is_drawn_with_its_data_and_its_names(drawn: Path) -> None:
     assert "mathdefault" not in (drawn / "ranks.svg").read_text()
 
 
+@pytest.mark.slow
 def test_the_bytes_are_the_same_every_time(drawn: Path, tmp_path: Path) -> None:
     draw_all(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {path.name for path in drawn.iterdir()}
@@ -124,6 +126,7 @@ def test_the_bytes_are_the_same_every_time(drawn: Path, tmp_path: Path) -> None:
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_nothing_to_show_is_no_figure(tmp_path: Path) -> None:
     overview.draw_figures(
         findings_of(measured(seeds=(1,), mixes=["vanilla"]), ["vanilla"]), tmp_path, ALL
@@ -173,6 +176,7 @@ def test_correlations_are_spearmans() -> None:
     assert data.loc[(*one, *other), "over_cells"] == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_many_targets_and_long_names_are_drawn(tmp_path: Path) -> None:
     mixes = ["vanilla", *(f"{'m' * 60}{i}" for i in range(12))]
     table = measured(mixes, targets=("wren", "finch", "robin"))
@@ -184,6 +188,7 @@ def test_many_targets_and_long_names_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "map.svg").is_file()
 
 
+@pytest.mark.slow
 def test_the_own_column_of_a_heat_map_says_its_excess(tmp_path: Path) -> None:
     table = measured()
     other = table[table["metric"] == "preference"].assign(item_set="finch")

@@ -21,6 +21,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_figure_is_an_svg_with_text_a_png_and_its_data(drawn: Path) -> None:
     for name in overview.FIGURES:
         assert (drawn / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -28,6 +29,7 @@ def test_every_figure_is_an_svg_with_text_a_png_and_its_data(drawn: Path) -> Non
         assert len(pd.read_csv(drawn / f"{name}.csv"))
 
 
+@pytest.mark.slow
 def test_figures_are_the_same_bytes_every_time(drawn: Path, tmp_path: Path) -> None:
     overview.draw_figures(findings_of(measured()), tmp_path)
     for path in drawn.iterdir():
@@ -56,6 +58,7 @@ def test_an_interval_that_dwarfs_the_seeds_does_not_set_the_axis() -> None:
     assert -0.3 < low < 0 < high < 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [
@@ -73,12 +76,14 @@ def test_odd_studies_have_all_figures(tmp_path: Path, changed: dict[str, Any]) -
     assert len(list(tmp_path.glob("*.svg"))) == len(overview.FIGURES)
 
 
+@pytest.mark.slow
 def test_a_study_without_a_single_value_has_all_figures(tmp_path: Path) -> None:
     overview.draw_figures(findings_of(measured().assign(value=np.nan)), tmp_path)
     assert len(list(tmp_path.glob("*.svg"))) == len(overview.FIGURES)
     assert "no value" in texts(tmp_path / "overview.svg")
 
 
+@pytest.mark.slow
 def test_values_that_are_missing_are_said(tmp_path: Path) -> None:
     table = measured()
     gap = (table["metric"] == "self_bleu") & (table["mix"] == "multi") & (table["seed"] == 2)
@@ -94,6 +99,7 @@ def test_a_probe_that_was_not_measured_is_said(tmp_path: Path) -> None:
     assert "harmful requests refused" in texts(tmp_path / "overview.svg")
 
 
+@pytest.mark.slow
 def test_contrasts_that_cannot_be_tested_are_said(tmp_path: Path) -> None:
     draw(findings_of(measured(seeds=(1,))), tmp_path, "contrasts")
     assert "no test" in texts(tmp_path / "contrasts.svg")
@@ -125,6 +131,7 @@ def test_of_a_loop_the_last_generation_counts() -> None:
     assert set(overview.findings(table, pd.DataFrame(), MIXES).values["value"]) == {9.0}
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_folder(tmp_path: Path) -> None:
     table = measured()
     table.to_csv(tmp_path / "m.csv", index=False)
@@ -164,6 +171,7 @@ def selected() -> pd.DataFrame:
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
 
 
+@pytest.mark.slow
 def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
     tmp_path: Path,
 ) -> None:
@@ -180,6 +188,7 @@ def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
     assert "rouge-1 from p90" in texts(tmp_path / "selection.svg")
 
 
+@pytest.mark.slow
 def test_a_study_without_selection_has_no_figure_of_it(drawn: Path) -> None:
     assert not (drawn / "selection.svg").exists()
 

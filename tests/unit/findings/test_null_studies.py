@@ -18,6 +18,8 @@ from manybaskets.findings.per_prompt import Items, Key
 from manybaskets.findings.trends import trends
 from manybaskets.findings.two_sample import benjamini_hochberg, holm
 
+pytestmark = pytest.mark.slow  # thousands of simulated studies
+
 STUDIES = 1_000
 PAIR = [("multi", "human")]
 PRIMARY = {"collapse": ("nll", "test")}

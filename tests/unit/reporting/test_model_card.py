@@ -177,6 +177,7 @@ def publish(study: Path, hub: local.Hub, *options: str, **variables: str) -> Any
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_is_pushed_is_what_was_written(study: Path, served: local.Hub) -> None:
     done = publish(study, served, "--push", "me/specimen", HF_TOKEN=local.GRANTED)
     assert done.returncode == 0, done.stderr
@@ -188,6 +189,7 @@ def test_what_is_pushed_is_what_was_written(study: Path, served: local.Hub) -> N
     assert create["visibility"] == "private"
 
 
+@pytest.mark.slow
 def test_a_push_without_permission_says_which_token_it_lacks(
     study: Path, served: local.Hub
 ) -> None:
@@ -198,6 +200,7 @@ def test_a_push_without_permission_says_which_token_it_lacks(
     assert not served.repositories
 
 
+@pytest.mark.slow
 def test_nothing_is_pushed_unless_asked(study: Path, served: local.Hub) -> None:
     done = publish(study, served, HF_TOKEN=local.GRANTED)
     assert done.returncode == 0, done.stderr

@@ -61,6 +61,7 @@ def embedded(text: str, name: str) -> Any:
     return json.loads(match[1])
 
 
+@pytest.mark.slow
 def test_no_text_of_models_data_or_config_becomes_markup(tmp_path: Path, drawn: Path) -> None:
     study(tmp_path, EVIL)
     write(tmp_path / "yardstick.json", json.dumps({"models": {EVIL: {"parameters": EVIL}}}))

@@ -16,6 +16,8 @@ from manybaskets.reporting.methods import StudyConfig
 from tests.support.browser import Visit, visit
 from tests.support.reported_study import EVIL, MIXES, config, study, table, write
 
+pytestmark = pytest.mark.slow  # every test opens a page in Chromium
+
 # 64 characters is the longest name there may be, with every kind of character a name may have
 ODD = "Aa0._-" * 10 + "zzzz"
 

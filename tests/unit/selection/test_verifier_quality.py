@@ -41,6 +41,7 @@ def test_a_proxy_by_hand() -> None:
     assert found.low < found.p_star < found.high
 
 
+@pytest.mark.slow
 def test_the_interval_covers_p_star_at_its_rate() -> None:
     rng = np.random.default_rng(0)
     truth, inside = verifier_quality.breakdown_point(0.7, 0.3), 0

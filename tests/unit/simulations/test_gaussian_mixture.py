@@ -89,6 +89,7 @@ def test_a_verifier_that_keeps_no_row_leaves_chance() -> None:
     assert (found == 0.5).all()
 
 
+@pytest.mark.slow
 def test_the_closed_form_is_in_the_band_at_the_nominal_rate() -> None:
     """Points have draws of their own; at a rate of .95, 57 to 63 of 63 is all but certain."""
     noise, sizes = [0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95], [100, 300, 1000]
@@ -201,6 +202,7 @@ def test_logistic_regression_minimizes_its_loss() -> None:
     assert w == pytest.approx(theirs.coef_[0], abs=2e-3)
 
 
+@pytest.mark.slow
 def test_with_a_weak_verifier_and_the_logistic_loss_more_data_is_worse_past_a_point() -> None:
     conditions = [
         Condition("none", rule="none"),

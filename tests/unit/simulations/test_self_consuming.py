@@ -9,6 +9,7 @@ from manybaskets.simulations import self_consuming
 from manybaskets.simulations.self_consuming import REGIMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [1.0, 0.8])
 @pytest.mark.parametrize("regime", REGIMES)
 def test_the_expected_variance_is_what_simulation_gives(regime: str, spread: float) -> None:

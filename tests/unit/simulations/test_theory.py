@@ -32,6 +32,7 @@ def run(tmp_path: Path, **changed: Any) -> None:
     command.run(argparse.Namespace(**(settings | {"output": tmp_path} | changed)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", SMALL)
 def test_every_part_has_a_table_and_its_figure(part: str, tmp_path: Path) -> None:
     spec = {"settings": SMALL[part], "seed": 1}

@@ -38,6 +38,7 @@ def stay(folder: Path) -> None:
     time.sleep(600)
 
 
+@pytest.mark.slow
 def test_processes_know_of_each_other_and_add_up(tmp_path: Path) -> None:
     distributed_module.together(add_up, (tmp_path,), 2, gpu=False)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
@@ -46,12 +47,14 @@ def test_processes_know_of_each_other_and_add_up(tmp_path: Path) -> None:
     assert distributed_module.rank() == (0, 1)
 
 
+@pytest.mark.slow
 def test_a_failure_ends_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RuntimeError, match="one of 2 processes"):
         distributed_module.together(one_fails, (tmp_path, False), 2, gpu=False)
     assert "ValueError: the reason" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_too_little_memory_on_one_device_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(distributed_module.RankOutOfMemory):
         distributed_module.together(one_fails, (tmp_path, True), 2, gpu=False)

@@ -82,6 +82,7 @@ def test_the_prompt_is_learned_where_the_loss_is_on_the_whole_text(
     assert (before - after > 0.25) == learned, (before, after)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(
     tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -132,6 +133,7 @@ def short_of_memory(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     monkeypatch.setattr(LlamaForCausalLM, "forward", limited)
 
 
+@pytest.mark.slow
 def test_too_little_memory_is_answered_by_smaller_parts_of_the_same_batches(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
@@ -149,6 +151,7 @@ def test_too_little_memory_is_answered_by_smaller_parts_of_the_same_batches(
         torch.testing.assert_close(weights, other[name], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_memory_for_less_than_a_row_names_the_key_to_change(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def difference(one: Path, other: Path) -> float:
     return max(float((found[0][name] - found[1][name]).abs().max()) for name in found[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", SEVERAL)
 def test_two_processes_train_what_one_does(
     how: str, tiny_model: Path, tmp_path: Path, alone: tuple[Path, Any]

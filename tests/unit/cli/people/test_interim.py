@@ -31,6 +31,7 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path) -> int:
     return __main__.main()
 
 
+@pytest.mark.slow
 def test_what_is_there_is_reported_and_what_is_missing_listed(
     tmp_path: Path,
     study_config: dict[str, Any],

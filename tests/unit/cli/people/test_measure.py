@@ -45,6 +45,7 @@ def test_values_are_those_of_the_library(
     assert found["self_bleu"]["parameters"]["documents"] == 20
 
 
+@pytest.mark.slow
 def test_a_person_reads_a_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,6 +60,7 @@ def test_a_person_reads_a_table(
     assert "–" in heaps and "1000 tokens" in heaps
 
 
+@pytest.mark.slow
 def test_variety_within_prompts_needs_prompts_that_occur_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

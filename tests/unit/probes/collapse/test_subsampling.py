@@ -196,6 +196,7 @@ def test_too_little_human_text_leaves_no_distance_but_a_reason() -> None:
     assert "0 human ones have 10 tokens or more" in measured.note
 
 
+@pytest.mark.slow
 def test_each_kind_of_strange_text_has_a_value_or_a_reason() -> None:
     human = long_responses(50)
     strange = {

@@ -27,6 +27,7 @@ def contradicting(covered: dict[tuple[str, str], int], studies: int) -> dict[Any
     return found
 
 
+@pytest.mark.slow
 @threadpool_limits.wrap(limits=1)
 def test_nominal_intervals_of_a_judge_cover_its_true_values() -> None:
     covered = coverage({"j": JUDGE}, 100, STUDIES)
@@ -35,6 +36,7 @@ def test_nominal_intervals_of_a_judge_cover_its_true_values() -> None:
     assert sum(covered.values()) / len(covered) / STUDIES == pytest.approx(0.95, abs=0.02)
 
 
+@pytest.mark.slow
 @threadpool_limits.wrap(limits=1)
 def test_nominal_intervals_of_the_diagonal_excess_cover_its_true_values() -> None:
     covered = coverage(PANEL, 40, STUDIES)

@@ -36,6 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "made"
 
 
+@pytest.mark.slow
 def test_a_study_makes_all_that_its_rules_do(made: Path) -> None:
     arms = SMALL["eigenvalues"]["arms"]
     for seed in (1, 2):
