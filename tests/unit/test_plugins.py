@@ -53,7 +53,7 @@ ONE = {kind}("one", "one", "One.", "neither", "1", lambda sample: 1.0)
 def unused():
     return 2
 """
-OPERATOR = "WORDS = 'w'\n\n\ndef passes(scores, value):\n    return []\n"
+OPERATOR = "RULE = None\n"
 VERIFIER = "VERIFIER = None\n"
 JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
 
@@ -64,7 +64,7 @@ JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
         ("metrics/one.py", METRIC.format(kind="MetricOfWords"), "collapse findings"),
         ("metrics/one.py", METRIC.format(kind="MetricOfEmbeddings"), "collapse findings"),
         ("metrics/one.py", METRIC.format(kind="Metric"), "findings"),
-        ("selection/operators/one.py", OPERATOR, "select verify"),
+        ("selection/operators/one.py", OPERATOR, "select"),
         ("selection/verifiers/one.py", VERIFIER, "verify"),
         ("probes/robustness/judges/one.py", JUDGE, "label"),
     ],

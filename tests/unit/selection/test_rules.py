@@ -1,7 +1,6 @@
 """Selection: which rows pass each rule, how many are taken, and where they stand in the mix."""
 
 from collections import Counter
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,55 +8,10 @@ from hypothesis import strategies as st
 
 from manybaskets.selection import rules
 from manybaskets.selection.rules import Rule, TooFewError
+from tests.support.pool_rows import scored_pool as pool
+from tests.support.pool_rows import scored_row as row
 
 HUMAN = "human"
-
-
-def row(prompt: int, sample: int, score: float | None, origin: str = "a", **more: Any) -> Any:
-    return {
-        **{"origin": origin, "id": f"{prompt:03d}", "sample": sample, "score": score},
-        **{"prompt": "p", "response": f"{origin} {prompt} {sample}", "state": "ok", "reason": ""},
-        **{"accepted": score is not None and score >= 0.5},
-        **more,
-    }
-
-
-def pool(prompts: int, samples: int = 1, origin: str = "a") -> list[Any]:
-    """Rows whose scores are all different and spread over [0, 1)."""
-    count = prompts * samples
-    return [
-        row(p, s, ((p * samples + s) * 7919 % count) / count, origin)
-        for p in range(prompts)
-        for s in range(samples)
-    ]
-
-
-@pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 1.0])
-def test_top_keeps_the_best_share(share: float) -> None:
-    rows = pool(40, 2)
-    passed = rules.passes(Rule("top", share), rows, 1)
-    kept = [r["score"] for r, ok in zip(rows, passed, strict=True) if ok]
-    assert (
-        sorted(kept, reverse=True)
-        == sorted((r["score"] for r in rows), reverse=True)[: round(80 * share)]
-    )
-
-
-def test_ties_are_broken_by_draws_and_not_by_order() -> None:
-    rows = [row(p, 0, 0.0) for p in range(200)]
-    first, again, other = (rules.passes(Rule("top", 0.25), rows, seed) for seed in (1, 1, 2))
-    assert sum(first) == sum(other) == 50
-    assert first == again != other
-    assert 10 < sum(first[:100]) < 40
-
-
-def test_best_of_n_keeps_the_best_response_to_every_prompt() -> None:
-    rows = pool(30, 4)
-    passed = rules.passes(Rule("best-of", 4), rows, 1)
-    for p in range(30):
-        of_prompt = rows[4 * p : 4 * p + 4]
-        kept = [r for r, ok in zip(of_prompt, passed[4 * p : 4 * p + 4], strict=True) if ok]
-        assert kept == [max(of_prompt, key=lambda r: r["score"])]
 
 
 def test_rows_without_a_score_never_pass() -> None:
@@ -67,26 +21,10 @@ def test_rows_without_a_score_never_pass() -> None:
         assert passed == [r["score"] is not None for r in rows]
 
 
-def test_correct_is_what_the_verifier_accepts_and_a_threshold_is_a_score() -> None:
-    rows = pool(20)
-    assert rules.passes(Rule("correct", 1), rows, 1) == [r["accepted"] for r in rows]
-    assert rules.passes(Rule("threshold", 0.8), rows, 1) == [r["score"] >= 0.8 for r in rows]
-
-
 def test_every_origin_is_selected_from_by_itself() -> None:
     rows = [*pool(20), *({**r, "score": r["score"] - 10} for r in pool(20, origin="b"))]
     passed = rules.passes(Rule("top", 0.5), rows, 1)
     assert sum(passed[:20]) == sum(passed[20:]) == 10
-
-
-def test_held_out_decisions_use_a_cut_off_of_the_other_prompts() -> None:
-    rows = pool(400, 2)
-    held_out = rules.passes_held_out(Rule("top", 0.3), rows, 1)
-    own = rules.passes(Rule("top", 0.3), rows, 1)
-    assert held_out != own
-    assert sum(held_out) == pytest.approx(sum(own), rel=0.1)
-    same = rules.passes_held_out(Rule("threshold", 0.3), rows, 1)
-    assert same == rules.passes(Rule("threshold", 0.3), rows, 1)
 
 
 def test_noise_keeps_right_and_wrong_rows_at_its_rates() -> None:

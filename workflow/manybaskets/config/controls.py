@@ -55,7 +55,7 @@ def control_of(name: str, mixes: Mapping[str, Mix]) -> str | None:
             continue
         rule = candidate.select
         if rule is None:
-            if select.best_of:
+            if select.operator_module and select.operator_module.one_a_prompt:
                 return other
         elif rule.verifier.by == "random" and (
             rule.as_many_as == name or (_keep_rate(select) or ()) == _keep_rate(rule)
@@ -66,9 +66,7 @@ def control_of(name: str, mixes: Mapping[str, Mix]) -> str | None:
 
 def _keep_rate(select: Select) -> tuple[object, ...] | None:
     """What decides how many rows are kept; None where that depends on the scores."""
-    if select.top or select.best_of:
-        return select.top, select.best_of, select.samples
-    return None
+    return (select.rule, select.samples) if select.share is not None else None
 
 
 def _control(name: str, mix: Mix) -> Mix:

@@ -92,6 +92,9 @@ class Verifier(Section):
         return self
 
 
+BUILT_IN = ("correct", "top", "best-of", "threshold")  # rules with a key of their own
+
+
 class Select(Section):
     """Which synthetic responses of a mix are trained on, and who says so. Human rows stay."""
 
@@ -106,9 +109,9 @@ class Select(Section):
     threshold: float | None = None
     """Keep rows of at least this score."""
     operator: str | None = None
-    """Keep what an operator of one's own passes: a module under `operators/`."""
+    """Keep the responses that a rule of your own passes: a module of `selection/operators/`."""
     value: float | None = None
-    """What the operator is told."""
+    """The value of that rule."""
     as_many_as: str | None = Field(None, alias="as-many-as")
     """Keep, at random, the share that passes in another mix; needs `verifier: random`."""
     verifier: Verifier
@@ -134,8 +137,9 @@ class Select(Section):
         given = [name for name in rules if getattr(self, name)]
         given += ["threshold"] if self.threshold == 0 else []
         given += ["operator"] if self.operator else []
-        if self.operator and self.operator not in plugins.names("selection.operators"):
-            known = ", ".join(plugins.names("selection.operators")) or "none"
+        own = [name for name in plugins.names("selection.operators") if name not in BUILT_IN]
+        if self.operator and self.operator not in own:
+            known = ", ".join(own) or "none"
             raise ValueError(f"there is no operator '{self.operator}'. Known: {known}")
         if self.value is not None and not self.operator:
             raise ValueError("value is for an operator; remove it, or name one")
@@ -146,17 +150,46 @@ class Select(Section):
             )
         if self.as_many_as is not None and self.verifier.by != "random":
             raise ValueError("as-many-as keeps rows at random and needs verifier: random")
-        if self.correct and self.verifier.accepts_from is None:
-            raise ValueError("correct needs verifier.accept: the score from which a row is right")
-        if self.best_of and self.samples not in (None, self.best_of):
-            raise ValueError("samples has no effect with best-of; remove it")
+        operator = self.operator_module
+        if operator and operator.needs_accept and self.verifier.accepts_from is None:
+            key = self.operator or "correct"
+            raise ValueError(f"{key} needs verifier.accept: the score from which a row is right")
+        if operator and operator.one_a_prompt and self.samples not in (None, self.needed):
+            raise ValueError(f"samples has no effect with {self.operator or 'best-of'}; remove it")
         return self
+
+    @property
+    def rule(self) -> tuple[str, float] | None:
+        """The module under `selection/operators/` and its value; None for as-many-as."""
+        for key, value in (("top", self.top), ("best-of", self.best_of)):
+            if value is not None:
+                return key, value
+        if self.threshold is not None:
+            return "threshold", self.threshold
+        if self.operator:
+            return self.operator, self.value or 0.0
+        return ("correct", self.verifier.accepts_from or 0.0) if self.correct else None
+
+    @property
+    def operator_module(self) -> Any:
+        """The `selection.selection_rule.SelectionRule` that decides; None for as-many-as."""
+        return plugins.module("selection.operators", self.rule[0]).RULE if self.rule else None
+
+    @property
+    def share(self) -> float | None:
+        """The share of the responses that pass, where it does not depend on the scores."""
+        share: float | None = self.operator_module.share(self.rule[1]) if self.rule else None
+        return share
 
     @property
     def responses(self) -> int:
         """Responses of the source to each prompt."""
-        needed = math.ceil(round(1 / self.top, 9)) if self.top else self.best_of or 1
-        return self.samples or needed
+        return self.samples or self.needed
+
+    @property
+    def needed(self) -> int:
+        """Responses to each prompt of which as many rows pass as there are prompts."""
+        return math.ceil(round(1 / (self.share or 1), 9))
 
 
 Regime = Literal["replace", "accumulate", "accumulate-subsample", "fresh"]

@@ -279,10 +279,15 @@ def _bad_selection(config: StudyConfig, name: str, mix: Mix) -> Iterator[tuple[s
             f"at temperature 0 all {mix.samples} responses to a prompt are the same. Raise "
             "generation.temperature.",
         )
-    if select.top and select.short == "stop" and select.top * mix.samples < 1 - 1e-9:
+    if (
+        select.share
+        and select.rule
+        and select.short == "stop"
+        and select.share * mix.samples < 1 - 1e-9
+    ):
         yield (
-            f"{key}.top",
-            f"keeps {100 * select.top * mix.samples:.3g} % of the rows that the mix needs, of "
+            f"{key}.{select.rule[0]}",
+            f"keeps {100 * select.share * mix.samples:.3g} % of the rows that the mix needs, of "
             f"{mix.samples} responses to each prompt. Raise samples, or set short to fewer or "
             "repeat.",
         )

@@ -5,7 +5,6 @@ Every sentence follows from the config alone; nothing here knows a result.
 
 from collections.abc import Sequence
 
-from manybaskets import plugins
 from manybaskets.config.base import HUMAN, MINILM, VANILLA
 from manybaskets.config.mixes import Mix, Select
 from manybaskets.config.models import Model, Source
@@ -13,6 +12,7 @@ from manybaskets.config.probes import Collapse, Judge
 from manybaskets.config.study import StudyConfig
 from manybaskets.findings.two_sample import seeds_to_permute
 from manybaskets.selection import verifiers
+from manybaskets.selection.operators import operator
 from manybaskets.study import series
 
 REFERENCES = (
@@ -162,23 +162,15 @@ def loop_words(mix: Mix) -> str:
 
 
 def selection_words(select: Select) -> str:
-    """Which responses a selection keeps, and by whose word."""
+    """The responses that a selection keeps, and the verifier."""
     verifier = select.verifier
     by = verifiers.verifier(verifier.by).words(verifier)
-    if select.best_of:
-        rule = f"the best of {select.best_of} responses to each prompt was kept, by {by}"
-    elif select.top:
-        rule = f"the best {100 * select.top:.3g} % were kept, by {by}"
-    elif select.operator:
-        value = "" if select.value is None else f" ({select.value:g})"
-        kept = plugins.modules("selection.operators")[select.operator].WORDS
-        rule = f"{kept}{value} were kept, by {by}"
-    elif select.correct:
-        rule = f"those were kept that {by} accepts from {verifier.accepts_from:g}"
-    else:
-        rule = f"those of at least {select.threshold:g} were kept, by {by}"
-    if not select.best_of and select.responses > 1:
-        rule += f" ({select.responses} responses to each prompt)"
+    rule = f"as many were kept, at random, as pass in {select.as_many_as}"
+    if select.rule:
+        name, value = select.rule
+        rule = operator(name).words(value, by)
+        if not operator(name).one_a_prompt and select.responses > 1:
+            rule += f" ({select.responses} responses to each prompt)"
     if verifier.noise:
         rule += (
             f"; what it accepts was accepted with probability {verifier.noise.keep_right:g}, what "

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from manybaskets.seeds import derived_seed
+
 Row = dict[str, Any]
 USABLE = ("ok", "length")  # states of responses that have a text
 
@@ -23,3 +25,8 @@ def groups(rows: Sequence[Row], by: Callable[[Row], Hashable]) -> Iterator[list[
     for position, row in enumerate(rows):
         positions.setdefault(by(row), []).append(position)
     yield from positions.values()
+
+
+def rank(row: Row, seed: int) -> tuple[float, int]:
+    """The key by which scored rows are ranked: the score, then a draw that breaks ties."""
+    return row["score"], derived_seed(seed, "tie", *identity(row))

@@ -1,31 +1,24 @@
 """Selection: which synthetic responses pass a rule, and which of those are trained on.
 
-Works on verdicts, rows of origin, id (of the prompt), sample, state, score and accepted, that a
-verifier has scored; a higher score is better, and a row without one never passes. Every origin of a
-mix is selected from by itself, so that the mix keeps its proportions. What the verifier did to
-right and wrong rows is `verification`'s.
+The input are verdicts: rows of origin, id (of the prompt), sample, state and score. A higher score
+is better, and a row without a score never passes. Each origin of a mix is selected from by itself,
+so that the mix keeps its proportions. `verifier_quality` measures the effect on right and wrong
+rows.
 """
 
-import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from manybaskets import plugins
-from manybaskets.seeds import derived_seed, generator
-
-LOADS = ("selection.operators",)
-Row = dict[str, Any]
-USABLE = ("ok", "length")
+from manybaskets.seeds import generator
+from manybaskets.selection.operators import operator
+from manybaskets.selection.rows import USABLE, Row, groups, identity
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`correct`, `top` (share), `best-of` (number) or `threshold` (score), and its value.
-
-    Any other name is that of an operator under `operators/`.
-    """
+    """The name of a module of `operators/`, and the value that the study gives it."""
 
     name: str
     value: float
@@ -33,9 +26,9 @@ class Rule:
     @classmethod
     def of(cls, select: Mapping[str, Any]) -> "Rule":
         """The rule of a `select` section."""
-        for key, name in (("top", "top"), ("best_of", "best-of"), ("threshold", "threshold")):
+        for key in ("top", "best_of", "threshold"):
             if select[key] is not None:
-                return cls(name, select[key])
+                return cls(key.replace("_", "-"), select[key])
         if select.get("operator"):
             return cls(select["operator"], select["value"] or 0.0)
         return cls("correct", 1.0)
@@ -48,8 +41,11 @@ class Rule:
         rows: Sequence[Row],
         seed: int,
     ) -> "Rule":
-        """The same; of a control (`like` describes the mix that it follows, `rows` are what that
-        mix's verifier scored), the best share by random scores, as large as what passes there."""
+        """The rule of a mix, or of the control of another mix.
+
+        `like` describes that other mix, and `rows` are its scored rows; the control keeps the best
+        share by random scores, as large as the share that passes there.
+        """
         if like is None:
             return cls.of(select)
         noise = like["select"]["verifier"]["noise"]
@@ -93,7 +89,7 @@ def decide(
         score = row["score"]
         accepted = score is not None and accepts_from is not None and score >= accepts_from
         if noise is not None and score is not None:
-            draw = generator(seed, "noise", *_identity(row)).random()
+            draw = generator(seed, "noise", *identity(row)).random()
             accepted = draw < noise["keep_right" if accepted else "keep_wrong"]
             score = float(accepted)
         decided.append({**row, "score": score, "accepted": accepted})
@@ -101,33 +97,31 @@ def decide(
 
 
 def passes(rule: Rule, rows: Sequence[Row], seed: int) -> list[bool]:
-    """Whether each row passes; ties of a ranking are broken by draws with the seed."""
-    found = [False] * len(rows)
-    for places in _by(rows, lambda row: row["origin"]):
-        of_origin = [rows[place] for place in places]
-        for place, passed in zip(places, _passes(rule, of_origin, seed), strict=True):
-            found[place] = passed
-    return found
+    """Whether each row passes; draws with the seed break the ties of a ranking."""
+    return _by_origin(operator(rule.name).passes, rule.value, rows, seed)
 
 
 def passes_held_out(rule: Rule, rows: Sequence[Row], seed: int) -> list[bool]:
     """Whether each row would pass with a cut-off that was set on other prompts' rows.
 
-    The prompts are dealt into two halves; the cut-off of `top` on one is applied to the other.
-    Other rules have nothing that is set on the rows.
+    The same as `passes` for a rule that sets nothing on the rows.
     """
-    if rule.name != "top":
-        return passes(rule, rows, seed)
-    found = [False] * len(rows)
-    for places in _by(rows, lambda row: row["origin"]):
-        halves: list[list[int]] = [[], []]
-        for place in places:
-            halves[derived_seed(seed, "half", rows[place]["id"]) & 1].append(place)
-        for one, other in itertools.permutations(halves):
-            cut_off = _cut_off(rule.value, [rows[place] for place in one], seed)
-            for place in other:
-                found[place] = cut_off is not None and _passes_cut(rows[place], cut_off, seed)
-    return found
+    return _by_origin(operator(rule.name).passes_held_out, rule.value, rows, seed)
+
+
+def _by_origin(
+    decide_rows: Callable[[Sequence[Row], float, int], list[bool]],
+    value: float,
+    rows: Sequence[Row],
+    seed: int,
+) -> list[bool]:
+    """The decisions of a rule, which sees each origin's rows by themselves."""
+    passed = [False] * len(rows)
+    for positions in groups(rows, lambda row: row["origin"]):
+        decisions = decide_rows([rows[position] for position in positions], value, seed)
+        for position, decision in zip(positions, decisions, strict=True):
+            passed[position] = decision and rows[position]["score"] is not None
+    return passed
 
 
 def take(
@@ -135,12 +129,12 @@ def take(
 ) -> list[Row]:
     """The rows to train on: as many of each origin as it has prompts with a usable response.
 
-    Where more pass, they are drawn with the seed. Where fewer do, `short` says what happens: stop
-    raises TooFewError, fewer takes what there is, repeat takes each row equally often (up to one).
-    Raises TooFewError where nothing passes, whatever `short` says.
+    Where more pass, they are drawn with the seed. Where fewer pass, `short` decides: stop raises
+    TooFewError, fewer takes all that pass, repeat takes each row equally often (up to one). Raises
+    TooFewError where no row passes, whatever `short` is.
     """
     taken = []
-    for places in _by(rows, lambda row: row["origin"]):
+    for places in groups(rows, lambda row: row["origin"]):
         origin = rows[places[0]]["origin"]
         needed = len({rows[place]["id"] for place in places if rows[place]["state"] in USABLE})
         good = [place for place in places if passed[place]]
@@ -187,55 +181,6 @@ def fill(
         for slot, (_, origin) in zip(slots, assigned, strict=True)
     ]
     return [slot for slot in filled if slot is not None]
-
-
-def _passes(rule: Rule, rows: Sequence[Row], seed: int) -> list[bool]:
-    if rule.name == "correct":
-        return [row["accepted"] for row in rows]
-    if rule.name == "threshold":
-        return [row["score"] is not None and row["score"] >= rule.value for row in rows]
-    if rule.name == "top":
-        cut_off = _cut_off(rule.value, rows, seed)
-        return [cut_off is not None and _passes_cut(row, cut_off, seed) for row in rows]
-    if rule.name != "best-of":
-        operator = plugins.modules("selection.operators")[rule.name]
-        passed = operator.passes([row["score"] for row in rows], rule.value)
-        return [
-            is_kept and row["score"] is not None for is_kept, row in zip(passed, rows, strict=True)
-        ]
-    found = [False] * len(rows)
-    for places in _by(rows, lambda row: row["id"]):
-        scored = [place for place in places if rows[place]["score"] is not None]
-        if scored:
-            found[max(scored, key=lambda place: _rank(rows[place], seed))] = True
-    return found
-
-
-def _cut_off(share: float, rows: Sequence[Row], seed: int) -> tuple[float, int] | None:
-    """The rank of the last row among the best `share` of all rows; None where none is scored."""
-    ranks = sorted((_rank(row, seed) for row in rows if row["score"] is not None), reverse=True)
-    count = min(round(share * len(rows)), len(ranks))
-    return ranks[count - 1] if count else None
-
-
-def _passes_cut(row: Row, cut_off: tuple[float, int], seed: int) -> bool:
-    return row["score"] is not None and _rank(row, seed) >= cut_off
-
-
-def _rank(row: Row, seed: int) -> tuple[float, int]:
-    return row["score"], derived_seed(seed, "tie", *_identity(row))
-
-
-def _identity(row: Row) -> tuple[str, str, int]:
-    return row["origin"], row["id"], row["sample"]
-
-
-def _by(rows: Sequence[Row], key: Any) -> Iterator[list[int]]:
-    """Places of the rows that share a key, in the order in which keys first occur."""
-    groups: dict[Any, list[int]] = {}
-    for place, row in enumerate(rows):
-        groups.setdefault(key(row), []).append(place)
-    yield from groups.values()
 
 
 def _too_few(name: str, origin: str, rows: Sequence[Row], good: Sequence[int], needed: int) -> str:

@@ -1,6 +1,12 @@
-"""Further operators of selection: a file here is a rule that `select: {operator: …}` names.
+"""Selection rules, one a file: each module contains a `SelectionRule` named RULE."""
 
-A module has WORDS, what is kept, for the report, and `passes(scores, value) -> list[bool]`:
-`scores` are the verifier's of all responses of a source, None where it gave none, and `value` is
-the study's (`select.value`). What has no score may not pass.
-"""
+from manybaskets import plugins
+from manybaskets.selection.selection_rule import SelectionRule
+
+LOADS = ("selection.operators",)
+
+
+def operator(name: str) -> SelectionRule:
+    """The rule that a study calls `name`. Raises KeyError for an unknown name."""
+    rule: SelectionRule = plugins.module("selection.operators", name).RULE
+    return rule
