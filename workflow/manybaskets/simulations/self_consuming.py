@@ -1,9 +1,9 @@
-"""Self-consuming loops with closed forms: a Gaussian that is fitted, sampled and fitted again, and
-a linear regression that is trained on labels of its predecessor.
+"""Self-consuming loops with closed forms: Gaussians and linear regressions.
 
-Generation 1 is fitted on n real draws. The regimes say what a later one is fitted on, given the n
-draws S that each generation makes: `replace` the last S; `accumulate` the real draws and every S;
-`subsample` n of those, without replacement; `fixed` the real draws and the last S; `fresh` n new
+A Gaussian is fitted to samples of its predecessor, or a regression to labels of its predecessor.
+Generation 1 is fitted to n real draws, and each generation produces n draws S. The regimes define
+the data of later generations: `replace`, the last S; `accumulate`, the real draws and every S;
+`subsample`, n of those without replacement; `fixed`, the real draws and the last S; `fresh`, n new
 real draws and the last S (Alemohammad et al. 2023, arXiv 2307.01850; Gerstgrasser et al. 2024,
 2404.01413; Kazdan et al. 2024, 2410.16713). Covariances are divided by the number of draws.
 """
@@ -18,22 +18,20 @@ REGIMES = ("replace", "accumulate", "subsample", "fixed", "fresh")
 
 
 def expected_variance(regime: str, draws: int, generations: int, spread: float = 1.0) -> Values:
-    """Expected variance of the model of each generation, the real one being 1; shape (generations,)
+    """Returns the expected variance of each generation's model, shape (generations,).
 
-    `draws` is n. `spread` scales the variance at which a model is sampled: below 1 is sampling with
-    a bias towards the mode, as a low temperature does. The same for every dimension. Derived from
-    the law of total variance; exact for every n >= 2.
+    The real variance is 1, and all dimensions have the same expectation. `draws` is n. `spread`
+    scales the variance of sampling from a model: below 1, samples are biased towards the mode, as
+    at a low temperature. Derived from the law of total variance; exact for every n >= 2.
     """
     n, v = draws, 1 - 1 / draws
-    found = [v]
-    pool, size = v, n  # variance and number of what accumulates
-    drift = (
-        1 / n
-    )  # expected squared distance of the mean: from 0, or with `fixed` from the real one
+    variances = [v]
+    pool, size = v, n  # variance and number of the accumulated draws
+    drift = 1 / n  # expected squared distance of the mean from 0, or from the real mean if `fixed`
     if regime == "fixed":
         drift = 0.0
     for _ in range(generations - 1):
-        noise = spread * v / n  # of the mean of n synthetic draws
+        noise = spread * v / n  # variance of the mean of n synthetic draws
         if regime == "replace":
             v = (n - 1) / n * spread * v
         elif regime == "accumulate":
@@ -42,7 +40,7 @@ def expected_variance(regime: str, draws: int, generations: int, spread: float =
             size += n
         elif regime == "subsample":
             unbiased = pool * size / (size - 1)
-            off_centre = unbiased / n * (1 - n / size)  # of a subsample's mean from the pool's
+            off_centre = unbiased / n * (1 - n / size)  # between a subsample's and the pool's mean
             between = size * n / (size + n) * (off_centre + noise)
             pool = (size * pool + (n - 1) * spread * v + between) / (size + n)
             size += n
@@ -51,8 +49,8 @@ def expected_variance(regime: str, draws: int, generations: int, spread: float =
             apart = drift + noise + (1 / n if regime == "fresh" else 0.0)
             drift = apart / 4
             v = ((n - 1) * (1 + spread * v) + n / 2 * apart) / (2 * n)
-        found.append(v)
-    return np.array(found)
+        variances.append(v)
+    return np.array(variances)
 
 
 def simulate_variance(
@@ -64,13 +62,14 @@ def simulate_variance(
     seed: int,
     spread: float = 1.0,
 ) -> Values:
-    """Mean variance over the dimensions of every generation's model.
+    """Returns the simulated variance of every generation's model, averaged over the dimensions.
 
-    Shape (repetitions, generations). Dimensions are fitted with a full covariance matrix.
+    Its shape is (repetitions, generations). Each model is a Gaussian with a full covariance matrix.
+    Raises ValueError for an unknown regime.
     """
     if regime not in REGIMES:
         raise ValueError(f"there is no regime '{regime}'; known: {', '.join(REGIMES)}")
-    found = np.empty((repetitions, generations))
+    variances = np.empty((repetitions, generations))
     for number in range(repetitions):
         rng = np.random.default_rng([seed, number])
         real = rng.standard_normal((draws, dimension))
@@ -78,7 +77,7 @@ def simulate_variance(
         for generation in range(generations):
             mean = data.mean(axis=0)
             covariance = (data - mean).T @ (data - mean) / len(data)
-            found[number, generation] = np.trace(covariance) / dimension
+            variances[number, generation] = np.trace(covariance) / dimension
             root = _root(spread * covariance)
             synthetic = mean + rng.standard_normal((draws, dimension)) @ root
             if regime in ("accumulate", "subsample"):
@@ -92,17 +91,18 @@ def simulate_variance(
             else:
                 first = real if regime == "fixed" else rng.standard_normal((draws, dimension))
                 data = np.concatenate([first, synthetic])
-    return found
+    return variances
 
 
 def expected_error(
     regime: str, rows: int, dimension: int, generations: int, noise: float
 ) -> Values:
-    """Expected excess test error of a linear regression by generation; shape (generations,).
+    """Returns the expected excess test error of a linear regression, shape (generations,).
 
-    T rows, d dimensions, label noise of deviation `noise`, isotropic inputs, the same inputs
-    labelled anew by every generation: sigma^2 d / (T - d - 1) times n with `replace`, times
-    sum 1 / i^2 with `accumulate` (Gerstgrasser et al., theorem 2).
+    With T rows of isotropic inputs in d dimensions, which every generation labels with noise of
+    standard deviation `noise`, the error of generation n is sigma^2 d / (T - d - 1) times n for
+    `replace`, and times the sum of 1 / i^2 up to n for `accumulate` (Gerstgrasser et al., theorem
+    2). Raises ValueError for other regimes and for T <= d + 1.
     """
     if rows <= dimension + 1:
         raise ValueError(f"{rows} rows are too few for {dimension} dimensions")
@@ -124,9 +124,12 @@ def simulate_error(
     seed: int,
     noise: float = 1.0,
 ) -> Values:
-    """Excess test errors of least squares, exact given w; shape (repetitions, generations)."""
-    expected_error(regime, rows, dimension, 1, noise)  # refuses what it does not know
-    found = np.empty((repetitions, generations))
+    """Returns simulated excess test errors of least squares, shape (repetitions, generations).
+
+    They are exact given w. Raises ValueError as `expected_error` does.
+    """
+    expected_error(regime, rows, dimension, 1, noise)  # validates the arguments
+    errors = np.empty((repetitions, generations))
     for number in range(repetitions):
         rng = np.random.default_rng([seed, number])
         x = rng.standard_normal((rows, dimension))
@@ -137,14 +140,14 @@ def simulate_error(
             labels = x @ w + noise * rng.standard_normal(rows)
             if regime == "replace":
                 w = inverse @ labels
-            else:  # the same inputs with several labels: least squares on the labels' mean
+            else:  # several labels of the same inputs: least squares on the labels' mean
                 all_labels += labels
                 w = inverse @ (all_labels / (generation + 1))
-            found[number, generation] = float(((w - truth) ** 2).sum())
-    return found
+            errors[number, generation] = float(((w - truth) ** 2).sum())
+    return errors
 
 
 def _root(covariance: Values) -> Values:
-    """A matrix whose square is the covariance, however near to singular that has become."""
+    """Returns the symmetric square root of a covariance matrix, which may be near-singular."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray((vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T)

@@ -1,6 +1,7 @@
-"""A study of theory: what closed forms say, and simulations beside them, as tables.
+"""Theory studies: closed forms and simulations of simple models, as tables.
 
-Each part is a grid of settings over repetitions. Knows nothing about language models.
+Each part of a study is a grid of settings, simulated with repetitions. Theory studies contain no
+language models.
 """
 
 import itertools
@@ -25,7 +26,7 @@ LEVEL = 0.95
 
 
 class Phases(Section):
-    """Accuracy over error rates, sizes and verifiers."""
+    """Grid of error rates, data set sizes and verifiers, over which accuracy is computed."""
 
     dimension: Count
     sizes: list[int] = Field(min_length=1)
@@ -33,7 +34,7 @@ class Phases(Section):
     noise: list[Probability] = Field(min_length=1)
     """Error rates p of the generator, in ascending order."""
     keep: list[tuple[Probability, Probability]] = Field(min_length=1)
-    """Verifiers: probabilities of keeping a right and a wrong row."""
+    """Verifiers: probabilities of keeping a correct and a wrong row."""
     mean: float = Field(1.0, gt=0)
     deviation: float = Field(1.0, gt=0)
     penalty: float = Field(1.0, gt=0)
@@ -41,28 +42,30 @@ class Phases(Section):
 
 
 class Directions(Section):
-    """A linear generator and linear verifiers, learned from by logistic regression."""
+    """Logistic regression on labels of a linear generator, selected by linear verifiers."""
 
     dimension: int = Field(ge=3)
     sizes: list[int] = Field(min_length=1)
     deviation: float = Field(0.5, gt=0)
     penalty: float = Field(1.0, gt=0)
     generator: float = Field(0.25, gt=0, lt=1)
-    """Angle of the generator with the truth, in units of pi; as are the verifiers'."""
+    """Angle of the generator with the truth, in units of pi."""
     verifiers: list[float] = Field(min_length=1)
+    """Angles of the verifiers with the truth, in units of pi."""
     repetitions: int = Field(20, ge=2)
 
 
 class Geometry(Section):
-    """phi, psi and p* over the angle of a linear verifier."""
+    """phi, psi and p* as functions of a linear verifier's angle."""
 
     generators: list[float] = Field(min_length=1)
-    """Angles with the truth, in units of pi."""
+    """Angles of the generators with the truth, in units of pi."""
     points: int = Field(25, ge=2)
+    """Number of verifier angles, from 0 to pi / 2."""
 
 
 class Loops(Section):
-    """A Gaussian, and a linear regression, that feed on themselves."""
+    """Self-consuming loops of a Gaussian and of a linear regression."""
 
     draws: int = Field(100, ge=2)
     dimension: Count = 10
@@ -74,11 +77,12 @@ class Loops(Section):
 
 
 class Theory(Section):
-    """Parts that are computed; a part that is left out is not."""
+    """Parts of a theory study; only the parts that are given are computed."""
 
     ridge: Phases | None = None
     agreement: Phases | None = None
-    """As `ridge`, with draws of its own at every point: is the closed form in the 95 % band?"""
+    """As `ridge`, with independent draws at every point, to test the closed form against the 95 %
+    band."""
     logistic: Phases | None = None
     directions: Directions | None = None
     geometry: Geometry | None = None
@@ -87,7 +91,7 @@ class Theory(Section):
 
 
 class TheoryStudy(Section):
-    """A study without models."""
+    """A theory study, without language models."""
 
     study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     question: str = ""
@@ -95,12 +99,12 @@ class TheoryStudy(Section):
     theory: Theory
 
     def parts(self) -> list[str]:
-        """Names of the parts that are computed."""
+        """Returns the names of the parts that are computed."""
         return [name for name, part in self.theory if part is not None]
 
 
 def load(raw: Mapping[str, Any], file: str) -> TheoryStudy:
-    """Checks a parsed config; raises ConfigError that names file, key and finding."""
+    """Returns the study of a parsed config; raises ConfigError with file, key and value."""
     try:
         return TheoryStudy.model_validate(raw)
     except ValidationError as error:
@@ -112,56 +116,63 @@ def load(raw: Mapping[str, Any], file: str) -> TheoryStudy:
 
 
 def table(part: str, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
-    """The table of a part: a row per point of its grid. `settings` are the part's section."""
+    """Returns the table of a part, with one row per point of its grid.
+
+    `settings` are the part's section of the config.
+    """
     return PARTS[part](settings, derived_seed(seed, "theory", part))
 
 
 def _ridge(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     phases = Phases.model_validate(settings)
     keeps = [Keep(*pair) for pair in phases.keep]
-    found = gaussian_mixture.simulate_ridge(
+    accuracies = gaussian_mixture.simulate_ridge(
         *(_mixture(phases), phases.sizes, phases.noise, keeps, phases.repetitions, seed),
         penalty=phases.penalty,
     )
-    return _phase_table(phases, keeps, found, closed=True)
+    return _phase_table(phases, keeps, accuracies, closed=True)
 
 
 def _agreement(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     phases = Phases.model_validate(settings)
     keeps = [Keep(*pair) for pair in phases.keep]
     shape = (phases.repetitions, len(keeps), len(phases.sizes), len(phases.noise))
-    found = np.empty(shape)
-    for place in np.ndindex(*shape[1:]):
-        keep, rows, p = keeps[place[0]], phases.sizes[place[1]], phases.noise[place[2]]
-        found[(slice(None), *place)] = gaussian_mixture.simulate_ridge(
+    accuracies = np.empty(shape)
+    for index in np.ndindex(*shape[1:]):
+        keep, rows, p = keeps[index[0]], phases.sizes[index[1]], phases.noise[index[2]]
+        accuracies[(slice(None), *index)] = gaussian_mixture.simulate_ridge(
             *(_mixture(phases), [rows], [p], [keep], phases.repetitions),
-            seed=derived_seed(seed, *place),
+            seed=derived_seed(seed, *index),
             penalty=phases.penalty,
         )[:, 0, 0, 0]
-    return _phase_table(phases, keeps, found, closed=True)
+    return _phase_table(phases, keeps, accuracies, closed=True)
 
 
 def _logistic(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     phases = Phases.model_validate(settings)
     keeps = [Keep(*pair) for pair in phases.keep]
-    found = gaussian_mixture.simulate_noisy_logistic(
+    accuracies = gaussian_mixture.simulate_noisy_logistic(
         *(_mixture(phases), phases.sizes, phases.noise, keeps, phases.repetitions, seed),
         penalty=phases.penalty,
     )
-    return _phase_table(phases, keeps, found, closed=False)
+    return _phase_table(phases, keeps, accuracies, closed=False)
 
 
 def _phase_table(
-    phases: Phases, keeps: list[Keep], found: NDArray[np.float64], closed: bool
+    phases: Phases, keeps: list[Keep], accuracies: NDArray[np.float64], closed: bool
 ) -> pd.DataFrame:
-    """One row per verifier, size and error rate; `found` has shape (repetitions, those three)."""
-    bands = _bands(found)
+    """Returns a table with one row per verifier, size and error rate.
+
+    `accuracies` has the shape (repetitions, verifiers, sizes, error rates). If `closed`, the table
+    includes the closed form for ridge regression.
+    """
+    bands = _bands(accuracies)
     rows = []
-    for place in np.ndindex(*found.shape[1:]):
-        keep, size, p = keeps[place[0]], phases.sizes[place[1]], phases.noise[place[2]]
+    for index in np.ndindex(*accuracies.shape[1:]):
+        keep, size, p = keeps[index[0]], phases.sizes[index[1]], phases.noise[index[2]]
         row = {"phi": keep.phi, "psi": keep.psi, "p_star": keep.p_star}
         row |= {"dimension": phases.dimension, "rows": size, "p": p}
-        row |= {key: float(value[place]) for key, value in bands.items()}
+        row |= {key: float(value[index]) for key, value in bands.items()}
         row["limit"] = float(gaussian_mixture.limit_accuracy(p, keep, _mixture(phases)))
         if closed:
             formula = gaussian_mixture.ridge_accuracy(
@@ -174,52 +185,52 @@ def _phase_table(
 
 
 def _directions(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
-    asked = Directions.model_validate(settings)
+    grid = Directions.model_validate(settings)
     conditions = [Condition("no verifier", rule="none")]
     conditions += [
         Condition(f"verifier at {_angle(angle)}" if angle else "verifier = truth", angle * math.pi)
-        for angle in asked.verifiers
+        for angle in grid.verifiers
     ]
     conditions += [Condition("label oracle", rule="oracle"), Condition("true labels", rule="clean")]
-    mixture = Mixture(asked.dimension, 1.0, asked.deviation)
-    found = gaussian_mixture.simulate_logistic(
-        *(mixture, asked.sizes, asked.generator * math.pi, conditions, asked.repetitions, seed),
-        penalty=asked.penalty,
+    mixture = Mixture(grid.dimension, 1.0, grid.deviation)
+    accuracies = gaussian_mixture.simulate_logistic(
+        *(mixture, grid.sizes, grid.generator * math.pi, conditions, grid.repetitions, seed),
+        penalty=grid.penalty,
     )
-    bands = _bands(found)
+    bands = _bands(accuracies)
     return pd.DataFrame(
         [
             {"condition": condition.name, "rows": size}
             | {key: float(value[i, j]) for key, value in bands.items()}
             for (i, condition), (j, size) in itertools.product(
-                enumerate(conditions), enumerate(asked.sizes)
+                enumerate(conditions), enumerate(grid.sizes)
             )
         ]
     )
 
 
 def _angle(share: float) -> str:
-    """An angle in units of pi, as a fraction where it is a simple one."""
+    """Returns an angle in units of pi as text, as a fraction if its denominator is small."""
     fraction = Fraction(share).limit_denominator(24)
     if abs(float(fraction) - share) > 1e-4:
         return f"{share:.3g}π"
-    upper = "" if fraction.numerator == 1 else str(fraction.numerator)
-    return f"{upper}π" + (f"/{fraction.denominator}" if fraction.denominator > 1 else "")
+    numerator = "" if fraction.numerator == 1 else str(fraction.numerator)
+    return f"{numerator}π" + (f"/{fraction.denominator}" if fraction.denominator > 1 else "")
 
 
 def _geometry(settings: Mapping[str, Any], _: int) -> pd.DataFrame:
-    asked = Geometry.model_validate(settings)
+    grid = Geometry.model_validate(settings)
     rows = []
-    for generator in asked.generators:
-        for verifier in np.linspace(0, 0.5, asked.points):
-            one, other = generator * math.pi, float(verifier) * math.pi
+    for generator in grid.generators:
+        for verifier in np.linspace(0, 0.5, grid.points):
+            first, second = generator * math.pi, float(verifier) * math.pi
             between = {
-                "independent": gaussian_mixture.orthogonal(one, other),
-                "same side": abs(one - other),
-                "opposite side": one + other,
+                "independent": gaussian_mixture.orthogonal(first, second),
+                "same side": abs(first - second),
+                "opposite side": first + second,
             }
             for side, angle in between.items():
-                p, keep = gaussian_mixture.linear_verifier(one, other, angle)
+                p, keep = gaussian_mixture.linear_verifier(first, second, angle)
                 rows.append(
                     {"generator": generator, "verifier": float(verifier), "errors": side, "p": p}
                     | {"phi": keep.phi, "psi": keep.psi, "p_star": keep.p_star}
@@ -228,48 +239,48 @@ def _geometry(settings: Mapping[str, Any], _: int) -> pd.DataFrame:
 
 
 def _gaussian_loops(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
-    asked = Loops.model_validate(settings)
+    grid = Loops.model_validate(settings)
     tables = []
-    for spread, regime in itertools.product(asked.spreads, self_consuming.REGIMES):
-        found = self_consuming.simulate_variance(
-            *(regime, asked.draws, asked.generations, asked.dimension, asked.repetitions),
+    for spread, regime in itertools.product(grid.spreads, self_consuming.REGIMES):
+        simulated = self_consuming.simulate_variance(
+            *(regime, grid.draws, grid.generations, grid.dimension, grid.repetitions),
             seed=derived_seed(seed, regime, str(spread)),
             spread=spread,
         )
-        closed = self_consuming.expected_variance(regime, asked.draws, asked.generations, spread)
-        tables.append(_loop_table(regime, found, closed).assign(spread=spread))
+        closed = self_consuming.expected_variance(regime, grid.draws, grid.generations, spread)
+        tables.append(_loop_table(regime, simulated, closed).assign(spread=spread))
     return pd.concat(tables, ignore_index=True)
 
 
 def _regression_loops(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
-    asked = Loops.model_validate(settings)
+    grid = Loops.model_validate(settings)
     tables = []
     for regime in ("replace", "accumulate"):
-        found = self_consuming.simulate_error(
-            *(regime, asked.rows, asked.dimension, asked.generations, asked.repetitions),
+        simulated = self_consuming.simulate_error(
+            *(regime, grid.rows, grid.dimension, grid.generations, grid.repetitions),
             seed=derived_seed(seed, regime),
         )
         closed = self_consuming.expected_error(
-            regime, asked.rows, asked.dimension, asked.generations, 1.0
+            regime, grid.rows, grid.dimension, grid.generations, 1.0
         )
-        tables.append(_loop_table(regime, found, closed))
+        tables.append(_loop_table(regime, simulated, closed))
     return pd.concat(tables, ignore_index=True)
 
 
 def _loop_table(
-    regime: str, found: NDArray[np.float64], closed: NDArray[np.float64]
+    regime: str, simulated: NDArray[np.float64], closed: NDArray[np.float64]
 ) -> pd.DataFrame:
-    bands = pd.DataFrame(_bands(found))
+    bands = pd.DataFrame(_bands(simulated))
     bands.insert(0, "generation", np.arange(1, len(bands) + 1))
     bands.insert(0, "regime", regime)
     inside = (bands["low"] <= closed) & (closed <= bands["high"])
     return bands.assign(closed_form=closed, inside=inside)
 
 
-def _bands(found: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Mean over repetitions (the first axis), their deviation, and the mean's 95 % interval."""
-    count = len(found)
-    mean, deviation = found.mean(axis=0), found.std(axis=0, ddof=1)
+def _bands(simulated: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Returns mean and standard deviation over the first axis, and the mean's 95 % interval."""
+    count = len(simulated)
+    mean, deviation = simulated.mean(axis=0), simulated.std(axis=0, ddof=1)
     half = stats.t.ppf((1 + LEVEL) / 2, count - 1) * deviation / math.sqrt(count)
     return {"value": mean, "deviation": deviation, "low": mean - half, "high": mean + half}
 

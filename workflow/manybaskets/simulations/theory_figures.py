@@ -1,4 +1,4 @@
-"""Figures of a study of theory, each from the table of one part."""
+"""Figures of a theory study, each from the table of one part."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,10 @@ ERROR, ACCURACY = "share of wrong labels before selection, p", "accuracy"
 
 
 def draw_phases(data: pd.DataFrame) -> Figure:
-    """Accuracy over error rates, a panel per verifier: dots and band simulated, lines closed."""
+    """Returns accuracy over error rates, with a panel per verifier.
+
+    Dots and bands are simulated, lines are closed forms.
+    """
     verifiers = list(data.groupby(["phi", "psi"], sort=False))
     sizes = sorted(data["rows"].unique())
     figure, axes = style.axes(1, len(verifiers), (style.WIDTH, 2.4), sharey=True)
@@ -45,7 +48,7 @@ def draw_phases(data: pd.DataFrame) -> Figure:
 
 
 def draw_directions(data: pd.DataFrame) -> Figure:
-    """Accuracy over the number of rows, a line per condition; the best size of each is marked."""
+    """Returns accuracy over the number of rows, with a line per condition and its best size."""
     conditions = list(dict.fromkeys(data["condition"]))
     figure, axes = style.axes(1, 1, (5.2, 3.0))
     ax = axes[0][0]
@@ -64,13 +67,13 @@ def draw_directions(data: pd.DataFrame) -> Figure:
     style.footnote(
         figure,
         "Logistic regression on a linear generator's labels. Bands: 95 % interval over "
-        "repetitions. Circles: where each condition is best; past it, more data is worse.",
+        "repetitions. Circles: best size of each condition; beyond it, more data lower accuracy.",
     )
     return figure
 
 
 def draw_geometry(data: pd.DataFrame) -> Figure:
-    """p* over the verifier's angle, by how its errors fall together with the generator's."""
+    """Returns p* over the verifier's angle, by the relation of its errors to the generator's."""
     generators = list(dict.fromkeys(data["generator"]))
     sides = list(dict.fromkeys(data["errors"]))
     figure, axes = style.axes(1, len(generators), (style.WIDTH, 2.3), sharey=True)
@@ -85,18 +88,18 @@ def draw_geometry(data: pd.DataFrame) -> Figure:
     axes[0][len(generators) // 2].set_xlabel("verifier's angle with the truth, in units of π")
     _legend(figure, sides)
     style.footnote(
-        figure, "Dashed: the generator's error rate; a verifier above it teaches the truth."
+        figure, "Dashed: the generator's error rate; with p* above it, students learn the truth."
     )
     return figure
 
 
 def draw_gaussian_loops(data: pd.DataFrame) -> Figure:
-    """Variance of the model over generations, a panel per spread of sampling."""
+    """Returns the variance of the model over generations, with a panel per sampling spread."""
     return _loops(data, list(data.groupby("spread", sort=False)), "variance, real = 1", "spread")
 
 
 def draw_regression_loops(data: pd.DataFrame) -> Figure:
-    """Test error of a linear regression over generations."""
+    """Returns the test error of a linear regression over generations."""
     return _loops(data, [("", data)], "excess test error", "")
 
 

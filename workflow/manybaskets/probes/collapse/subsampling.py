@@ -351,7 +351,7 @@ def _distance_of_topics(
     If `paired`, the responses answer the prompts of that other half.
     """
     size = min(design.documents, len(human) // 2, len(of_model))
-    values: list[float] | Undefined = []
+    differences: list[float] = []
     try:
         for r in range(design.subsamples):
             generator = _generator(design.seed, "topics", r)
@@ -362,7 +362,8 @@ def _distance_of_topics(
                 human[order[: len(human) // 2]], topics, design.seed
             )
             null = distribution_distance.topics(topic_map, human[second]).divergence
-            values.append(distribution_distance.topics(topic_map, chosen).divergence - null)
+            differences.append(distribution_distance.topics(topic_map, chosen).divergence - null)
+        values: list[float] | Undefined = differences
     except ValueError as error:
         values = Undefined(str(error))
     return _mean_measurement("js_topics", item_set, values, design, len(of_model) - size, size)
