@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manybaskets.figures import overview
+from manybaskets.figures import registry, tables
 from manybaskets.findings import contrasts
 from manybaskets.metrics.measurement import COLUMNS
 
@@ -55,11 +55,11 @@ def measured(
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"value": "float64"})
 
 
-def findings_of(table: pd.DataFrame, mixes: Sequence[str] = MIXES) -> overview.Findings:
+def findings_of(table: pd.DataFrame, mixes: Sequence[str] = MIXES) -> tables.Findings:
     """The table with the contrasts of every mix against the first."""
     pairs = [(mix, mixes[0]) for mix in mixes[1:]]
     primary = {probe: PRIMARY[probe] for probe in PRIMARY if probe in set(table["probe"])}
-    return overview.findings(table, contrasts.contrasts(table, pairs, primary), mixes)
+    return tables.findings(table, contrasts.contrasts(table, pairs, primary), mixes)
 
 
 def texts(svg: Path) -> str:
@@ -68,8 +68,9 @@ def texts(svg: Path) -> str:
     return " ".join(e.text or "" for e in root.iter("{http://www.w3.org/2000/svg}text"))
 
 
-def draw(findings: overview.Findings, folder: Path, *names: str) -> None:
-    """Draws some of the overview's figures, and that of selection where something was selected."""
+def draw(findings: tables.Findings, folder: Path, *names: str) -> None:
+    """Draws some of the figures."""
+    chosen = {name: registry.plots()[name] for name in names}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overview, "FIGURES", {name: overview.FIGURES[name] for name in names})
-        overview.draw_figures(findings, folder)
+        patch.setattr(registry, "plots", lambda: chosen)
+        registry.draw_figures(findings, folder)

@@ -1,7 +1,6 @@
 """Figures of curves and of the study as a whole: drawn where there is something, else not."""
 
 import itertools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manybaskets.figures import curves, overview, study, style
-from manybaskets.figures import judges as judges_module
+from manybaskets.figures import style, tables
+from manybaskets.figures.registry import draw_figures, plots
 from manybaskets.findings import trends
 from manybaskets.findings.training_curves import PEOPLE
 from tests.support.measured_study import MIXES, PRIMARY, draw, findings_of, measured, texts
 
-ALL: Mapping[str, Any] = {
-    **curves.FIGURES,
-    **study.FIGURES,
-    **judges_module.FIGURES,
-}
+ALL = {name: plot.draw for name, plot in plots().items() if plot.optional}
 SERIES: Any = [{"name": "share", "doses": {"human": 0.0, "single": 0.5, "multi": 1.0}}]
 RECIPES = {"human": [["human", 1.0]], "single": [["wren", 1.0]]} | {
     "multi": [["wren", 0.5], ["finch", 0.5]]
@@ -66,7 +61,7 @@ def attempts() -> pd.DataFrame:
     return pd.concat([*parts, base.assign(item_set="decline/x/n=1", value=np.nan)])
 
 
-def full(table: pd.DataFrame) -> overview.Findings:
+def full(table: pd.DataFrame) -> tables.Findings:
     draw = np.random.default_rng(0)
     losses = [
         ("wren", mix, seed, 0, step, 3 - step / 50 + draw.normal(0, 0.1))
@@ -86,15 +81,13 @@ def full(table: pd.DataFrame) -> overview.Findings:
     more: dict[str, Any] = {"training": training, "ranks": ranks, "recipes": RECIPES}
     more |= {"judges": judges()}
     more |= {"series": SERIES, "seeds": [1, 2, 3], "trends": trends.trends(table, SERIES, PRIMARY)}
-    return overview.findings(
-        table, findings_of(measured()).contrasts, [*MIXES, "loop"], None, **more
-    )
+    return tables.findings(table, findings_of(measured()).contrasts, [*MIXES, "loop"], None, **more)
 
 
 def draw_all(folder: Path) -> Path:
     """Draws a study that has something to show in every figure."""
     table = pd.concat([loops(), gaps(), attempts()], ignore_index=True)
-    overview.draw_figures(full(table), folder, ALL)
+    draw_figures(full(table), folder)
     return folder
 
 
@@ -128,9 +121,7 @@ def test_the_bytes_are_the_same_every_time(drawn: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_nothing_to_show_is_no_figure(tmp_path: Path) -> None:
-    overview.draw_figures(
-        findings_of(measured(seeds=(1,), mixes=["vanilla"]), ["vanilla"]), tmp_path, ALL
-    )
+    draw_figures(findings_of(measured(seeds=(1,), mixes=["vanilla"]), ["vanilla"]), tmp_path)
     assert not {f"{name}.svg" for name in ALL} & {path.name for path in tmp_path.iterdir()}
 
 
@@ -141,7 +132,7 @@ def test_values_that_are_all_missing_are_no_figure(name: str) -> None:
 
 
 def test_every_seed_is_in_the_data_of_a_dose_figure() -> None:
-    drawn = curves.draw_doses(full(measured()))
+    drawn = ALL["doses"](full(measured()))
     assert drawn is not None
     data = drawn[1]
     bits = data[data["metric"] == "bits_per_byte"]
@@ -149,14 +140,14 @@ def test_every_seed_is_in_the_data_of_a_dose_figure() -> None:
     assert set(zip(bits["mix"], bits["dose"], strict=True)) == set(SERIES[0]["doses"].items())
 
 
-def test_the_map_says_which_cells_lack_a_probe() -> None:
+def test_the_map_marks_cells_that_lack_a_probe() -> None:
     table = measured()
     table = table[~((table["mix"] == "multi") & (table["seed"] == 2))]
     gap = (table["mix"] == "human") & (table["probe"] == "preference") & (table["seed"] == 1)
-    # What is said of a mix's verifier is no probe of the cells of that mix, or of others.
+    # Measurements of a mix's verifier are not a probe of its cells.
     selected = table[(table["mix"] == "single") & (table["metric"] == "self_bleu")]
     selected = selected.assign(probe="selection", metric="p_star")
-    drawn = study.draw_map(full(pd.concat([table[~gap], selected])))
+    drawn = ALL["map"](full(pd.concat([table[~gap], selected])))
     assert drawn is not None
     assert set(drawn[1]["probes"]) == {3}
     cells = drawn[1].set_index(["mix", "seed"])["measured"]
@@ -167,7 +158,7 @@ def test_the_map_says_which_cells_lack_a_probe() -> None:
 
 def test_correlations_are_spearmans() -> None:
     table = measured()
-    drawn = study.draw_correlation(full(table))
+    drawn = ALL["correlation"](full(table))
     assert drawn is not None
     data = drawn[1].set_index(["metric", "item_set", "metric_2", "item_set_2"])
     wide = table.pivot_table(index=["mix", "seed"], columns=["metric", "item_set"], values="value")
@@ -180,16 +171,16 @@ def test_correlations_are_spearmans() -> None:
 def test_many_targets_and_long_names_are_drawn(tmp_path: Path) -> None:
     mixes = ["vanilla", *(f"{'m' * 60}{i}" for i in range(12))]
     table = measured(mixes, targets=("wren", "finch", "robin"))
-    findings = overview.findings(
+    findings = tables.findings(
         table, findings_of(table, mixes).contrasts, mixes, None,
         recipes={mix: [["human", 0.5], ["x" * 64, 0.5]] for mix in mixes[1:]}, seeds=[1, 2, 3],
     )  # fmt: skip
-    overview.draw_figures(findings, tmp_path, ALL)
+    draw_figures(findings, tmp_path)
     assert (tmp_path / "map.svg").is_file()
 
 
 @pytest.mark.slow
-def test_the_own_column_of_a_heat_map_says_its_excess(tmp_path: Path) -> None:
+def test_the_own_column_of_a_heat_map_contains_its_excess(tmp_path: Path) -> None:
     table = measured()
     other = table[table["metric"] == "preference"].assign(item_set="finch")
     table = pd.concat([table, other.assign(value=other["value"] - 0.25)], ignore_index=True)
@@ -199,8 +190,8 @@ def test_the_own_column_of_a_heat_map_says_its_excess(tmp_path: Path) -> None:
     assert f"{means['wren'] - means['finch']:+.3f}" in texts(tmp_path / "preference.svg")
 
 
-def test_judges_stand_as_mixes_do_and_outsiders_last_with_the_most_controlled_measure() -> None:
-    drawn = judges_module.draw_judges(full(measured()))
+def test_external_judges_come_last_and_measures_are_the_most_controlled() -> None:
+    drawn = ALL["judges"](full(measured()))
     assert drawn is not None
     figure, data = drawn
     ticks = [label.get_text() for label in figure.axes[0].get_yticklabels()]
@@ -211,14 +202,14 @@ def test_judges_stand_as_mixes_do_and_outsiders_last_with_the_most_controlled_me
 
 
 def test_success_over_attempts_has_every_seed_at_every_number_of_attempts() -> None:
-    drawn = curves.draw_attempts(full(pd.concat([measured(), attempts()])))
+    drawn = ALL["attempts"](full(pd.concat([measured(), attempts()])))
     assert drawn is not None
     _, data = drawn
     assert set(data["attack"]) == {"best-of-n"}
     assert data.groupby(["mix", "seed"])["attempts"].apply(sorted).map(tuple).unique().tolist() == [
         (1, 2, 32)
     ]
-    assert curves.draw_attempts(full(measured())) is None
+    assert ALL["attempts"](full(measured())) is None
 
 
 @pytest.mark.parametrize("reach", [0.0065, 0.9, 40.0, 123456.0, 3e-7])

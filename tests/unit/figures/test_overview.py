@@ -1,4 +1,4 @@
-"""Figures: what is drawn, from constructed studies; that gaps are said; that bytes repeat."""
+"""Figures of constructed studies: their data, missing values, and the same bytes every time."""
 
 import argparse
 import json
@@ -10,20 +10,24 @@ import pandas as pd
 import pytest
 
 from manybaskets.cli.steps import figures as command
-from manybaskets.figures import overview, style
+from manybaskets.figures import contrasts, labels, marks, planes, style, tables
+from manybaskets.figures.registry import KEY, draw_figures, plots
 from tests.support.measured_study import MIXES, draw, findings_of, measured, texts
+
+# figures of every study; that of selections is drawn where there are any
+ALWAYS = {name for name, plot in plots().items() if not plot.optional} - {"selection"}
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("figures")
-    overview.draw_figures(findings_of(measured()), folder)
+    draw_figures(findings_of(measured()), folder)
     return folder
 
 
 @pytest.mark.slow
 def test_every_figure_is_an_svg_with_text_a_png_and_its_data(drawn: Path) -> None:
-    for name in overview.FIGURES:
+    for name in ALWAYS:
         assert (drawn / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "multi" in texts(drawn / f"{name}.svg")
         assert len(pd.read_csv(drawn / f"{name}.csv"))
@@ -31,7 +35,7 @@ def test_every_figure_is_an_svg_with_text_a_png_and_its_data(drawn: Path) -> Non
 
 @pytest.mark.slow
 def test_figures_are_the_same_bytes_every_time(drawn: Path, tmp_path: Path) -> None:
-    overview.draw_figures(findings_of(measured()), tmp_path)
+    draw_figures(findings_of(measured()), tmp_path)
     for path in drawn.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
         assert b"dc:date" not in path.read_bytes()
@@ -39,7 +43,7 @@ def test_figures_are_the_same_bytes_every_time(drawn: Path, tmp_path: Path) -> N
 
 def test_the_forest_draws_each_contrast_and_the_difference_of_every_seed() -> None:
     table = measured()
-    _, data = overview.draw_contrasts(findings_of(table))
+    _, data = contrasts.draw_contrasts(findings_of(table))
     of_one = data[(data["metric"] == "bits_per_byte") & (data["mix"] == "multi")]
     seeds = of_one[of_one["kind"] == "seed"]
     values = table[table["metric"] == "bits_per_byte"].pivot(
@@ -54,7 +58,7 @@ def test_the_forest_draws_each_contrast_and_the_difference_of_every_seed() -> No
 
 def test_an_interval_that_dwarfs_the_seeds_does_not_set_the_axis() -> None:
     rows = pd.DataFrame({"difference": [0.1, 0.12], "ci_low": [-50.0, None], "ci_high": [50.0, 0]})
-    low, high = style._forest_limits(rows)
+    low, high = marks._forest_limits(rows)
     assert -0.3 < low < 0 < high < 0.4
 
 
@@ -72,19 +76,19 @@ def test_an_interval_that_dwarfs_the_seeds_does_not_set_the_axis() -> None:
     ],
 )
 def test_odd_studies_have_all_figures(tmp_path: Path, changed: dict[str, Any]) -> None:
-    overview.draw_figures(findings_of(measured(**changed), changed.get("mixes", MIXES)), tmp_path)
-    assert len(list(tmp_path.glob("*.svg"))) == len(overview.FIGURES)
+    draw_figures(findings_of(measured(**changed), changed.get("mixes", MIXES)), tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.svg")} >= ALWAYS
 
 
 @pytest.mark.slow
 def test_a_study_without_a_single_value_has_all_figures(tmp_path: Path) -> None:
-    overview.draw_figures(findings_of(measured().assign(value=np.nan)), tmp_path)
-    assert len(list(tmp_path.glob("*.svg"))) == len(overview.FIGURES)
+    draw_figures(findings_of(measured().assign(value=np.nan)), tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.svg")} >= ALWAYS
     assert "no value" in texts(tmp_path / "overview.svg")
 
 
 @pytest.mark.slow
-def test_values_that_are_missing_are_said(tmp_path: Path) -> None:
+def test_missing_values_are_listed(tmp_path: Path) -> None:
     table = measured()
     gap = (table["metric"] == "self_bleu") & (table["mix"] == "multi") & (table["seed"] == 2)
     table.loc[gap, "value"] = np.nan
@@ -93,14 +97,14 @@ def test_values_that_are_missing_are_said(tmp_path: Path) -> None:
         assert "self-BLEU: multi seed 2" in texts(tmp_path / f"{name}.svg")
 
 
-def test_a_probe_that_was_not_measured_is_said(tmp_path: Path) -> None:
+def test_a_probe_without_measurements_is_named(tmp_path: Path) -> None:
     draw(findings_of(measured(probes=("collapse",))), tmp_path, "robustness", "overview")
     assert "was not measured" in texts(tmp_path / "robustness.svg")
     assert "harmful requests refused" in texts(tmp_path / "overview.svg")
 
 
 @pytest.mark.slow
-def test_contrasts_that_cannot_be_tested_are_said(tmp_path: Path) -> None:
+def test_contrasts_without_a_test_are_marked(tmp_path: Path) -> None:
     draw(findings_of(measured(seeds=(1,))), tmp_path, "contrasts")
     assert "no test" in texts(tmp_path / "contrasts.svg")
 
@@ -128,7 +132,7 @@ def test_long_names_are_shortened_and_stay_different() -> None:
 
 def test_of_a_loop_the_last_generation_counts() -> None:
     table = pd.concat([measured(), measured().assign(generation=1, value=9.0)])
-    assert set(overview.findings(table, pd.DataFrame(), MIXES).values["value"]) == {9.0}
+    assert set(tables.findings(table, pd.DataFrame(), MIXES).values["value"]) == {9.0}
 
 
 @pytest.mark.slow
@@ -142,14 +146,14 @@ def test_the_command_writes_a_folder(tmp_path: Path) -> None:
     options = ["--spec", spec, "--measurements", str(tmp_path / "m.csv")]
     options += ["--contrasts", str(tmp_path / "c.csv"), "--output", str(tmp_path / "figures")]
     command.run(parser.parse_args(options))
-    key = pd.read_csv(tmp_path / "figures" / overview.KEY)
+    key = pd.read_csv(tmp_path / "figures" / KEY)
     assert key["mix"].tolist() == MIXES
     assert (tmp_path / "figures" / "contrasts.svg").is_file()
 
 
 def test_a_mix_that_is_called_nan_keeps_its_name(tmp_path: Path) -> None:
     measured(mixes=["vanilla", "nan", "NA"]).to_csv(tmp_path / "m.csv", index=False)
-    table = overview.read_table(tmp_path / "m.csv")
+    table = tables.read_table(tmp_path / "m.csv")
     assert set(table["mix"]) == {"vanilla", "nan", "NA"}
     assert table["value"].notna().all()
 
@@ -172,12 +176,12 @@ def selected() -> pd.DataFrame:
 
 
 @pytest.mark.slow
-def test_selections_stand_at_their_p_star_and_other_synthetic_mixes_at_one_half(
+def test_selections_are_at_their_p_star_and_other_synthetic_mixes_at_one_half(
     tmp_path: Path,
 ) -> None:
     study = findings_of(selected())
-    study = overview.findings(study.values, study.contrasts, MIXES, None, unselected=["multi"])
-    draw(study, tmp_path)
+    study = tables.findings(study.values, study.contrasts, MIXES, None, unselected=["multi"])
+    draw(study, tmp_path, "selection")
     drawn = pd.read_csv(tmp_path / "selection.csv")
     assert set(drawn["mix"]) == {"single", "multi"}
     assert (drawn.loc[drawn["mix"] == "multi", "p_star"] == 0.5).all()
@@ -195,13 +199,13 @@ def test_a_study_without_selection_has_no_figure_of_it(drawn: Path) -> None:
 
 def test_of_very_many_attacks_the_plane_shows_those_under_which_cells_differ_most() -> None:
     table = measured()
-    direct = table[table["item_set"] == "decline/direct"].assign(metric=overview.SUCCESS)
+    direct = table[table["item_set"] == "decline/direct"].assign(metric=planes.SUCCESS)
     parts = [table, direct]
     for number in range(60):
         parts.append(direct.assign(item_set=f"decline/a{number}", value=direct["value"] * number))
-    figure, data = overview.draw_robustness(findings_of(pd.concat(parts)))
+    figure, data = planes.draw_robustness(findings_of(pd.concat(parts)))
     drawn = set(data["panel"])
-    assert len(drawn) == overview.MOST_PANELS
+    assert len(drawn) == planes.MOST_PANELS
     assert {"without attack", "attack: a59"} <= drawn
     assert "attack: a1" not in drawn
     assert "Of 61 attacks, the 24" in " ".join(text.get_text() for text in figure.texts)
@@ -212,17 +216,15 @@ def test_the_plane_of_robustness_is_success_against_over_refusal_with_every_seed
     successes = table[table["metric"] == "refusal_rate"].assign(metric="attack_success_rate")
     judged = successes.assign(item_set="decline/direct/rubric")
     of_attacks = successes[successes["item_set"] != "harmless/direct"]
-    _, data = overview.draw_robustness(findings_of(pd.concat([table, of_attacks, judged[:3]])))
+    _, data = planes.draw_robustness(findings_of(pd.concat([table, of_attacks, judged[:3]])))
     assert len(data) == 2 * len(MIXES) * 3  # two attacks; a judge's successes are no panel
     one = data[(data["mix"] == "multi") & (data["seed"] == 2)]
     harmless = table[(table["item_set"] == "harmless/direct") & (table["mix"] == "multi")]
     assert set(one["x"]) == {harmless.loc[harmless["seed"] == 2, "value"].item()}
 
 
-def test_successes_are_told_in_words() -> None:
-    assert overview.metric_label("attack_success_rate", "decline/persona") == (
+def test_labels_of_successes_name_the_requests() -> None:
+    assert labels.label("attack_success_rate", "decline/persona") == (
         "harmful requests answered, persona"
     )
-    assert overview.metric_label("attack_success_rate", "decline/direct") == (
-        "harmful requests answered"
-    )
+    assert labels.label("attack_success_rate", "decline/direct") == ("harmful requests answered")

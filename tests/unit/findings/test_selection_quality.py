@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from manybaskets.figures import overview, style
+from manybaskets.figures import style, tables
 from manybaskets.figures.selection import draw_selection
 from manybaskets.findings import selection_quality
 
@@ -92,8 +92,10 @@ def test_of_a_loop_the_last_generation_counts() -> None:
 def test_the_figure_says_the_rank_correlation() -> None:
     fits = dict(zip(MIXES, (2.0, 2.1, 2.2, 2.3), strict=True))
     values = measured(STARS, fits)
-    findings = overview.findings(values, pd.DataFrame(), list(MIXES), None)
-    figure, data = draw_selection(findings)
+    findings = tables.findings(values, pd.DataFrame(), list(MIXES), None)
+    drawing = draw_selection(findings)
+    assert drawing is not None
+    figure, data = drawing
     style.freeze(figure)
     said = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
     assert "over 4 mixes: rouge-1 from p50: 1.00 (p = 0.083)" in said

@@ -12,7 +12,8 @@ import pytest
 from manybaskets.cli.people import summary
 from manybaskets.config.mixes import Mix
 from manybaskets.config.study import StudyConfig
-from manybaskets.figures import overview
+from manybaskets.figures import tables
+from manybaskets.figures.registry import KEY, draw_figures
 from manybaskets.findings import comparison
 from manybaskets.reporting import methods
 from manybaskets.reporting import page as report_page
@@ -24,8 +25,8 @@ from tests.support.reported_study import EVIL, MIXES, config, contrasts, study, 
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The figures of the study, drawn once."""
     folder = tmp_path_factory.mktemp("figures")
-    found = overview.findings(table(), contrasts(table()), MIXES)
-    overview.draw_figures(found, folder)
+    found = tables.findings(table(), contrasts(table()), MIXES)
+    draw_figures(found, folder)
     return folder
 
 
@@ -166,7 +167,7 @@ def test_cells_and_samples_hold_every_condition(tmp_path: Path, drawn: Path) -> 
 def test_colours_are_those_of_the_figures(tmp_path: Path, drawn: Path) -> None:
     study(tmp_path)
     colours = embedded(page(tmp_path, drawn), "cells-data")["colours"]
-    key = pd.read_csv(drawn / overview.KEY)
+    key = pd.read_csv(drawn / KEY)
     assert colours == dict(zip(key["mix"], key["colour"], strict=True))
 
 
@@ -330,7 +331,7 @@ def test_every_generation_has_a_card_and_what_diverged_says_so(tmp_path: Path, d
 def read_back(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     """A table as the report gets it."""
     frame.to_csv(path, index=False)
-    return overview.read_table(path)
+    return tables.read_table(path)
 
 
 def test_published_effects_stand_beside_the_study_s(tmp_path: Path, drawn: Path) -> None:

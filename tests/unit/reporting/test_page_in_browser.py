@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from manybaskets.figures import curves, overview
-from manybaskets.figures import study as eigenvalue_study
+from manybaskets.figures import tables
+from manybaskets.figures.registry import draw_figures
 from manybaskets.findings import eggs_tests, trends
 from manybaskets.findings.contrasts import contrasts
 from manybaskets.reporting import page as report_page
@@ -32,8 +32,8 @@ def rendered(folder: Path, settings: StudyConfig, measurements: pd.DataFrame, **
     mixes = list(dict.fromkeys(measurements["mix"]))
     pairs = [(mix, mixes[0]) for mix in mixes[1:]]
     found = contrasts(measurements, pairs, {"collapse": ("bits_per_byte", "test")})
-    findings = overview.findings(measurements, found, mixes)
-    overview.draw_figures(findings, drawn, curves.FIGURES | eigenvalue_study.FIGURES)
+    findings = tables.findings(measurements, found, mixes)
+    draw_figures(findings, drawn)
     page = folder / "report.html"
     page.write_text(report_page.render(settings, folder, measurements, found, drawn, **more))
     return page

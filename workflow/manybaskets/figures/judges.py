@@ -1,28 +1,27 @@
-"""Figure of the judges: what each shows of bias and of discernment, with intervals.
+"""Biases and discernment of each judge, with intervals."""
 
-Like `figures`: from tables alone. None where no judge judged.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from manybaskets.figures import style
-from manybaskets.figures.overview import NAMES, Drawing, Findings
+from manybaskets.figures.registry import Drawing, Plot
+from manybaskets.figures.tables import Findings
+from manybaskets.metrics.registry import metric as registered
 
-ALL = "all"  # what compares judges with each other
-MOST_JUDGES = 40  # drawn; the others are in the table, and it is said
+ALL = "all"  # the rows that compare judges with each other
+MOST_JUDGES = 40  # drawn; the footnote counts the others
 LEAST = 0.05  # half of the narrowest axis
-# Measure, and where it stands for no bias (or for chance).
-MEASURES = {
-    "self_preference_bias": 0.0,
-    "self_log_odds": 0.0,
-    "length_controlled_preference": 0.5,
-    "position_bias": 0.0,
-    "discernment": 0.5,
-}
+CHANCE = 0.5  # discernment of a judge that cannot tell texts apart
+MEASURES = (
+    "self_preference_bias",
+    "self_log_odds",
+    "length_controlled_preference",
+    "position_bias",
+    "discernment",
+)
 
 
 def draw_judges(findings: Findings) -> Drawing | None:
@@ -44,32 +43,34 @@ def draw_judges(findings: Findings) -> Drawing | None:
     figure, axes = style.axes(1, len(names), (style.WIDTH, height), sharey=True)
     for ax, name in zip(axes[0], names, strict=True):
         of_measure = known[known["metric"] == name].set_index("judge")
-        ax.axvline(MEASURES[name], color=style.GREY, linewidth=0.6, zorder=0)
+        neutral = registered(name).neutral
+        middle, meaning = (CHANCE, "chance") if neutral is None else (neutral, "none")
+        ax.axvline(middle, color=style.GREY, linewidth=0.6, zorder=0)
         for place, judge in enumerate(shown):
             if judge in of_measure.index:
                 _draw(ax, place, of_measure.loc[judge].to_dict(), findings, judge)
         ax.margins(x=0.1)
-        low, high = ax.get_xlim()  # so that a few thousandths do not look like a verdict
-        ax.set_xlim(min(low, MEASURES[name] - LEAST), max(high, MEASURES[name] + LEAST))
+        low, high = ax.get_xlim()  # a few thousandths must not fill the axis
+        ax.set_xlim(min(low, middle - LEAST), max(high, middle + LEAST))
         ax.xaxis.set_major_locator(style.RoomyTicks(3))
-        ax.set_title(_title(name), loc="left", fontsize=7.5)
-        ax.set_xlabel(f"{MEASURES[name]:g}: {_meaning(name)}", color=style.GREY, fontsize=7)
+        ax.set_title(registered(name).label, loc="left", fontsize=7.5)
+        ax.set_xlabel(f"{middle:g}: {meaning}", color=style.GREY, fontsize=7)
     axes[0][0].set_yticks(range(len(shown)), style.shortened(shown, 24).values())
     axes[0][0].set_ylim(len(shown) - 0.5, -0.5)
     left_out = f"{len(judges) - len(shown)} further judges are in the table. " * (judges != shown)
     style.footnote(
         figure,
         "Mean and 95 % interval over items and seeds; small dots: seeds. Log-odds and preference "
-        f"are at no difference in length and what else is known. {left_out}{_excess(table)}",
+        f"are at equal length and equal other known covariates. {left_out}{_excess(table)}",
     )
     return figure, known
 
 
 def _ordered(findings: Findings, known: pd.DataFrame) -> list[str]:
-    """Cells as mixes stand in every figure, then judges that are no cells."""
-    there = list(dict.fromkeys(known["judge"]))
+    """Cells in the order of mixes in all figures, then external judges."""
+    judges = list(dict.fromkeys(known["judge"]))
     cells = [f"{target}/{mix}" for target in findings.targets for mix in findings.mixes]
-    return [name for name in cells if name in there] + [n for n in there if n not in cells]
+    return [name for name in cells if name in judges] + [n for n in judges if n not in cells]
 
 
 def _draw(ax: Axes, place: int, row: Mapping[str, Any], findings: Findings, judge: str) -> None:
@@ -89,33 +90,26 @@ def _draw(ax: Axes, place: int, row: Mapping[str, Any], findings: Findings, judg
     ax.plot([row["value"]], [place], "o", color=colour, markersize=4)
 
 
-def _title(name: str) -> str:
-    short = {
-        "self_log_odds": "own, log-odds",
-        "length_controlled_preference": "own, at equal length",
-        "discernment": "tells the better text",
-    }
-    return short.get(name, NAMES.get(name, name.replace("_", " ")))
-
-
-def _meaning(name: str) -> str:
-    return "chance" if name == "discernment" else "none"
-
-
 def _excess(table: pd.DataFrame) -> str:
-    """What judges together show: how far they favour their own beyond its quality."""
+    """The excess of all judges together for their own text, beyond its quality."""
     rows = table[(table["judge"] == ALL) & table["value"].notna()]
-    said = [
-        f"{row['metric'].replace('_', ' ')} {row['value']:.3f}{_between(row)}".replace(
+    values = [
+        f"{registered(row['metric']).label} {row['value']:.3f}{_between(row)}".replace(
             "-", "\N{MINUS SIGN}"
         )
         for row in rows.to_dict("records")
     ]
-    return f"All judges together: {', '.join(said)}." if said else ""
+    return f"All judges together: {', '.join(values)}." if values else ""
 
 
 def _between(row: Mapping[Any, Any]) -> str:
     return "" if pd.isna(row["low"]) else f" [{row['low']:.3f}, {row['high']:.3f}]"
 
 
-FIGURES: dict[str, Callable[[Findings], Drawing | None]] = {"judges": draw_judges}
+JUDGES = Plot(
+    "judges",
+    "preference",
+    "Biases of each judge, and its discernment of the better text: without discernment, a "
+    "small bias is not evidence of its absence.",
+    draw_judges,
+)

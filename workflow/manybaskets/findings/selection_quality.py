@@ -9,13 +9,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from manybaskets.findings.rank_correlation import rank_correlation
+from manybaskets.metrics import registry
 
-# What a good model is, whether more of it is better, and how an axis names it; the first that was
-# measured counts.
-QUALITIES = (
-    ("rouge_1", True, "ROUGE-1 with the human text"),
-    ("bits_per_byte", False, "bits per byte"),
-)
+# Metrics of the quality of a model; the first that was measured counts.
+QUALITIES = ("rouge_1", "bits_per_byte")
 PROXIES = ("p_star", "p_star_margin")
 NOT_SELECTED = 0.5  # p* where right and wrong rows are kept alike
 KEY = ["target", "mix", "seed"]
@@ -25,19 +22,19 @@ def correlations(data: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rho of p*, and of its margin over the error rate, with the models' quality.
 
     `data` is of `points`. One row per target, notion of a right row, and proxy, over the mixes'
-    means of seeds; `rho` above 0 says: the better the proxy, the better the model. Mixes without
-    selection have a p* of 0.5 and, since nobody has judged their rows, no margin.
+    means of seeds; `rho` above 0 means: the better the proxy, the better the model. Mixes without
+    selection have a p* of 0.5 and no margin, since their rows are not verified.
     """
-    better = {name: 1.0 if more else -1.0 for name, more, _ in QUALITIES}
     rows = []
     for (target, item_set), of_panel in data.groupby(["target", "item_set"], sort=True):
         metric = of_panel["quality_metric"].iloc[0]
+        sign = 1.0 if registry.metric(metric).better == "higher" else -1.0
         means = of_panel.groupby("mix")[[*PROXIES, "quality"]].mean()
         for proxy in PROXIES:
             known = means[[proxy, "quality"]].dropna()
-            found = rank_correlation(known[proxy], better[metric] * known["quality"])
+            correlation = rank_correlation(known[proxy], sign * known["quality"])
             which = {"target": target, "item_set": item_set, "proxy": proxy, "quality": metric}
-            rows.append(which | {"mixes": found.n, **found._asdict()})
+            rows.append(which | {"mixes": correlation.n, **correlation._asdict()})
     columns = ["target", "item_set", "proxy", "quality", "mixes", "rho", "p", "note"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -51,19 +48,19 @@ def points(measured: pd.DataFrame, unselected: Sequence[str]) -> pd.DataFrame:
     last = measured.sort_values("generation", kind="stable")
     last = last.drop_duplicates([*KEY, "probe", "metric", "item_set"], keep="last")
     of_test = last[(last["item_set"] == "test") & last["value"].notna()]
-    metric = next((q for q, *_ in QUALITIES if (of_test["metric"] == q).any()), QUALITIES[-1][0])
+    metric = next((q for q in QUALITIES if (of_test["metric"] == q).any()), QUALITIES[-1])
     quality = of_test[of_test["metric"] == metric].set_index(KEY)["value"].rename("quality")
     values = last[last["probe"] == "selection"]
     table = values.pivot_table(index=[*KEY, "item_set"], columns="metric", values="value")
     columns = ["p_star", "p_star_low", "p_star_high", "error_rate", "p_star_margin"]
     table = table.reindex(columns=columns).dropna(how="all").reset_index()
     sets = sorted(table["item_set"].unique())
-    found = [table.join(quality, on=KEY)]
+    parts = [table.join(quality, on=KEY)]
     of_synthetic = quality[quality.index.get_level_values("mix").isin(list(unselected))]
-    found += [
+    parts += [
         of_synthetic.reset_index().assign(item_set=item_set, p_star=NOT_SELECTED)
         for item_set in sets
     ]
-    data = pd.concat(found, ignore_index=True)[[*KEY, "item_set", *columns, "quality"]]
+    data = pd.concat(parts, ignore_index=True)[[*KEY, "item_set", *columns, "quality"]]
     data["quality_metric"] = metric
     return data.sort_values(["item_set", *KEY], ignore_index=True)

@@ -93,7 +93,7 @@ SELF_LOG_ODDS = Metric(
 
 LENGTH_CONTROLLED_PREFERENCE = Metric(
     "length_controlled_preference",
-    "own text at equal length",
+    "own text, equal length",
     "Probability of choosing own text over another model's of the same length, by logistic "
     "regression on the difference in length (AlpacaEval), from 0 to 1; 0.5 is no preference.",
     better="nearest 0.5",

@@ -45,6 +45,11 @@ class Metric:
         implied = ("test", "samples", "pairs", "controls")
         return self.label if item_set in implied else f"{self.label}, {item_set}"
 
+    @property
+    def neutral(self) -> float | None:
+        """The best value of a metric that is better nearer to it, such as 0 of a bias."""
+        return float(self.better[8:]) if self.better.startswith("nearest ") else None
+
     def reading_of(self, item_set: str) -> str:
         """The help for reading an axis with this metric on an item set; may be empty."""
         return self.reading if self.reading_on is None else self.reading_on(item_set)

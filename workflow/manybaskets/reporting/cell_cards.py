@@ -15,7 +15,8 @@ import pandas as pd
 
 from manybaskets.config.base import VANILLA
 from manybaskets.dag.provenance import Provenance
-from manybaskets.figures import overview
+from manybaskets.figures import labels
+from manybaskets.figures.tables import Findings
 from manybaskets.files import InputError, read_json, read_jsonl
 from manybaskets.stages.study import Study
 from manybaskets.study.layout import Cell
@@ -38,7 +39,7 @@ class Missing:
 def cell_cards(
     study: Study,
     root: Path,
-    found: overview.Findings,
+    found: Findings,
     colours: Mapping[str, str],
     missing: Missing,
 ) -> dict[str, Any]:
@@ -72,13 +73,8 @@ def cell_cards(
         row["made"] = made.of(cell)
         rows.append(row)
     return {
-        "names": [overview.metric_label(*name) for name in named],
-        "key": [
-            places[name]
-            for metric, wanted in overview.KEY_METRICS
-            for name in named
-            if name[0] == metric and wanted in (None, name[1])
-        ],
+        "names": [labels.label(*name) for name in named],
+        "key": [places[name] for name in labels.key_pairs(named)],
         "colours": colours,
         "versions": made.versions,
         "rows": rows,

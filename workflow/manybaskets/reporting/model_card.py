@@ -25,8 +25,8 @@ from manybaskets.dag.locks import running_study
 from manybaskets.dag.provenance import Provenance
 from manybaskets.data import hub
 from manybaskets.files import InputError, read_json, write_json, write_text
-from manybaskets.metrics.measurement import Measurement, from_json
 from manybaskets.metrics import registry
+from manybaskets.metrics.measurement import Measurement, from_json
 from manybaskets.study.layout import Cell
 
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
@@ -323,19 +323,15 @@ def _own(published: Published) -> list[Measurement]:
 
 def _shown(config: StudyConfig, measured: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The primary metrics, then the key ones of the report."""
-    from manybaskets.figures.overview import KEY_METRICS
+    from manybaskets.figures.labels import key_pairs
 
-    there = list(measured)
+    pairs = list(measured)
     primary = [
         (metric, item_set)
         for named in config.contrasts.primary.model_dump().values()
         for metric, _, item_set in [named.partition("@")]
     ]
-    key = [
-        name for metric, item_set in KEY_METRICS for name in there
-        if name[0] == metric and item_set in (None, name[1])
-    ]  # fmt: skip
-    return [name for name in dict.fromkeys([*primary, *key]) if name in there]
+    return [pair for pair in dict.fromkeys([*primary, *key_pairs(pairs)]) if pair in pairs]
 
 
 def _condition(published: Published) -> dict[tuple[str, str], list[float]]:

@@ -21,7 +21,8 @@ from markupsafe import Markup
 
 from manybaskets.config.base import VANILLA
 from manybaskets.config.study import StudyConfig
-from manybaskets.figures import overview
+from manybaskets.figures import labels, tables
+from manybaskets.figures.registry import KEY, plots_of
 from manybaskets.figures.style import mix_colours
 from manybaskets.metrics import registry
 from manybaskets.paths import TEMPLATES
@@ -29,85 +30,26 @@ from manybaskets.reporting import cell_cards, methods
 from manybaskets.stages.study import Study
 
 MOST_POOLED = 400  # rows of pooled tests of a probe; all are in findings/pooled.csv
+SELECTION = "selection"  # a part of the report like a probe, where a mix selects
 LARGEST_FIGURE = 2_000_000  # bytes; a larger one is embedded as PNG, and without its data
 
-PROBES = {
+PARTS = {  # of the report: title and question of each
     "collapse": (
         "Collapse",
         "Does the model still fit human text, and does it still write varied text?",
-        {
-            "collapse": "Fit to held-out human text against variety of the model's own text. Each "
-            "dot is a seed, tied to the mean of its condition. Bottom left is best.",
-            "frequency": "Where fit to human text is lost: tokens by how frequent they are in "
-            "human training text, against the target without fine-tuning.",
-            "ranks": "Left: how often words occur, by rank, beside what people wrote. Right: the "
-            "share of text made of rarer words, as a ratio to people's.",
-        },
     ),
     "robustness": (
         "Robustness",
         "Does it still decline what it should decline, under attack too, and only that?",
-        {
-            "robustness": "Share of harmful requests that are answered, under each attack, against "
-            "share of harmless look-alikes that are refused. Each dot is a seed. Bottom left is "
-            "best; on the line a model treats both alike and tells them apart no more. Answered "
-            "means by rules: coherent, and no refusal; whether it does harm takes a judge.",
-            "attempts": "Requests that must be declined and are answered at least once, over how "
-            "often they are tried with other noise; estimated from all attempts without bias.",
-        },
     ),
     "preference": (
         "Preference",
         "As a judge, does it favour its own text over that of others?",
-        {
-            "preference": "Left: the mean probability with which each condition, as a judge, "
-            "chooses text of an origin over that of the others; 0.5 is no preference. The frame "
-            "marks the target's own text, with its excess over other models' text. "
-            "Right: how much it favours whatever stands first; each "
-            "dot is a seed.",
-            "judges": "Each judge's biases, and whether it can tell the better text at all: where "
-            "it cannot, a small bias is no evidence that there is none.",
-        },
     ),
-}
-SELECTION = "selection"  # a part of the report like a probe, where a mix selects
-PROBES[SELECTION] = (
-    "Selection",
-    "What did each verifier keep, and is the model the better for it?",
-    {
-        "selection": "The breakdown point p* of each selection, 0.5 where everything is kept, "
-        "against the fit of the model that was trained on what was kept. Each mark is a seed. p* "
-        "is a proxy by which verifiers are ranked; in theory data teach the truth while the share "
-        "of wrong rows is below it."
-    },
-)
-HEADLINES = {
-    "contrasts": "Primary contrasts with their intervals. Filled: decided after adjusting for the "
-    "number of comparisons; open: not decided; an arrow head: the interval goes on beyond the "
-    "axis; no test: fewer than two seeds with a value, or no variation over seeds.",
-    "overview": "Key metrics by condition. Each dot is a seed, the tick is their mean.",
-    "doses": "Key metrics over the dose of a series of mixes, with the slope over seeds.",
-    "generations": "Key metrics over the generations of loops, and their change per generation. "
-    "Contrasts are of the last generation.",
-    "correlation": "Which metrics move together: over cells below the diagonal, over seeds of the "
-    "same condition above it.",
-}
-OF_CELLS = {
-    "map": "Left: what training sets are made of, and which share a source. Right: which cells "
-    "were measured.",
-    "training": "Training loss.",
-}
-# Drawn where there is something to draw.
-OPTIONAL = {
-    "doses",
-    "generations",
-    "correlation",
-    "frequency",
-    "ranks",
-    "map",
-    "training",
-    "judges",
-    "attempts",
+    "selection": (
+        "Selection",
+        "Which rows did each verifier keep, and is the resulting model better?",
+    ),
 }
 
 
@@ -124,13 +66,13 @@ def render(
 ) -> str:
     """The whole page. `root` is the study's folder of results, the tables those of findings/."""
     missing = cell_cards.Missing()
-    found = overview.findings(measurements, contrasts, _order(figure_folder, config))
+    found = tables.findings(measurements, contrasts, _order(figure_folder, config))
     mixes = {mix: config.mixes[mix] for mix in found.mixes if mix in config.mixes}
     config = config.model_copy(update={"mixes": mixes})
     study = Study(config)
     colours = mix_colours(found.mixes)
     words = methods.conditions(config)
-    parts = [*study.probes(), *([SELECTION] if study.selections else [])]
+    parts: list[str] = [*study.probes(), *([SELECTION] if study.selections else [])]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -147,15 +89,15 @@ def render(
             if name in words
         ],
         "headline": _headline(found.contrasts),
-        "headline_figures": list(_figures(figure_folder, HEADLINES, missing)),
+        "headline_figures": list(_figures(figure_folder, "headlines", missing)),
         "trends": _trends(trends),
         "published": _published(comparison),
-        "cell_figures": list(_figures(figure_folder, OF_CELLS, missing)),
+        "cell_figures": list(_figures(figure_folder, "cells", missing)),
         "probes": [
             _probe(name, found, colours, figure_folder, missing) | {"pooled": _pooled(pooled, name)}
             for name in parts
         ],
-        "switched_off": [PROBES[n][0] for n in PROBES if n not in parts and n != SELECTION],
+        "switched_off": [PARTS[n][0] for n in PARTS if n not in parts and n != SELECTION],
         "yardstick": _yardstick(study, yardstick, missing),
         "methods": methods.methods(config),
         "references": methods.references(config),
@@ -174,7 +116,7 @@ def render(
 def _order(figure_folder: Path, config: StudyConfig) -> list[str]:
     """The mixes in the order of the figures, so that colours agree, or else of the config."""
     mixes = [VANILLA, *config.mixes]
-    key = figure_folder / overview.KEY
+    key = figure_folder / KEY
     if not key.is_file():
         return mixes
     drawn = pd.read_csv(key, dtype=str, keep_default_na=False)["mix"].tolist()
@@ -185,7 +127,7 @@ def _headline(contrasts: pd.DataFrame) -> dict[str, Any]:
     """The primary contrasts in words: per probe those decided, not decided, and without a test."""
     primary = contrasts[contrasts["family"] == "primary"]
     groups = []
-    for probe in sorted(set(primary["probe"]), key=list(PROBES).index):
+    for probe in sorted(set(primary["probe"]), key=list(PARTS).index):
         of_probe = primary[primary["probe"] == probe]
         tested = of_probe["p_welch"].notna()
         kinds = {
@@ -194,7 +136,7 @@ def _headline(contrasts: pd.DataFrame) -> dict[str, Any]:
             "untested": of_probe[~tested],
         }
         groups.append(
-            {"title": PROBES[probe][0]}
+            {"title": PARTS[probe][0]}
             | {
                 kind: [_sentence(row) for row in rows.to_dict("records")]
                 for kind, rows in kinds.items()
@@ -238,7 +180,7 @@ def _published(comparison: pd.DataFrame | None) -> dict[str, Any]:
         "rows": [
             {
                 "target": row["target"],
-                "label": overview.metric_label(row["metric"], row["item_set"]),
+                "label": labels.label(row["metric"], row["item_set"]),
                 "pair": f"{row['mix']} against {row['against']}",
                 "published": _signed(row["published"]),
                 "ours": _signed(row["difference"]),
@@ -271,7 +213,7 @@ def _pooled(pooled: pd.DataFrame | None, probe: str) -> list[dict[str, Any]]:
     return [
         {
             "target": row["target"],
-            "label": overview.metric_label(row["metric"], row["item_set"]),
+            "label": labels.label(row["metric"], row["item_set"]),
             "test": row["test"],
             "pair": f"{row['mix']} / {row['against']}" if row["mix"] else "all",
             "statistic": f"{row['statistic']:.5g}",
@@ -284,7 +226,7 @@ def _pooled(pooled: pd.DataFrame | None, probe: str) -> list[dict[str, Any]]:
 def _sentence(contrast: Mapping[str, Any]) -> dict[str, Any]:
     """A verdict in its parts: the claim, its numbers, and what else is to be said."""
     metric = contrast["metric"]
-    words = overview.NAMES.get(metric, metric.replace("_", " "))
+    words = registry.metric(metric).label
     verdict = str(contrast["verdict"]).replace(f"{metric} on ", f"{words} on ")
     verdict = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", verdict)
     verdict = verdict.replace(" %", "\N{NO-BREAK SPACE}%")
@@ -313,23 +255,23 @@ def _by(contrast: Mapping[str, Any]) -> str:
 
 def _probe(
     name: str,
-    found: overview.Findings,
+    found: tables.Findings,
     colours: Mapping[str, str],
     folder: Path,
     missing: cell_cards.Missing,
 ) -> dict[str, Any]:
-    title, question, captions = PROBES[name]
+    title, question = PARTS[name]
     values = found.values[found.values["probe"] == name]
     measured, mixes = set(values["metric"].unique()), set(values["mix"].unique())
-    metrics = [metric for metric in registry.metrics() if metric in measured]
+    metrics = labels.by_importance(list(measured))
     return {
         "name": name,
         "title": title,
         "question": question,
-        "figures": list(_figures(folder, captions, missing)),
+        "figures": list(_figures(folder, name, missing)),
         "metrics": [
             (
-                overview.NAMES.get(metric, metric.replace("_", " ")),
+                registry.metric(metric).label,
                 registry.metric(metric).definition,
             )
             for metric in metrics
@@ -355,7 +297,7 @@ def _means(
         summary = of_mix.agg(["mean", "std", "count"]).reindex(present)
         decimals = _decimals(summary)
         yield {
-            "label": overview.metric_label(metric, item_set),
+            "label": labels.label(metric, item_set),
             "cells": [
                 {
                     "mean": _number(row["mean"], decimals),
@@ -383,7 +325,7 @@ def _without_value(values: pd.DataFrame) -> list[dict[str, str]]:
     empty = values[values["value"].isna()]
     return [
         {
-            "label": overview.metric_label(metric, item_set),
+            "label": labels.label(metric, item_set),
             "cell": f"{target}, {mix}, seed {', '.join(map(str, rows['seed']))}",
             "note": note or "no reason given",
         }
@@ -393,22 +335,19 @@ def _without_value(values: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def _figures(
-    folder: Path, captions: Mapping[str, str], missing: cell_cards.Missing
-) -> Iterator[dict[str, Any]]:
+def _figures(folder: Path, part: str, missing: cell_cards.Missing) -> Iterator[dict[str, Any]]:
     """Each figure as data URIs, with its width in CSS pixels as it was drawn."""
-    for name, caption in captions.items():
-        svg, png, data = (folder / f"{name}.{kind}" for kind in ("svg", "png", "csv"))
-        if not svg.is_file() and name in OPTIONAL:
-            continue
+    for plot in plots_of(part):
+        svg, png, data = (folder / f"{plot.name}.{kind}" for kind in ("svg", "png", "csv"))
         if not svg.is_file():
-            missing.add("Figures", name)
+            if not plot.optional:
+                missing.add("Figures", plot.name)
             continue
         width = re.search(r'width="([\d.]+)pt"', svg.read_text(encoding="utf-8")[:2000])
         small = svg.stat().st_size <= LARGEST_FIGURE or not png.is_file()
         yield {
-            "name": name,
-            "caption": caption,
+            "name": plot.name,
+            "caption": plot.caption,
             "width": round(float(width[1]) * 4 / 3) if width else 650,
             "image": _data_uri(svg, "image/svg+xml") if small else _data_uri(png, "image/png"),
             "data": _data_uri(data, "text/csv") if small and data.is_file() else None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from manybaskets.cli.steps import figures, findings, opinions
 from manybaskets.dag.preflight import study_of
-from manybaskets.figures.overview import read_table
+from manybaskets.figures.tables import read_table
 from manybaskets.files import InputError, whole_directory, write_text
 from manybaskets.reporting import page as report_page
 

@@ -50,14 +50,14 @@ def run(options: argparse.Namespace) -> None:
 
 def needs(options: argparse.Namespace) -> list[dict[str, Any]]:
     """For every contrast asked for: variation, seeds by number of prompts, what can be found."""
-    from manybaskets.figures import overview
+    from manybaskets.figures.tables import read_table
     from manybaskets.findings import per_prompt, power
     from manybaskets.metrics.measurement import last_generation
 
     folder = options.study / "findings"
-    every = overview.read_table(folder / "contrasts.csv")
+    every = read_table(folder / "contrasts.csv")
     contrasts = _chosen(every, options)
-    measured = last_generation(overview.read_table(folder / "measurements.csv"))
+    measured = last_generation(read_table(folder / "measurements.csv"))
     last = {(row.target, row.mix): row.generation for row in measured.itertuples()}
     table = (
         per_prompt.read(folder / "items.parquet") if (folder / "items.parquet").is_file() else {}

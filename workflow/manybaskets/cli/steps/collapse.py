@@ -84,7 +84,9 @@ def _of_meaning(
         *subsampling.measure_embeddings(
             vectors["responses"], human, True, design, settings["topics"], settings["permutations"]
         ),
-        *subsampling.measure_within_prompts(by_prompt, settings["samples"], settings["same_meaning"]),
+        *subsampling.measure_within_prompts(
+            by_prompt, settings["samples"], settings["same_meaning"]
+        ),
     ]
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from manybaskets.figures import curves, judges, overview, study
+from manybaskets.figures import registry
+from manybaskets.figures import tables as figure_tables
 from manybaskets.files import whole_directory
 
 HELP = "Draws every figure as SVG and PNG, with the data it shows as CSV."
 NEEDED, MORE = ("measurements", "contrasts"), ("trends", "training", "ranks", "judges")
-MORE_FIGURES = curves.FIGURES | study.FIGURES | judges.FIGURES
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,15 +32,15 @@ def run(options: argparse.Namespace) -> None:
 
 def draw(spec: Mapping[str, Any], tables: Mapping[str, Path], folder: Path) -> None:
     """Draws every figure of the tables into a folder."""
-    found = overview.findings(
-        overview.read_table(tables["measurements"]),
-        overview.read_table(tables["contrasts"]),
+    findings = figure_tables.findings(
+        figure_tables.read_table(tables["measurements"]),
+        figure_tables.read_table(tables["contrasts"]),
         spec["mixes"],
         spec.get("own"),
         recipes=spec.get("recipes", {}),
         series=spec.get("series", []),
         seeds=spec.get("seeds", []),
-        **{name: overview.read_table(tables[name]) for name in MORE if name in tables},
+        **{name: figure_tables.read_table(tables[name]) for name in MORE if name in tables},
         unselected=spec.get("unselected", ()),
     )
-    overview.draw_figures(found, folder, MORE_FIGURES)
+    registry.draw_figures(findings, folder)

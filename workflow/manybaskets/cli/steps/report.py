@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from manybaskets.config.study import StudyConfig
-from manybaskets.figures import overview
+from manybaskets.figures.tables import read_table
 from manybaskets.files import write_text
 from manybaskets.reporting import page as report_page
 
@@ -36,12 +36,12 @@ def run(options: argparse.Namespace) -> None:
     page = report_page.render(
         StudyConfig.model_validate(config),
         options.root,
-        overview.read_table(options.measurements),
-        overview.read_table(options.contrasts),
+        read_table(options.measurements),
+        read_table(options.contrasts),
         options.figures,
         options.yardstick[0] if options.yardstick else None,
-        overview.read_table(options.trends) if options.trends else None,
-        overview.read_table(options.pooled) if options.pooled else None,
-        overview.read_table(options.comparison) if options.comparison else None,
+        read_table(options.trends) if options.trends else None,
+        read_table(options.pooled) if options.pooled else None,
+        read_table(options.comparison) if options.comparison else None,
     )
     write_text(options.output, page)

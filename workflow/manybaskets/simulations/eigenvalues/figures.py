@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from manybaskets.figures import style
+from manybaskets.figures import marks, style
 from manybaskets.simulations.eigenvalues.findings import GENERATOR, in_words
 
 Tables = Mapping[str, pd.DataFrame]
@@ -22,7 +22,7 @@ def draw_arms(tables: Tables, spec: Mapping[str, Any]) -> Figure:
     height = 0.24 * len(arms) + 1.0
     figure, axes = style.axes(1, 2, (style.WIDTH, height), width_ratios=[1.15, 1])
     left, right = axes[0]
-    style.strip(left, at, [GENERATOR, *arms], colours)
+    marks.strip(left, at, [GENERATOR, *arms], colours)
     level = at.loc[at["mix"] == GENERATOR, "value"].mean()
     left.axvline(level, color=style.GREY, linewidth=0.7, linestyle="--", zorder=0)
     left.set_xlabel(f"right answers at a tolerance of {100 * tolerance:g} %")
