@@ -44,12 +44,13 @@ def draw_selection(findings: Findings) -> Drawing | None:
         ax.set_xlabel("p*")
     present = [mix for mix in findings.mixes if data["mix"].eq(mix).any()]
     style.key(figure, present, findings.mixes)
+    words = _in_words(correlations(data))
     style.footnote(
         figure,
         f"{'Up' if quality.better == 'higher' else 'Down'} is a better model, right a better "
         "verifier; panels differ in their definition of a right response. Bars: 95 % interval of "
         "p* over prompts. Filled: the share of wrong rows before selection is below p*; open: it "
-        f"is not. Mixes of synthetic text without selection are at 0.5. {_in_words(correlations(data))}",
+        f"is not. Mixes of synthetic text without selection are at 0.5. {words}",
     )
     return figure, data
 

@@ -26,8 +26,8 @@ def draw_arms(tables: Tables, spec: Mapping[str, Any]) -> Figure:
     level = at.loc[at["mix"] == GENERATOR, "value"].mean()
     left.axvline(level, color=style.GREY, linewidth=0.7, linestyle="--", zorder=0)
     left.set_xlabel(f"right answers at a tolerance of {100 * tolerance:g} %")
-    marks = _against(tables["selections"], at)
-    for arm, of_arm in marks.groupby("arm", sort=False):
+    selections = _against(tables["selections"], at)
+    for arm, of_arm in selections.groupby("arm", sort=False):
         for mark in of_arm.to_dict("records"):
             right.plot((mark["low"], mark["high"]), [mark["value"]] * 2, color=colours[arm],
                        linewidth=0.8, alpha=0.6, zorder=2)  # fmt: skip
@@ -37,7 +37,7 @@ def draw_arms(tables: Tables, spec: Mapping[str, Any]) -> Figure:
     right.axhline(level, color=style.GREY, linewidth=0.7, linestyle="--", zorder=0)
     right.axvline(NO_SELECTION, color="#dddddd", linewidth=0.8, zorder=0)
     right.set(xlim=(0.4, 1.04), xlabel="p*", ylabel="right answers")
-    p = marks["p"].min()
+    p = selections["p"].min()
     style.footnote(
         figure,
         "Left: every seed a dot, the mean a tick; dashed: the generators. Right: the same colours "
