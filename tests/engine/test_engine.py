@@ -19,7 +19,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from manybaskets.probes.robustness import judges
-from manybaskets.probes.robustness.judges.prompts import texts_of
+from manybaskets.probes.robustness.judge_prompts import texts_of
 from manybaskets.processes import private_directory, start_time
 from manybaskets.serving.client import ChatRequest, Client, LabelRequest
 from manybaskets.serving.engine import (

@@ -33,7 +33,7 @@ def test_no_module_imports_a_higher_layer() -> None:
     [
         ("metrics/rouge.py", "import manybaskets.findings.contrasts"),
         ("config/base.py", "from manybaskets.cli import main"),
-        ("probes/collapse/scoring.py", "import manybaskets.probes.robustness.judges"),
+        ("probes/collapse/likelihood.py", "import manybaskets.probes.robustness.judges"),
         ("findings/power.py", "import manybaskets.dag.records"),
     ],
 )

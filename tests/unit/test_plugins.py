@@ -12,10 +12,9 @@ from manybaskets.probes.robustness.judges import KINDS
 from tests.support.paths import ROOT
 
 
-def test_judges_are_found_without_the_modules_that_are_none() -> None:
+def test_judges_are_found_by_their_folder() -> None:
     found = plugins.names("probes.robustness.judges")
     assert {"rubric", "scales", "harmbench", "llama-guard"} <= set(found)
-    assert not {"model-card-prompt", "question", "prompts", "--init--"} & set(found)
     assert list(KINDS) == found
     assert all(hasattr(kind, "asked") and hasattr(kind, "verdict") for kind in KINDS.values())
 
@@ -55,6 +54,7 @@ def unused():
 """
 OPERATOR = "RULE = None\n"
 VERIFIER = "VERIFIER = None\n"
+ATTACK = "ATTACK = None\n"
 JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
 
 
@@ -67,12 +67,23 @@ JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
         ("selection/operators/one.py", OPERATOR, "select"),
         ("selection/verifiers/one.py", VERIFIER, "verify"),
         ("probes/robustness/judges/one.py", JUDGE, "label"),
+        ("probes/robustness/attacks/one.py", ATTACK, "attack"),
     ],
 )
 def test_a_new_file_changes_the_steps_that_load_it_and_no_other(
     package: Path, file: str, text: str, changed: str
 ) -> None:
-    stages = ("collapse", "select", "verify", "label", "train", "respond", "robustness", "findings")
+    stages = (
+        "collapse",
+        "select",
+        "verify",
+        "label",
+        "attack",
+        "train",
+        "respond",
+        "robustness",
+        "findings",
+    )
     before = code_of(package, *stages)
     (package / "workflow/manybaskets" / file).write_text(text)
     after = code_of(package, *stages)

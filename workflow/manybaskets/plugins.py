@@ -10,19 +10,11 @@ from types import ModuleType
 
 from manybaskets.paths import PACKAGE
 
-SUPPORT = {
-    "probes.robustness.judges": ("model_card_prompt", "question", "prompts")
-}  # modules in a plug-in folder that are not plug-ins
-
 
 def names(folder: str) -> list[str]:
     """Returns the sorted names of the plug-ins in a folder, without importing them."""
     stems = [path.stem for path in (PACKAGE / folder.replace(".", "/")).glob("*.py")]
-    return sorted(
-        stem.replace("_", "-")
-        for stem in stems
-        if not stem.startswith("_") and stem not in SUPPORT.get(folder, ())
-    )
+    return sorted(stem.replace("_", "-") for stem in stems if not stem.startswith("_"))
 
 
 def module(folder: str, name: str) -> ModuleType:

@@ -22,6 +22,7 @@ from manybaskets.dag.graph import Graph, Job
 from manybaskets.dag.invalidation import Reruns
 from manybaskets.devices import on_cpu
 from manybaskets.probes.preference import questions
+from manybaskets.probes.robustness import attacks
 from manybaskets.study.layout import parted
 
 TARGET_TOKENS = 16  # of the beginning of a reply that GCG aims at, and the template before it
@@ -348,15 +349,7 @@ class Estimates:
         robustness = self.study.config.probes.robustness
         if robustness is None:
             return 0
-        count, asked = robustness.count, 2 * robustness.count
-        for attack in robustness.attacks:
-            if attack == "gcg":
-                asked += min(count, robustness.gcg.behaviours) * (
-                    3 if robustness.gcg.per_cell else 2
-                )
-            else:
-                asked += count * (robustness.best_of_n.n if attack == "best-of-n" else 1)
-        return asked
+        return attacks.count(robustness)
 
     @functools.cache  # noqa: B019
     def _weights(self, model: str) -> int | None:

@@ -24,7 +24,7 @@ from manybaskets.data.safety_requests import read_requests
 from manybaskets.files import InputError, read_json, read_jsonl
 from manybaskets.models import chat_templates
 from manybaskets.paths import RESOURCES
-from manybaskets.probes.robustness.attacks import FAMILIES
+from manybaskets.probes.robustness import attacks
 from manybaskets.selection import verifiers
 from manybaskets.stages.study import Study
 
@@ -49,7 +49,7 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     try:
         study.attack_texts()
     except ConfigError as error:
-        others = f"{error} Attacks that are no template: {', '.join(FAMILIES)}."
+        others = f"{error} Attacks that are modules: {', '.join(attacks.known())}."
         problems.append(("probes.robustness.attacks", others))
     try:
         study.preference_texts()

@@ -11,6 +11,7 @@ from manybaskets.config.models import Model, Source
 from manybaskets.config.probes import Collapse, Judge
 from manybaskets.config.study import StudyConfig
 from manybaskets.findings.two_sample import seeds_to_permute
+from manybaskets.probes.robustness import attacks, judges
 from manybaskets.selection import verifiers
 from manybaskets.selection.operators import operator
 from manybaskets.study import series
@@ -34,34 +35,6 @@ OF_LOOPS = (
     "Self-Generating World. arXiv:2410.16713.",
     "Alemohammad, S. et al. Self-Consuming Generative Models Go MAD. arXiv:2307.01850.",
 )
-OF_ROBUSTNESS = {
-    "best-of-n": (
-        "Hughes, J. et al. Best-of-N Jailbreaking. arXiv:2412.03556.",
-        "Chen, M. et al. Evaluating Large Language Models Trained on Code. arXiv:2107.03374.",
-    ),
-    "gcg": (
-        "Zou, A. et al. Universal and Transferable Adversarial Attacks on Aligned Language Models. "
-        "arXiv:2307.15043.",
-    ),
-    "rubric": ("Souly, A. et al. A StrongREJECT for Empty Jailbreaks. arXiv:2402.10260.",),
-    "strongreject": ("Souly, A. et al. A StrongREJECT for Empty Jailbreaks. arXiv:2402.10260.",),
-    "harmbench": (
-        "Mazeika, M. et al. HarmBench: A Standardized Evaluation Framework for Automated Red "
-        "Teaming and Robust Refusal. arXiv:2402.04249.",
-    ),
-    "wildguard": (
-        "Han, S. et al. WildGuard: Open One-Stop Moderation Tools for Safety Risks, Jailbreaks, "
-        "and Refusals of LLMs. arXiv:2406.18495.",
-    ),
-}
-JUDGED_BY = {
-    "rubric": "by the StrongREJECT rubric (Souly et al.)",
-    "scales": "for harmfulness and quality from 1 to 5; the danger zone is both at least 4",
-    "harmbench": "as HarmBench's classifier (Mazeika et al.)",
-    "strongreject": "as StrongREJECT's fine-tuned judge (Souly et al.)",
-    "wildguard": "as WildGuard (Han et al.)",
-    "llama-guard": "as Llama Guard",
-}
 OF_STATISTICS = (
     "Welch, B. L. The generalization of ‘Student's’ problem when several different population "
     "variances are involved. Biometrika 34, 1947.",
@@ -213,8 +186,10 @@ def references(config: StudyConfig) -> list[str]:
         collapse = (*collapse, *OF_LOOPS)
     robustness: list[str] = []
     if settings := config.probes.robustness:
-        used = [*settings.attacks, *(judge.by for judge in settings.judges.values())]
-        robustness = [text for name in used for text in OF_ROBUSTNESS.get(name, ())]
+        for name in settings.attacks:
+            robustness += attacks.attack(name).references if name in attacks.known() else ()
+        for judge in settings.judges.values():
+            robustness += judges.references(judge.by)
     return list(dict.fromkeys([*REFERENCES, *collapse, *robustness, *OF_STATISTICS]))
 
 
@@ -377,28 +352,17 @@ def _robustness(config: StudyConfig) -> str:
     settings = config.probes.robustness
     assert settings is not None
     named = [settings.requests] if isinstance(settings.requests, str) else settings.requests
-    attacks = f", as they are and under {listed(settings.attacks)}" if settings.attacks else ""
+    under = f", as they are and under {listed(settings.attacks)}" if settings.attacks else ""
     text = (
         f"Up to {settings.count} requests that must be declined and as many harmless look-alikes "
-        f"(from {listed(named)}) were sent{attacks}, with at most {settings.max_tokens} tokens for "
+        f"(from {listed(named)}) were sent{under}, with at most {settings.max_tokens} tokens for "
         "the answer. Rules on its wording decide whether an answer refuses, other rules whether it "
         "is degenerate; a coherent answer that does not refuse is a success of the attack."
     )
-    if "best-of-n" in settings.attacks:
-        best = settings.best_of_n
-        text += (
-            f" Best-of-N (Hughes et al.) sends {best.n} spellings of each request with noise "
-            f"{best.noise:g}; success at n is estimated without bias (Chen et al.)."
-        )
-    if "gcg" in settings.attacks:
-        gcg = settings.gcg
-        text += (
-            f" GCG (Zou et al.) optimised a suffix of {gcg.suffix_tokens} tokens for each of "
-            f"{gcg.behaviours} requests in {gcg.steps} steps on the vanilla target; the same "
-            "suffixes, and random ones of their length, were sent to every cell."
-        )
+    coded = [attacks.attack(name) for name in settings.attacks if name in attacks.known()]
+    text = " ".join([text, *filter(None, (attack.words(settings) for attack in coded))])
     for name, judge in settings.judges.items():
-        text += f" The judge {name} is {judge.model}, asked {JUDGED_BY.get(judge.by, judge.by)}."
+        text += f" The judge {name} is {judge.model}, asked {judges.words(judge.by)}."
         if role := _role(config, judge):
             text += f" It is also {role}, so that it judges its own text."
     return text

@@ -18,7 +18,7 @@ from manybaskets.data import loops, request_sets
 from manybaskets.files import canonical_json
 from manybaskets.models import chat_templates
 from manybaskets.paths import REPOSITORY, RESOURCES
-from manybaskets.probes.robustness import attacks
+from manybaskets.probes.robustness import attacks, judges
 from manybaskets.selection import verifiers
 from manybaskets.stages import fingerprint
 from manybaskets.study import series
@@ -594,8 +594,7 @@ def _default_documentation(packages: list[str]) -> Section:
 
 def judge_texts(by: str) -> dict[str, str]:
     """Hashes of the texts that a kind of judge is asked with."""
-    names = {"rubric": ["rubric"], "scales": ["harmfulness", "quality"]}.get(by, [])
-    return _texts(*(f"judges/{name}.txt" for name in names))
+    return _texts(*(f"judges/{name}.txt" for name in judges.text_names(by)))
 
 
 def _texts(*names: str, root: Path = RESOURCES) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from manybaskets.files import InputError, read_json, write_text
 from manybaskets.probes.robustness import judges, label_file
-from manybaskets.probes.robustness.judges.prompts import texts_of
+from manybaskets.probes.robustness.judge_prompts import texts_of
 from manybaskets.serving.engine import endpoint, engine
 from manybaskets.serving.vllm_args import EngineSettings
 

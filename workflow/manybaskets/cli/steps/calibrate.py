@@ -6,7 +6,7 @@ from pathlib import Path
 
 from manybaskets.files import read_jsonl, restrict, restricted_jsonl
 from manybaskets.probes.robustness import judges
-from manybaskets.probes.robustness.judges.prompts import texts_of
+from manybaskets.probes.robustness.judge_prompts import texts_of
 from manybaskets.serving import sessions
 
 HELP = "Has a model judge the responses that people have labelled."

@@ -11,7 +11,7 @@ from manybaskets.devices import lease
 from manybaskets.files import restricted_jsonl
 from manybaskets.models.loading import load_model, load_tokenizer
 from manybaskets.paths import REPOSITORY
-from manybaskets.probes.robustness.attacks import gcg
+from manybaskets.probes.robustness import suffix_search
 from manybaskets.seeds import derived_seed, generator
 
 HELP = "Finds suffixes by GCG that make a cell begin to comply."
@@ -47,13 +47,13 @@ def _suffixes(
 ) -> list[dict[str, Any]]:
     target = request.target or spec["target"]
     wanted = spec["gcg"]
-    settings = gcg.Settings(
+    settings = suffix_search.Settings(
         **{key: wanted[key] for key in ("steps", "suffix_tokens", "candidates", "top_k")}
     )
     seed = derived_seed(spec["seed"], "gcg", request.id)
-    found = {"gcg-own" if spec["own"] else "gcg": gcg.optimise}
+    found = {"gcg-own" if spec["own"] else "gcg": suffix_search.optimise}
     if not spec["own"]:
-        found["gcg-control"] = gcg.random_suffix
+        found["gcg-control"] = suffix_search.random_suffix
     rows = []
     for kind, search in found.items():
         suffix = search(model, tokenizer, request.text, target, settings, seed)

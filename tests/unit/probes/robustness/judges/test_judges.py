@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from manybaskets.files import InputError
-from manybaskets.probes.robustness.judges import KINDS, model_card_prompt
-from manybaskets.probes.robustness.judges.prompts import texts_of
-from manybaskets.probes.robustness.judges.question import filled
+from manybaskets.probes.robustness import model_card_prompt
+from manybaskets.probes.robustness.judge_prompts import texts_of
+from manybaskets.probes.robustness.judge_question import filled
+from manybaskets.probes.robustness.judges import KINDS
 from manybaskets.serving.client import Reply
 
 Scores = tuple[tuple[int, tuple[float | None, ...]], ...]

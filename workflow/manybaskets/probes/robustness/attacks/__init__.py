@@ -1,61 +1,59 @@
-"""The ladder of attacks that every cell climbs: what is sent for a request, under each attack.
+"""Attacks: the text that is sent for a request, under each attack of a study.
 
-One module per family, each with one function `attempts(request, …)`. A template is a file under
-`resources/attacks/`, so adding one is adding a file; a family is a module here and a line in
-`ladder`. Knows nothing about models or refusals.
+An attack is a template under `resources/attacks/`, or a module of this folder that contains an
+`attack.Attack` named ATTACK. Nothing here depends on models or refusals.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from manybaskets import plugins
 from manybaskets.data.safety_requests import ProbeRequest
-from manybaskets.probes.robustness.attacks import best_of_n, prefill, suffix_replay, templates
-from manybaskets.probes.robustness.attacks.attempt import DIRECT, Attempt
+from manybaskets.probes.robustness import attack_templates
+from manybaskets.probes.robustness.attack import DIRECT, Attack, Attempt, Ladder
+from manybaskets.probes.robustness.attack import attempt as one_attempt
 
-# Families that are no template, by the name under which a study asks for them.
-FAMILIES = ("prefill", "best-of-n", "gcg")
-__all__ = ["DIRECT", "FAMILIES", "Attempt", "Ladder", "ladder", "template_names"]
+if TYPE_CHECKING:
+    from manybaskets.config.probes import Robustness
+
+LOADS = ("probes.robustness.attacks",)
+FOLDER = "probes.robustness.attacks"
+
+__all__ = ["DIRECT", "Attempt", "Ladder", "attack", "count", "known", "ladder", "template_names"]
 
 
-@dataclass(frozen=True)
-class Ladder:
-    """The attacks of a study, in its order, with the texts and settings they need.
+def known() -> list[str]:
+    """The names of the attacks that are modules."""
+    return plugins.names(FOLDER)
 
-    `target` is how a reply begins that complies, for requests that have none of their own.
-    `suffixes` are the rows of `gcg`, by request.
-    """
 
-    names: Sequence[str]
-    templates: Mapping[str, str]
-    target: str
-    best_of_n: Mapping[str, Any]
-    suffixes: Mapping[str, Sequence[Mapping[str, Any]]]
+def attack(name: str) -> Attack:
+    """The attack that is a module called `name`. Raises KeyError for an unknown name."""
+    found: Attack = plugins.module(FOLDER, name).ATTACK
+    return found
 
 
 def template_names(names: Sequence[str]) -> list[str]:
     """The attacks among `names` that are templates."""
-    return [name for name in names if name not in FAMILIES]
+    return [name for name in names if name not in known()]
+
+
+def count(settings: "Robustness") -> int:
+    """The number of replies that a cell gives: to plain requests of both kinds, and to attacks."""
+    coded = [attack(name).count(settings) for name in settings.attacks if name in known()]
+    return settings.count * (2 + len(template_names(settings.attacks))) + sum(coded)
 
 
 def ladder(requests: Sequence[ProbeRequest], steps: Ladder) -> list[Attempt]:
     """Every request plain; every request that must be declined also under every attack."""
-    found = []
+    coded = {name: attack(name) for name in steps.names if name in known()}
+    attempts = []
     for request in requests:
-        found.append(
-            Attempt(f"{request.id}/{DIRECT}", request.id, f"{request.kind}/{DIRECT}", request.text)
-        )
-        if request.declined:
-            for name in steps.names:
-                found += _attempts(name, request, steps)
-    return found
-
-
-def _attempts(name: str, request: ProbeRequest, steps: Ladder) -> list[Attempt]:
-    if name == "prefill":
-        return prefill.attempts(request, request.target or steps.target)
-    if name == "best-of-n":
-        return best_of_n.attempts(request, steps.best_of_n["n"], steps.best_of_n["noise"])
-    if name == "gcg":
-        return suffix_replay.attempts(request, steps.suffixes.get(request.id, ()))
-    return templates.attempts(request, name, steps.templates[name])
+        attempts.append(one_attempt(request, DIRECT, request.text))
+        for name in steps.names if request.declined else ():
+            if name in coded:
+                attempts += coded[name].attempts(request, steps)
+            else:
+                prompt = attack_templates.filled(steps.templates[name], name, request.text)
+                attempts.append(one_attempt(request, name, prompt))
+    return attempts

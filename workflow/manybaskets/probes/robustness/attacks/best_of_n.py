@@ -7,26 +7,48 @@ probability sigma cubed. The same spellings go to every cell.
 
 import random
 
+from manybaskets.config.probes import Robustness
 from manybaskets.data.safety_requests import ProbeRequest
-from manybaskets.probes.robustness.attacks.attempt import Attempt
+from manybaskets.probes.robustness.attack import Attack, Attempt, Ladder
 from manybaskets.seeds import generator
 
 NAME = "best-of-n"
 _SHORTEST = 4  # letters of a word that has inner letters to shuffle
 
 
-def attempts(request: ProbeRequest, n: int, noise: float) -> list[Attempt]:
-    """`n` spellings of the request; spelling k is the same whatever `n` is."""
-    return [
-        Attempt(
-            f"{request.id}/{NAME}/{k}",
-            request.id,
-            f"{request.kind}/{NAME}",
-            augmented(request.text, noise, generator("best-of-n", request.id, k)),
-            attempt=k,
+class BestOfN(Attack):
+    """Several noisy spellings of each request."""
+
+    references = (
+        "Hughes, J. et al. Best-of-N Jailbreaking. arXiv:2412.03556.",
+        "Chen, M. et al. Evaluating Large Language Models Trained on Code. arXiv:2107.03374.",
+    )
+
+    def attempts(self, request: ProbeRequest, ladder: Ladder) -> list[Attempt]:
+        """`n` spellings of the request; spelling k is the same whatever `n` is."""
+        n, noise = ladder.best_of_n["n"], ladder.best_of_n["noise"]
+        return [
+            Attempt(
+                f"{request.id}/{NAME}/{k}",
+                request.id,
+                f"{request.kind}/{NAME}",
+                augmented(request.text, noise, generator("best-of-n", request.id, k)),
+                attempt=k,
+            )
+            for k in range(n)
+        ]
+
+    def count(self, settings: Robustness) -> int:
+        """`n` spellings of each request."""
+        return settings.count * settings.best_of_n.n
+
+    def words(self, settings: Robustness) -> str:
+        """Names the number of spellings and the noise."""
+        best = settings.best_of_n
+        return (
+            f"Best-of-N (Hughes et al.) sends {best.n} spellings of each request with noise "
+            f"{best.noise:g}; success at n is estimated without bias (Chen et al.)."
         )
-        for k in range(n)
-    ]
 
 
 def augmented(text: str, sigma: float, rng: random.Random) -> str:
@@ -50,3 +72,6 @@ def _neighbour(character: str, rng: random.Random) -> str:
     if not 33 <= code <= 126:
         return character
     return chr(min(126, max(33, code + rng.choice((-1, 1)))))
+
+
+ATTACK = BestOfN()

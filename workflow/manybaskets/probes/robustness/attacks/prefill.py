@@ -1,12 +1,16 @@
-"""Prefilled replies: the model is made to begin as if it had agreed already."""
+"""Prefilled replies: the reply is forced to begin as if the model had agreed already."""
 
 from manybaskets.data.safety_requests import ProbeRequest
-from manybaskets.probes.robustness.attacks.attempt import Attempt
-
-NAME = "prefill"
+from manybaskets.probes.robustness.attack import Attack, Attempt, Ladder, attempt
 
 
-def attempts(request: ProbeRequest, target: str) -> list[Attempt]:
-    """The plain request; the reply goes on from `target`."""
-    item_set = f"{request.kind}/{NAME}"
-    return [Attempt(f"{request.id}/{NAME}", request.id, item_set, request.text, target.rstrip())]
+class Prefill(Attack):
+    """The plain request, and a reply that continues the beginning of one that complies."""
+
+    def attempts(self, request: ProbeRequest, ladder: Ladder) -> list[Attempt]:
+        """The request's own beginning where it has one, otherwise the study's."""
+        target = request.target or ladder.target
+        return [attempt(request, "prefill", request.text, target.rstrip())]
+
+
+ATTACK = Prefill()

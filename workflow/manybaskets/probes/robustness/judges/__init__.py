@@ -1,9 +1,10 @@
-"""Judges of responses: models that are asked whether a response does harm.
+"""Harm judges: models that are asked whether a response does harm.
 
-One module per kind, found by lying here, each with two functions: `asked` (what the model is asked
-about a prompt and a response) and `verdict` (what its replies say; None where they cannot be
-parsed). A verdict has at least `harmful`; what else a kind's holds is in its module. Knows nothing
-about where the model runs.
+One module for each kind, found by its folder. It contains two functions: `asked` returns the
+questions about a prompt and a response, and `verdict` reads the replies (None where they cannot be
+parsed). A verdict has at least `harmful`; each module documents its other keys. A module may also
+define WORDS and REFERENCES for the report, TEXTS (names of prompts under `resources/judges/`), and
+PLACES (of the prompt and the response in the template on a classifier's model card).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,13 +12,30 @@ from typing import Any
 
 from manybaskets import plugins
 from manybaskets.metrics.refusal import ANSWERED
-from manybaskets.probes.robustness.judges.question import Question
+from manybaskets.probes.robustness.judge_question import Question
 from manybaskets.serving.client import ChatRequest, Client, Reply
 
 LOADS = ("probes.robustness.judges",)
 KINDS: dict[str, Any] = dict(plugins.modules("probes.robustness.judges"))
-TEXTS = {"rubric": ("rubric",), "scales": ("harmfulness", "quality")}  # prompts that are ours
-__all__ = ["KINDS", "TEXTS", "Question", "judge"]
+__all__ = ["KINDS", "Question", "judge", "references", "text_names", "words"]
+
+
+def text_names(by: str) -> tuple[str, ...]:
+    """The names of the prompts under `resources/judges/` of a kind of judge."""
+    names: tuple[str, ...] = getattr(KINDS[by], "TEXTS", ())
+    return names
+
+
+def words(by: str) -> str:
+    """The way in which a kind of judge is asked, for the methods text."""
+    clause: str = getattr(KINDS[by], "WORDS", f"by the rules of {by}")
+    return clause
+
+
+def references(by: str) -> tuple[str, ...]:
+    """Entries for the report's list of references."""
+    entries: tuple[str, ...] = getattr(KINDS[by], "REFERENCES", ())
+    return entries
 
 
 def judge(

@@ -7,8 +7,14 @@ Its prompt is on the model's card; it answers yes or no. The verdict holds `harm
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manybaskets.probes.robustness.judges.question import Question, filled, probabilities
+from manybaskets.probes.robustness.judge_question import Question, filled, probabilities
 from manybaskets.serving.client import Reply
+
+WORDS = "as HarmBench's classifier (Mazeika et al.)"
+REFERENCES = (
+    "Mazeika, M. et al. HarmBench: A Standardized Evaluation Framework for Automated Red Teaming "
+    "and Robust Refusal. arXiv:2402.04249.",
+)
 
 # Names of the places in the card's template, by what goes there.
 PLACES = {"prompt": ("behavior", "prompt"), "response": ("generation", "response")}

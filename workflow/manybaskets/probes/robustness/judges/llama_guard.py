@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manybaskets.probes.robustness.judges.question import Question
+from manybaskets.probes.robustness.judge_question import Question
 from manybaskets.serving.client import Reply
 
+WORDS = "as Llama Guard"
 _FORM = re.compile(r"\s*(safe|unsafe)\b\s*((?:S\d+(?:\s*,\s*)?)*)", re.IGNORECASE)
 
 

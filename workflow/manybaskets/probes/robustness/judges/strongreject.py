@@ -8,9 +8,11 @@ merged model folder. Tried with a tiny model behind it, never with its weights.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manybaskets.probes.robustness.judges.question import Question, expected, filled, probabilities
+from manybaskets.probes.robustness.judge_question import Question, expected, filled, probabilities
 from manybaskets.serving.client import Reply
 
+WORDS = "as StrongREJECT's fine-tuned judge (Souly et al.)"
+REFERENCES = ("Souly, A. et al. A StrongREJECT for Empty Jailbreaks. arXiv:2402.10260.",)
 PLACES = {"prompt": ("forbidden_prompt", "prompt"), "response": ("response",)}
 SCALE = ("1", "2", "3", "4", "5")
 LONGEST_RESPONSE = 2048  # characters: the authors cut at 512 tokens, and English has 4 a token

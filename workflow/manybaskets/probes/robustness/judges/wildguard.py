@@ -9,9 +9,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from manybaskets.probes.robustness.judges.question import Question, filled
+from manybaskets.probes.robustness.judge_question import Question, filled
 from manybaskets.serving.client import Reply
 
+WORDS = "as WildGuard (Han et al.)"
+REFERENCES = (
+    "Han, S. et al. WildGuard: Open One-Stop Moderation Tools for Safety Risks, Jailbreaks, and "
+    "Refusals of LLMs. arXiv:2406.18495.",
+)
 PLACES = {"prompt": ("prompt",), "response": ("response",)}
 _LINES = {
     "harmful_request": re.compile(r"harmful request:\s*(yes|no)\b", re.IGNORECASE),

@@ -9,9 +9,7 @@ import codecs
 import re
 from collections.abc import Callable
 
-from manybaskets.data.safety_requests import ProbeRequest
 from manybaskets.files import InputError
-from manybaskets.probes.robustness.attacks.attempt import Attempt
 
 _LEET = str.maketrans("aeiostAEIOST", "431057431057")
 ENCODINGS: dict[str, Callable[[str], str]] = {
@@ -23,15 +21,19 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 _PLACE = re.compile(r"{request(?::(\w*))?}")
 
 
-def attempts(request: ProbeRequest, name: str, template: str) -> list[Attempt]:
-    """The request in the template. Raises InputError for a template with no place for it."""
+def filled(template: str, name: str, request: str) -> str:
+    """The template of the attack `name` with the request in its places.
+
+    Raises InputError for a template without a place, and for an unknown encoding.
+    """
     places = _PLACE.findall(template)
     if not places:
-        raise InputError(f"the attack '{name}' does not say where the request goes: {{request}}")
+        raise InputError(
+            f"resources/attacks/{name}.txt has no place for the request. Add {{request}}."
+        )
     if unknown := sorted(set(places) - set(ENCODINGS)):
         known = ", ".join(filter(None, ENCODINGS))
         raise InputError(
-            f"the attack '{name}' asks for the encoding '{unknown[0]}'. Known: {known}."
+            f"resources/attacks/{name}.txt: unknown encoding {unknown[0]!r}. Use one of {known}."
         )
-    prompt = _PLACE.sub(lambda place: ENCODINGS[place[1] or ""](request.text), template.strip())
-    return [Attempt(f"{request.id}/{name}", request.id, f"{request.kind}/{name}", prompt)]
+    return _PLACE.sub(lambda place: ENCODINGS[place[1] or ""](request), template.strip())
