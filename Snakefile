@@ -14,9 +14,18 @@
 # A config is config.yaml or the one given with --configfile; its keys are explained in
 # workflow/manybaskets/config/study.py and, section by section, in sections/ beside it.
 
+import os
+import sys
+
 from snakemake.utils import min_version
 
 min_version("9.27")
+
+# Beside this file, also when another workflow uses it as a module.
+LIBRARY = os.path.join(
+    workflow.current_basedir.get_path_or_uri(secret_free=True), "workflow"
+)
+sys.path.insert(0, LIBRARY)
 
 if "study" not in config:
 
@@ -46,7 +55,6 @@ else:
     include: "workflow/rules/preference.smk"
     include: "workflow/rules/findings.smk"
     include: "workflow/rules/reruns.smk"
-    include: "workflow/rules/planning.smk"
 
 
 rule all:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets.simulations.eigenvalues import study
 from manybaskets.stages import fingerprint
+from manybaskets.dag import snakemake_patches
 from manybaskets.dag.locks import begin
 from manybaskets.config.base import ConfigError
 from manybaskets.devices import CPU, visible
@@ -27,12 +27,10 @@ except ConfigError as error:
     print(f"The study cannot run as it is written:\n{error}", file=sys.stderr)
     sys.exit(2)
 folder = f"results/{study.study}/eigenvalues"
-prefix = (
-    f"export PYTHONPATH={shlex.quote(os.path.join(workflow.basedir, 'workflow'))}; "
-)
+prefix = f"export PYTHONPATH={shlex.quote(LIBRARY)}; "
 if not workflow.deployment_settings.deployment_method:
     prefix += f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
-shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
+shell = snakemake_patches.prefixed_shell(prefix)
 
 GPUS = len([device for device in visible() if device != CPU])
 if GPUS and "gpu" not in workflow.global_resources:

@@ -7,9 +7,8 @@ import os
 import shlex
 import sys
 
-sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 from manybaskets.cli import forkserver
-from manybaskets.dag import slurm
+from manybaskets.dag import slurm, snakemake_patches
 from manybaskets.dag.preflight import after_failure, checked_study, notes
 from manybaskets.config.base import ConfigError
 from manybaskets.devices import CPU, on_cpu, visible
@@ -26,7 +25,7 @@ graph = Graph(study)
 # What every job finds in its environment, wherever it runs. Engines end when this process does;
 # threads that wait for work must not keep a core from other jobs.
 exports = {
-    "PYTHONPATH": os.path.join(workflow.basedir, "workflow"),
+    "PYTHONPATH": LIBRARY,
     "MANYBASKETS_RUN_PID": str(os.getpid()),
     "MANYBASKETS_ENGINE": study.engine_environment(),
     "MANYBASKETS_ENDPOINTS": study.endpoint_environment(),
@@ -42,8 +41,7 @@ prefix = "".join(
 )
 if is_own_interpreter:
     prefix += f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
-# Snakemake formats the prefix like a command.
-shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
+shell = snakemake_patches.prefixed_shell(prefix)
 
 # Jobs that train or score hold a GPU each, where there are any. A run that was given no limit gets
 # what this machine has: without one Snakemake would start them all at once.
@@ -71,19 +69,11 @@ if GPUS and workflow.is_main_process:
 
 onstart:
     if workflow.executor_plugin.name == "slurm":
-        slurm.check(
-            job.resources for job in workflow.dag.needrun_jobs() if not job.is_local
-        )
+        slurm.check(job.resources for job in plan.due_jobs() if not job.is_local)
         slurm.remember(study, workflow.scheduler._executor.run_uuid)
     elif forkserver.VARIABLE in exports:
         forkserver.start(forkserver.place(), exports)
-    # A second after every round of scheduling, Snakemake 9.27 starts another one, for its default
-    # limit of 100 jobs a second: with every job that ends, one more round a second goes on for
-    # ever. The cores, or `jobs` in a cluster's profile, bound what runs.
-    limiter = workflow.scheduler.job_rate_limiter
-    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
-    end_planning()
+    snakemake_patches.start_jobs(plan)
     for note in notes(study):
         print(note, file=sys.stderr)
     watch(study)
