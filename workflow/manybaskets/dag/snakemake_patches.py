@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import snakemake
+import snakemake.api  # before its other modules, which import each other in circles
 from snakemake.dag import DAG
 from snakemake.jobs import Job as SnakemakeJob
 from snakemake.jobs import Reason as SnakemakeReason
