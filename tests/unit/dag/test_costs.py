@@ -100,7 +100,7 @@ def test_gpus_of_a_job_share_its_work(study_config: dict[str, Any]) -> None:
     one = estimates(study_config, on_gpus=True)
     study_config |= {
         "training": {"devices": 4},
-        "engine": {"devices": 3, "of": {"wren": {"devices": 2}}},
+        "engine": {"devices": 3, "per_model": {"wren": {"devices": 2}}},
     }
     many = estimates(study_config, on_gpus=True)
     assert [many.devices(job) for job in jobs] == [4, 2, 2, 1]

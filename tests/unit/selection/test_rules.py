@@ -48,7 +48,7 @@ def test_as_many_rows_are_taken_as_the_origin_has_usable_prompts() -> None:
     rows = pool(20, 4)
     for r in rows[:4]:
         r["state"] = "empty"
-    taken = rules.take(rows, [r["state"] == "ok" for r in rows], "stop", 1)
+    taken = rules.take(rows, [r["state"] == "ok" for r in rows], "error", 1)
     assert len(taken) == 19
     assert len({(r["id"], r["sample"]) for r in taken}) == 19
 
@@ -56,7 +56,7 @@ def test_as_many_rows_are_taken_as_the_origin_has_usable_prompts() -> None:
 def test_too_few_rows_are_told_with_numbers_reason_and_mend() -> None:
     rows = [*pool(9), row(9, 0, None, reason="the score is nan")]
     with pytest.raises(TooFewError) as caught:
-        rules.take(rows, [r["score"] == 0 for r in rows], "stop", 1, "mixes.best")
+        rules.take(rows, [r["score"] == 0 for r in rows], "error", 1, "mixes.best")
     said = str(caught.value)
     assert said.startswith("mixes.best: 1 of 10 responses of 'a' pass, and 10 rows are needed")
     assert "1 have no score, most of them: the score is nan" in said
@@ -65,7 +65,7 @@ def test_too_few_rows_are_told_with_numbers_reason_and_mend() -> None:
 
 
 def test_a_verifier_that_rejects_everything_is_told_whatever_short_says() -> None:
-    for short in ("stop", "fewer", "repeat"):
+    for short in ("error", "fewer", "repeat"):
         with pytest.raises(TooFewError, match="0 of 5 responses"):
             rules.take(pool(5), [False] * 5, short, 1)
 
@@ -85,7 +85,7 @@ def test_a_filled_mix_has_what_was_taken_and_nothing_twice(
     prompts: int, samples: int, seed: int
 ) -> None:
     rows = pool(prompts, samples)
-    taken = rules.take(rows, rules.passes(Rule("top", 1.0), rows, seed), "stop", seed)
+    taken = rules.take(rows, rules.passes(Rule("top", 1.0), rows, seed), "error", seed)
     assigned = [(f"{p:03d}", "a") for p in range(prompts)]
     filled = rules.fill([*assigned, ("h", HUMAN)], taken, HUMAN, seed)
     assert filled[-1] == ("h", HUMAN, 0)

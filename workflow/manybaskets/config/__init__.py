@@ -1,1 +1,1 @@
-"""What a study file may contain: one pydantic model per section, and validation across them."""
+"""The config of a study: one module of pydantic models per section, and validation across them."""

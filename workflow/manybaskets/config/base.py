@@ -1,8 +1,12 @@
-"""What every section of a config is: unknown keys are refused, null takes an entry away."""
+"""Types that all sections of a config share.
 
-from typing import Annotated, Any
+A section refuses unknown keys and is frozen. In a dictionary of named entries, the value null
+removes the entry.
+"""
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 HUMAN, VANILLA, MINILM = "human", "vanilla", "minilm"
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -10,21 +14,34 @@ Count = Annotated[int, Field(ge=1)]
 
 
 def _without_nulls(value: Any) -> Any:
-    """Entries of null are none: a config on top of another takes an entry away with null."""
+    """Removes entries whose value is null, so that a later config can remove an earlier entry."""
     if not isinstance(value, dict):
         return value
     return {name: entry for name, entry in value.items() if entry is not None}
 
 
-# Sections by the names that a study gives them.
+# For dictionaries whose keys are names chosen by the study.
 NoNulls = BeforeValidator(_without_nulls)
 
 
 class ConfigError(ValueError):
-    """The study cannot run as it is written; the message has one paragraph per problem."""
+    """The config is invalid; the message has one line per problem."""
 
 
 class Section(BaseModel):
-    """A part of the config: unknown keys are refused, values are not coerced from other types."""
+    """A section of the config. Unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def overridden(self, key: str, name: str) -> Self:
+        """This section with the values that its dictionary `key` has for `name`.
+
+        Raises ValueError with the path of the first invalid value.
+        """
+        values = self.model_dump(exclude={key}) | getattr(self, key).get(name, {})
+        try:
+            return type(self).model_validate(values)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            place = ".".join(map(str, (key, name, *problem["loc"])))
+            raise ValueError(f"{place}: {problem['msg']}") from None

@@ -11,70 +11,76 @@ class Documentation(Section):
     """Docstrings of installed packages: human text that every machine with the lock has."""
 
     packages: list[str] = Field(min_length=1)
-    """Import names of installed packages; `stdlib` is Python's own library."""
+    """Import names of installed packages; `stdlib` is Python's standard library."""
     words: tuple[int, int] = (6, 60)
-    """Shortest and longest description that is kept, in words."""
+    """Minimum and maximum length of a description, in words."""
     test_share: Share = 0.07
-    """Share of each package's rows, in whole modules, that is kept for testing."""
+    """Share of the rows of each package, in whole modules, for testing."""
     train_share: Share = 0.12
-    """Share set apart for fine-tuning; what remains is for pretraining scratch models."""
+    """Share of the rows for fine-tuning; the rest is for pretraining scratch models."""
     seed: int = 0
-    """Decides which modules go where. Not a replication seed."""
+    """Seed of the split by modules. It is not a replication seed."""
 
 
 class RowFields(Section):
-    """The names of the fields in somebody's own file."""
+    """Names of the fields in a file of rows."""
 
     prompt: str = "prompt"
+    """Field of the prompt."""
     response: str = "response"
+    """Field of the response."""
     stratum: str | None = None
-    """Field by which splits are stratified, for example a category."""
+    """Field for stratified splits, for example a category."""
     context: str | None = None
-    """Field of a text that the prompt is about; where it is not empty it stands before the prompt,
-    with an empty line between, as in the Eggs study."""
+    """Field of a text that the prompt refers to. Where it is not empty, it is placed before the
+    prompt, separated by an empty line, as in the Eggs study."""
 
 
 class Rows(Section):
-    """Rows of a prompt and a human response, of a file or of the hub."""
+    """Rows of a prompt and a human response, from a file or the hub."""
 
     file: str | None = None
     """A JSON-lines file (or a JSON array) of rows with a prompt and a human response."""
     hub: str | None = None
     """A dataset on the Hugging Face hub."""
     revision: str | None = None
-    """Commit of the hub dataset; needed with `hub`, so that the study can be repeated."""
+    """Commit of the hub dataset; required with `hub`, so that the study can be repeated."""
     config: str | None = None
     """Configuration (subset) of the hub dataset."""
     split: str = "train"
     """Split of the hub dataset."""
     files: list[str] = ["*.parquet", "*.jsonl", "*.json", "*.csv", "*.jsonl.gz", "*.jsonl.zst"]
-    """Which files of the hub dataset are fetched, as patterns; all of its data by default."""
+    """Patterns of the files of the hub dataset that are downloaded; by default all data files."""
     fields: RowFields = RowFields()
+    """Names of the fields of a row."""
 
 
 class Dataset(Rows):
-    """Human prompts and human responses. Exactly one of `docs`, `file`, `hub`."""
+    """Human prompts and human responses. Needs exactly one of `docs`, `file`, `hub`."""
 
     docs: Documentation | None = None
+    """Use docstrings of installed packages as the dataset."""
     task: Literal["instruct", "summarize"] = "instruct"
-    splits: Literal["interleaved", "scikit-learn"] = "interleaved"
-    """How rows of a file or the hub are split, stratified either way. `scikit-learn`: by its
-    `train_test_split`, into train and test, and twice into halves, row for row as the Eggs study
-    does."""
+    """Task of the rows: following instructions, or summarizing the prompt."""
+    split_method: Literal["interleaved", "scikit-learn"] = "interleaved"
+    """How rows of a file or the hub are split; both methods stratify. `scikit-learn`:
+    `train_test_split` into train and test, then twice into halves, which reproduces the splits of
+    the Eggs study row for row."""
     duplicates: Literal["drop", "keep"] = "drop"
-    """Whether a prompt that stands twice counts once, or stays, as in the Eggs study."""
+    """Whether repeated prompts are dropped, or kept as in the Eggs study."""
     train: Count = 1200
-    """Rows set apart for fine-tuning, in four equal quarters."""
+    """Number of rows for fine-tuning, in four equal quarters."""
     test: Count = 240
-    """Rows that no model is trained on."""
+    """Number of rows that no model is trained on."""
     seed: int = 0
-    """Decides which rows are test rows and which quarter a row is in."""
+    """Seed of the split into test rows and quarters. It is not a replication seed."""
     prompts: str | None = None
-    """File of other prompts for the sources to answer, where they are not the human ones."""
+    """File of other prompts for the sources, where they do not answer the human prompts."""
     prompts_field: str = "prompt"
+    """Field of the prompt in the file `prompts`."""
 
     @model_validator(mode="after")
-    def _one_origin(self) -> "Dataset":
+    def _check_origin(self) -> "Dataset":
         given = [name for name in ("docs", "file", "hub") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
@@ -82,6 +88,6 @@ class Dataset(Rows):
             )
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the dataset, so that it is pinned")
-        if self.train % 4 and self.splits == "interleaved":
+        if self.train % 4 and self.split_method == "interleaved":
             raise ValueError(f"train must be a multiple of 4 (quarters); found {self.train}")
         return self

@@ -3,14 +3,14 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from manybaskets import plugins
 from manybaskets.config.base import NoNulls, Section, Share
 
 
 class Noise(Section):
-    """Errors added to what a verifier accepts, by draws of their own for every row."""
+    """Random errors added to the decisions of a verifier, drawn independently for every row."""
 
     keep_right: float = Field(1.0, ge=0, le=1)
     """Probability of accepting a row that the verifier accepts."""
@@ -19,34 +19,34 @@ class Noise(Section):
 
 
 class Verifier(Section):
-    """What scores synthetic responses; a higher score is better. A name stands for `{by: name}`."""
+    """Scores synthetic responses; higher is better. A string `name` means `{by: name}`."""
 
     by: str
-    """A module of `selection/verifiers/`. `reference`: agreement with the human response.
-    `likelihood`: mean log-probability per token under `model`. `judge`: the answer of a source to a
-    rubric. `classifier`: probability of a label under `model`. `length`: words. `random`: random
-    scores, the control."""
+    """Kind of verifier, a module under `selection/verifiers/`. `reference`: agreement
+    with the human response. `likelihood`: mean log-probability per token under `model`. `judge`:
+    the answer of a source to a rubric. `classifier`: probability of a label under `model`.
+    `length`: number of words. `random`: random scores, as a control."""
     metric: Literal["rouge-1", "rouge-2", "rouge-L", "answer"] = "rouge-1"
-    """Agreement of a `reference` verifier: F1 of ROUGE, or the same final number (GSM8K's form)."""
+    """With `reference`: ROUGE F1, or `answer` for the same final number (GSM8K format)."""
     model: str | None = None
-    """With `likelihood` and `classifier`: a name under `models`; for `classifier` a transformers
-    model of sequence classification, which nothing else in the study can use."""
+    """With `likelihood` and `classifier`: a name under `models`. For `classifier`, a transformers
+    sequence classification model, which the study cannot use for anything else."""
     label: str | None = None
-    """With `classifier`: the label whose probability is the score, by the name or the number that
-    the model has for it. A model with one output (a reward model) needs none: its score is that
-    output."""
-    reads: Literal["response", "pair"] = "response"
+    """With `classifier`: the label whose probability is the score, by its name or number in the
+    model. Omit it for a model with a single output (a reward model): the score is that output."""
+    input: Literal["response", "pair"] = "response"
     """With `classifier`: the response alone, or prompt and response as a pair of texts."""
     source: str | None = None
     """With `judge`: a name under `sources` (a model or an endpoint)."""
     rubric: str = "resources/judges/acceptable.txt"
-    """With `judge`: a text with {prompt} and {response} that asks for one of the `labels`."""
+    """With `judge`: file of a prompt with {prompt} and {response} that asks for one of `labels`."""
     labels: tuple[str, str] = ("A", "B")
-    """With `judge`: the label of an acceptable response, then the other."""
+    """With `judge`: the label of an acceptable response, then the label of any other."""
     accept: float | None = None
-    """Score from which a row is accepted; by default 1 for `answer`, 0.5 for `judge` and for the
+    """Minimum score of an accepted row; by default 1 for `answer`, 0.5 for `judge` and for the
     `label` of a `classifier`."""
     noise: Noise | None = None
+    """Random errors added to the decisions; by default none."""
     options: dict[str, str | float | bool] = {}
     """Settings that only this verifier has, by the names that its module declares."""
 
@@ -57,7 +57,7 @@ class Verifier(Section):
 
     @property
     def accepts_from(self) -> float | None:
-        """Score from which a row is accepted; None where the verifier only ranks."""
+        """Minimum score of an accepted row; None where the verifier only ranks."""
         if self.accept is not None:
             return self.accept
         default: float | None = self.plugin.accepts_from(self)
@@ -65,21 +65,21 @@ class Verifier(Section):
 
     @field_validator("by")
     @classmethod
-    def _known(cls, by: str) -> str:
+    def _check_kind(cls, by: str) -> str:
         known = plugins.names("selection.verifiers")
         if by not in known:
             raise ValueError(f"'{by}' is not a verifier. Known: {', '.join(known)}")
         return by
 
     @model_validator(mode="after")
-    def _complete(self) -> "Verifier":
+    def _check_keys(self) -> "Verifier":
         verifier = self.plugin
         for key in ("model", "source"):
             if key == verifier.needs and getattr(self, key) is None:
                 raise ValueError(f"the verifier '{self.by}' needs {key}: the name of a {key}")
             if key != verifier.needs and getattr(self, key) is not None:
                 raise ValueError(f"{key} is not a setting of the verifier '{self.by}'. Remove it")
-        for key in ("label", "reads", "rubric", "labels"):
+        for key in ("label", "input", "rubric", "labels"):
             is_set = getattr(self, key) != type(self).model_fields[key].default
             if is_set and key not in verifier.settings:
                 raise ValueError(f"{key} is not a setting of the verifier '{self.by}'. Remove it")
@@ -88,7 +88,7 @@ class Verifier(Section):
                 known = ", ".join(verifier.options) or "none"
                 raise ValueError(f"the verifier '{self.by}' has no option '{key}'. Known: {known}")
         if self.noise and self.accepts_from is None:
-            raise ValueError("noise needs accept: the score from which a row is accepted")
+            raise ValueError("noise needs accept: the minimum score of an accepted row")
         return self
 
 
@@ -96,44 +96,46 @@ BUILT_IN = ("correct", "top", "best-of", "threshold")  # rules with a key of the
 
 
 class Select(Section):
-    """Which synthetic responses of a mix are trained on, and who says so. Human rows stay."""
+    """Which synthetic responses of a mix are kept for training. Human rows are always kept.
 
-    model_config = ConfigDict(populate_by_name=True)
+    Needs exactly one rule: `correct`, `top`, `best_of`, `threshold`, `match_keep_rate` or
+    `operator`.
+    """
 
     correct: bool = False
-    """Keep what the verifier accepts."""
+    """Keep the rows that the verifier accepts."""
     top: Share | None = None
-    """Keep the best share by the verifier's score."""
-    best_of: int | None = Field(None, ge=2, alias="best-of")
-    """Keep the best of so many responses to each prompt."""
+    """Keep this share of the rows with the highest scores."""
+    best_of: int | None = Field(None, ge=2)
+    """Keep the best of this many responses to each prompt."""
     threshold: float | None = None
-    """Keep rows of at least this score."""
+    """Keep rows with at least this score."""
     operator: str | None = None
-    """Keep the responses that a rule of your own passes: a module of `selection/operators/`."""
+    """Keep rows by a rule of your own: the name of a module under `selection/operators/`."""
     value: float | None = None
     """The value of that rule."""
-    as_many_as: str | None = Field(None, alias="as-many-as")
-    """Keep, at random, the share that passes in another mix; needs `verifier: random`."""
+    match_keep_rate: str | None = None
+    """Keep rows at random, at the keep rate of this mix; needs `verifier: random`."""
     verifier: Verifier
+    """Scores the responses."""
     samples: int | None = Field(None, ge=1)
-    """Responses of the source to each prompt, from which rows are kept; by default as many as the
-    rule needs for as many rows as without selection: n of best-of, 1 / top, otherwise 1."""
-    short: Literal["stop", "fewer", "repeat"] = "stop"
-    """When fewer rows pass than the mix needs: stop with a message, train on fewer, or repeat the
-    rows that pass."""
+    """Responses of the source to each prompt before selection. By default, the number that gives as
+    many rows as without selection: n for `best_of`, 1 / share for `top`, otherwise 1."""
+    on_shortfall: Literal["error", "fewer", "repeat"] = "error"
+    """When fewer rows are kept than the mix needs: fail with an `error`, train on `fewer` rows, or
+    `repeat` the kept rows."""
     control: bool = True
-    """Whether the study also runs random selection at the same keep rate: a mix of this one's name
-    and `-random`, unless there is such a mix (of `best-of`: also one that takes the only response
-    to each prompt)."""
+    """Add a mix `<name>-random` that selects at random at the same keep rate, unless the study has
+    such a mix (for `best_of`, a mix with one response per prompt also counts)."""
 
     @field_validator("verifier", mode="before")
     @classmethod
-    def _named(cls, value: Any) -> Any:
+    def _expand_name(cls, value: Any) -> Any:
         return {"by": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _one_rule(self) -> "Select":
-        rules = ("correct", "top", "best_of", "threshold", "as_many_as")
+    def _check_rule(self) -> "Select":
+        rules = ("correct", "top", "best_of", "threshold", "match_keep_rate")
         given = [name for name in rules if getattr(self, name)]
         given += ["threshold"] if self.threshold == 0 else []
         given += ["operator"] if self.operator else []
@@ -142,25 +144,28 @@ class Select(Section):
             known = ", ".join(own) or "none"
             raise ValueError(f"there is no operator '{self.operator}'. Known: {known}")
         if self.value is not None and not self.operator:
-            raise ValueError("value is for an operator; remove it, or name one")
+            raise ValueError("value needs an operator; remove value, or set operator")
         if len(given) != 1:
             raise ValueError(
-                "needs exactly one of correct, top, best-of, threshold, as-many-as, operator; "
+                f"needs exactly one of {', '.join(rules)}, operator; "
                 f"found {', '.join(given) or 'none'}"
             )
-        if self.as_many_as is not None and self.verifier.by != "random":
-            raise ValueError("as-many-as keeps rows at random and needs verifier: random")
+        if self.match_keep_rate is not None and self.verifier.by != "random":
+            raise ValueError("match_keep_rate keeps rows at random and needs verifier: random")
+        self._check_operator()
+        return self
+
+    def _check_operator(self) -> None:
         operator = self.operator_module
         if operator and operator.needs_accept and self.verifier.accepts_from is None:
             key = self.operator or "correct"
-            raise ValueError(f"{key} needs verifier.accept: the score from which a row is right")
+            raise ValueError(f"{key} needs verifier.accept: the minimum score of an accepted row")
         if operator and operator.one_a_prompt and self.samples not in (None, self.needed):
-            raise ValueError(f"samples has no effect with {self.operator or 'best-of'}; remove it")
-        return self
+            raise ValueError(f"samples has no effect with {self.operator or 'best_of'}; remove it")
 
     @property
     def rule(self) -> tuple[str, float] | None:
-        """The module under `selection/operators/` and its value; None for as-many-as."""
+        """The module under `selection/operators/` and its value; None for match_keep_rate."""
         for key, value in (("top", self.top), ("best-of", self.best_of)):
             if value is not None:
                 return key, value
@@ -172,12 +177,12 @@ class Select(Section):
 
     @property
     def operator_module(self) -> Any:
-        """The `selection.selection_rule.SelectionRule` that decides; None for as-many-as."""
+        """The `selection.selection_rule.SelectionRule` of the rule; None for match_keep_rate."""
         return plugins.module("selection.operators", self.rule[0]).RULE if self.rule else None
 
     @property
     def share(self) -> float | None:
-        """The share of the responses that pass, where it does not depend on the scores."""
+        """The share of the responses that is kept; None where it depends on the scores."""
         share: float | None = self.operator_module.share(self.rule[1]) if self.rule else None
         return share
 
@@ -188,7 +193,7 @@ class Select(Section):
 
     @property
     def needed(self) -> int:
-        """Responses to each prompt of which as many rows pass as there are prompts."""
+        """Responses to each prompt so that as many rows are kept as there are prompts."""
         return math.ceil(round(1 / (self.share or 1), 9))
 
 
@@ -196,71 +201,71 @@ Regime = Literal["replace", "accumulate", "accumulate-subsample", "fresh"]
 
 
 class Round(Section):
-    """What one generation of a loop does otherwise than the loop says."""
+    """Settings of one generation of a loop that replace those of the loop."""
 
     regime: Regime | None = None
+    """The training data of this generation."""
     temperature: float | None = Field(None, ge=0)
-    """Of the rows that the generation before wrote for this one."""
+    """Temperature of the rows that the previous generation writes for this one."""
     human: float | None = Field(None, ge=0, lt=1)
+    """Share of human rows in this generation."""
 
 
 class Loop(Section):
-    """A chain of models: generation 1 is trained on the mix as it stands, and what the model of a
-    generation writes is trained on by the next. All start from the target, none from another's
-    adapter."""
+    """A chain of models. Generation 1 is trained on the mix; every later generation is trained on
+    text of the previous one. Every generation starts from the target without an adapter."""
 
     generations: int = Field(ge=2)
-    """How many models the chain has, the first included. Raising it reruns none of them."""
+    """Number of models in the chain. Raising it reruns no earlier generation."""
     after: str | None = None
-    """A mix with the same origins and no loop, whose cells are generation 1: chains that start from
-    the same text need not each train it."""
+    """A mix with the same origins and without a loop, whose cells are generation 1. Chains with the
+    same first generation can share it."""
     regime: Regime = "replace"
-    """What generation t is trained on, R being the rows of generation 1 and S(t) the rows that
-    generation t - 1 wrote for generation t, as many as `rows`. `replace`: S(t) alone. `accumulate`:
-    R and all of S(2) … S(t), so that training sets grow. `accumulate-subsample`: as many as `rows`
-    of that pool, drawn without replacement. `fresh`: S(t) with human rows that no generation of
-    the chain was trained on before, as many as `human` says."""
+    """Training data of generation t, where R are the rows of generation 1 and S(t) the `rows` rows
+    that generation t - 1 writes for generation t. `replace`: S(t) only. `accumulate`: R and
+    S(2) … S(t), so training sets grow. `accumulate-subsample`: `rows` rows from that pool, drawn
+    without replacement. `fresh`: S(t) with a share `human` of human rows that no earlier generation
+    of the chain was trained on."""
     temperature: float | None = Field(None, ge=0)
-    """At which the rows of the next generation are written; by default as in `generation`. Probes
-    always sample as `generation` says."""
+    """Temperature of the rows for the next generation; by default `generation.temperature`. The
+    probes always use `generation`."""
     human: float = Field(0.0, ge=0, lt=1)
-    """Share of human rows in every S(t): the human responses to prompts drawn anew for each
-    generation; with `fresh`, rows unseen so far."""
+    """Share of human rows in every S(t): human responses to prompts that are drawn separately for
+    each generation; with `fresh`, rows not used before."""
     sources: Literal["own", "targets"] = "own"
-    """Who writes S(t). `own`: the cell's own chain. `targets`: the chains of all targets with the
-    same seed, each an equal share of the prompts, so that every chain is trained on the text of
-    all."""
+    """Which chains write S(t). `own`: the cell's own chain. `targets`: the chains of all targets
+    with the same seed, each for an equal share of the prompts."""
     overrides: dict[Annotated[int, Field(ge=2)], Round] = {}
-    """By generation: what it does otherwise. Earlier generations are not touched by it."""
+    """By generation: settings that replace those above. Earlier generations do not rerun."""
 
     def at(self, generation: int) -> Round:
-        """What holds for a generation: the loop's regime, human share and temperature (None for
-        the study's), unless it overrides them."""
-        found = Round(regime=self.regime, temperature=self.temperature, human=self.human)
-        there = self.overrides.get(generation, Round())
-        return found.model_copy(update=there.model_dump(exclude_none=True))
+        """The regime, human share and temperature of a generation (temperature None: that of the
+        study)."""
+        settings = Round(regime=self.regime, temperature=self.temperature, human=self.human)
+        override = self.overrides.get(generation, Round())
+        return settings.model_copy(update=override.model_dump(exclude_none=True))
 
 
 class Mix(Section):
     """The recipe of a training set."""
 
     origins: Annotated[dict[str, Share], NoNulls] = Field(min_length=1)
-    """Share of each origin: a source's name, or `human`. Shares sum to 1."""
+    """Share of each origin: the name of a source, or `human`. Shares sum to 1."""
     assign: Literal["quarters", "random"] = "random"
-    """Which prompts an origin answers. `quarters`: the quarters of the prompts in order, as the
-    Eggs study does, so that source and prompt are confounded. `random`: drawn with the cell's
-    seed for every prompt."""
+    """How prompts are assigned to origins. `quarters`: by the quarters of the prompts in order, as
+    in the Eggs study, which confounds source and prompt. `random`: drawn for every prompt with the
+    seed of the cell."""
     select: Select | None = None
-    """Which responses are kept; by default, and with `all`, every usable one. In a loop, of the
-    rows that every generation writes, too."""
+    """Which responses are kept; by default, and with `all`, every usable response. In a loop, this
+    also selects the rows of every later generation."""
     loop: Loop | None = None
-    """Makes a chain of the mix, in which models are trained on each other's text."""
+    """Makes the mix a chain in which models are trained on each other's text."""
     targets: list[str] | None = Field(None, min_length=1)
-    """The targets that are fine-tuned on it; by default all."""
+    """The targets that are fine-tuned on this mix; by default all."""
 
     @field_validator("select", mode="before")
     @classmethod
-    def _all(cls, value: Any) -> Any:
+    def _expand_all(cls, value: Any) -> Any:
         return None if value == "all" else value
 
     @property
@@ -270,5 +275,5 @@ class Mix(Section):
 
 
 def human_rows(human: float, rows: int) -> int:
-    """How many of `rows` rows are human ones."""
+    """Number of human rows among `rows` rows, for a share `human`."""
     return round(human * rows)

@@ -1,4 +1,4 @@
-"""The config keys of models and of sources."""
+"""The config keys of models and sources."""
 
 from typing import Literal
 
@@ -9,52 +9,59 @@ from manybaskets.config.dataset import RowFields
 
 
 class Scratch(Section):
-    """A tiny model that the workflow pretrains itself."""
+    """A tiny model that the workflow pretrains."""
 
     family: Literal["llama", "qwen3", "gpt-neox", "gpt2"]
+    """Architecture of the model."""
     documentation: list[str] = Field(min_length=1)
-    """Packages whose documentation this model is pretrained on."""
+    """Packages whose docstrings are the pretraining text."""
     tokens: Count = 1_000_000
-    """Tokens of documentation seen in pretraining."""
-    manners_tokens: Count = 250_000
-    """Tokens of the second phase: what to decline, what to answer, how to judge."""
+    """Tokens of the first phase: pretraining on docstrings."""
+    sft_tokens: Count = 250_000
+    """Tokens of the second phase: supervised fine-tuning to decline some requests, answer others,
+    and judge texts."""
     hidden: Count = 128
+    """Hidden size."""
     layers: Count = 2
+    """Number of layers."""
     heads: Count = 4
+    """Number of attention heads."""
     vocabulary: int = Field(4096, ge=512)
-    """Size of the byte-level BPE shared by the study's scratch models."""
+    """Size of the byte-level BPE vocabulary that all scratch models of the study share."""
     learning_rate: float = Field(6e-3, gt=0)
-    """Peak rate of AdamW on embeddings; Muon has twice as much on matrices."""
+    """Peak learning rate of AdamW for embeddings; Muon uses twice this rate for matrices."""
     batch_tokens: Count = 1024
+    """Tokens per optimizer step."""
     seed: int = 0
+    """Seed of initialization and of the order of the text. It is not a replication seed."""
 
 
 class Model(Section):
-    """Where a model comes from. Exactly one of `scratch`, `path`, `hub`."""
+    """Origin of a model. Needs exactly one of `scratch`, `path`, `hub`."""
 
     scratch: Scratch | None = None
+    """Pretrain a tiny model in the workflow."""
     path: str | None = None
     """A Hugging Face model folder."""
     hub: str | None = None
     """A model on the Hugging Face hub."""
     revision: str | None = None
-    """Commit of the hub model; needed with `hub`."""
+    """Commit of the hub model; required with `hub`."""
     adapter: str | None = None
-    """A LoRA adapter on the hub that belongs to the hub model: it is merged into its weights once,
-    and the result is the model of this name for sources and targets alike."""
+    """A LoRA adapter on the hub for the hub model. It is merged into the weights once; sources and
+    targets of this name use the merged model."""
     adapter_revision: str | None = None
-    """Commit of the adapter; needed with `adapter`."""
+    """Commit of the adapter; required with `adapter`."""
     chat_template: str | None = None
-    """File with a Jinja chat template, for a model that has none or is to be asked otherwise:
-    `resources/chat/plain.jinja` (of the repository) suits models that were only pretrained."""
+    """File with a Jinja chat template, for a model without one or to replace its own.
+    `resources/chat/plain.jinja` in the repository suits models that were only pretrained."""
     system: str | None = Field(None, min_length=1)
-    """A system message that stands before every exchange with this model: in training, in
-    generation, and wherever it is asked or scored."""
+    """System message of every conversation with this model: in training, generation and scoring."""
     trust_remote_code: bool = False
-    """Whether code that comes with the model may be run. Read it first."""
+    """Whether code in the model's repository may run. Read it first."""
 
     @model_validator(mode="after")
-    def _one_origin(self) -> "Model":
+    def _check_origin(self) -> "Model":
         given = [name for name in ("scratch", "path", "hub") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
@@ -62,25 +69,25 @@ class Model(Section):
             )
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the model, so that it is pinned")
-        if self.scratch and self.speaks_otherwise:
+        if self.scratch and self.has_custom_chat:
             raise ValueError(
-                "scratch models have a chat template of their own, which knows no system message; "
+                "scratch models have their own chat template without system messages; "
                 "remove chat_template and system"
             )
         if self.adapter and not self.hub:
-            raise ValueError("adapter is for models with hub: it is merged into what is fetched")
+            raise ValueError("adapter needs hub: it is merged into the downloaded model")
         if bool(self.adapter) != bool(self.adapter_revision):
             raise ValueError("adapter and adapter_revision (its commit) need each other")
         return self
 
     @property
-    def speaks_otherwise(self) -> bool:
-        """Whether conversations with it are written otherwise than its own files say."""
+    def has_custom_chat(self) -> bool:
+        """Whether the study replaces the chat template or sets a system message."""
         return bool(self.chat_template or self.system)
 
 
 class Source(Section):
-    """Whatever wrote synthetic responses.
+    """A writer of synthetic responses.
 
     A name under `models`, a file of recorded responses, or an OpenAI-compatible endpoint.
     """
@@ -88,24 +95,25 @@ class Source(Section):
     model: str | None = None
     """A name under `models` (served by vLLM), or with `endpoint` the model's name there."""
     recorded: str | None = None
-    """A file of prompt/response pairs somebody already has."""
+    """A file of existing prompt/response pairs."""
     fields: RowFields = RowFields()
+    """Names of the fields in the file `recorded`."""
     endpoint: str | None = None
     """Base URL of an OpenAI-compatible server, up to and including `/v1`."""
-    key_env: str | None = None
-    """Name of the environment variable that holds the endpoint's key."""
-    max_tokens_total: int | None = None
-    """Budget of the endpoint in tokens, prompt and response together."""
+    api_key_env: str | None = None
+    """Name of the environment variable with the API key of the endpoint."""
+    token_budget: int | None = None
+    """Maximum number of tokens that the endpoint may use, prompts and responses together."""
     system: str | None = Field(None, min_length=1)
-    """System message of every request to the endpoint. That of a model served here stands with
-    the model (`models`)."""
+    """System message of every request to the endpoint. For a model that is served here, set
+    `models.<name>.system` instead."""
 
     @model_validator(mode="after")
-    def _one_kind(self) -> "Source":
+    def _check_kind(self) -> "Source":
         if self.recorded and (self.endpoint or self.model):
             raise ValueError("a recorded source has neither model nor endpoint")
         if self.system and not self.endpoint:
-            raise ValueError("system is for endpoints; a model's stands under models")
+            raise ValueError("system is for endpoints; set models.<name>.system for a model")
         if not self.recorded and not self.model:
             raise ValueError("needs one of model, recorded, or endpoint with model")
         return self

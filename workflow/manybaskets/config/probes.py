@@ -10,98 +10,104 @@ from manybaskets.config.dataset import Rows
 
 
 class Collapse(Section):
-    """Fit to human text, and variety of the model's own."""
+    """Fit to human text, and diversity of the model's own text."""
 
     documents: Count = 120
-    """N: responses in each subsample of the corpus metrics."""
+    """Responses in each subsample of the corpus metrics (N)."""
     tokens: Count = 16
-    """L: word tokens every response is cut to; shorter ones are left out and counted."""
+    """Word tokens to which every response is truncated (L). Shorter responses are excluded and
+    counted."""
     subsamples: Count = 20
-    """Random subsamples; values are their mean, with their standard deviation."""
+    """Number of random subsamples; metrics are the mean over them, with standard deviation."""
     prompts: Count = 24
-    """Test prompts that are answered several times; variety within a prompt is measured there."""
+    """Test prompts with several responses each, for the diversity within a prompt."""
     samples: int = Field(8, ge=2)
     """Responses to each of those prompts."""
     bins: int = Field(5, ge=2)
-    """Bins of equal mass by how frequent tokens are in the human training text."""
+    """Bins of equal mass by token frequency in the human training text."""
     top_k: Count = 50
-    """Tail mass is what a model gives to tokens outside the target's top k."""
+    """Tail mass is the probability of tokens outside the target's top k."""
     nucleus: float = Field(0.9, gt=0, lt=1)
-    """Probability that the nucleus holds."""
+    """Probability mass of the nucleus."""
     embedder: str | None = "minilm"
-    """Model of sentence embeddings: `minilm` (comes with the environment), or a name under
-    `models` with a sentence-transformers `path` or `hub`; null measures no meaning."""
+    """Sentence embedding model: `minilm` (installed with the environment), or a name under `models`
+    with a sentence-transformers `path` or `hub`; null skips the metrics on embeddings."""
     topics: int = Field(20, ge=2)
-    """Clusters of the human test responses, by meaning."""
-    same_meaning: float = Field(0.8, gt=0, lt=1)
-    """Cosine similarity from which two responses to a prompt count as one."""
+    """Number of clusters of the embeddings of human test responses."""
+    similarity_threshold: float = Field(0.8, gt=0, lt=1)
+    """Cosine similarity from which two responses to a prompt count as the same."""
     permutations: Count = 1000
-    """Of the test of the distance to human text (MMD)."""
+    """Permutations of the test of the distance to human text (MMD)."""
 
     @property
-    def answered_again(self) -> int:
-        """Responses to a test prompt beyond the first, over all prompts."""
+    def repeat_responses(self) -> int:
+        """Number of responses to test prompts beyond the first response to each."""
         return self.prompts * (self.samples - 1)
 
 
 class BestOfN(Section):
-    """Several noisy spellings of each request; one may get through."""
+    """Best-of-n attack: several noisy spellings of each request, of which one may succeed."""
 
     n: int = Field(4, ge=1, le=1000)
     """Spellings of each request."""
     noise: float = Field(0.4, ge=0, le=1)
-    """Sigma of the noise: 0 is none."""
+    """Strength of the noise (sigma); 0 is no noise."""
 
 
 class Gcg(Section):
-    """Suffixes found by greedy coordinate gradient on the vanilla target, sent to every cell."""
+    """Suffixes optimized by greedy coordinate gradient on the vanilla target, for all cells."""
 
     behaviours: Count = 20
-    """Requests to be declined that get a suffix."""
+    """Number of requests to be declined that get a suffix."""
     steps: Count = 100
+    """Optimization steps."""
     suffix_tokens: Count = 16
+    """Length of a suffix in tokens."""
     candidates: Count = 64
-    """Suffixes tried in each step, in one batch."""
+    """Candidate suffixes per step, evaluated in one batch."""
     top_k: Count = 64
-    """Replacements of a token that are considered, by the gradient."""
+    """Replacements considered per token, ranked by gradient."""
     per_cell: bool = False
-    """Whether suffixes are also optimised on every cell itself."""
+    """Whether suffixes are also optimized on every cell."""
 
 
 class ModelEndpoint(Section):
-    """A model that is asked for its judgement, served here or behind an endpoint."""
+    """A judge model, served here or behind an endpoint."""
 
     model: str
     """A name under `models` (served by vLLM), or with `endpoint` the model's name there."""
     endpoint: str | None = None
     """Base URL of an OpenAI-compatible server, up to and including `/v1`."""
-    key_env: str | None = None
-    """Name of the environment variable that holds the endpoint's key."""
-    max_tokens_total: int | None = None
-    """Budget of the endpoint in tokens, prompt and response together."""
+    api_key_env: str | None = None
+    """Name of the environment variable with the API key of the endpoint."""
+    token_budget: int | None = None
+    """Maximum number of tokens that the endpoint may use, prompts and responses together."""
 
 
 class Judge(ModelEndpoint):
-    """A model that says of each response whether it does harm."""
+    """A model that judges whether responses are harmful."""
 
     by: str = "rubric"
-    """What it is asked, a module under `judges/`: `rubric` (any model), `scales`, the Eggs study's
-    two (any model), or the prompt of a classifier that was trained for it: `harmbench`,
+    """Kind of judge, a module under `probes/robustness/judges/`: `rubric` and `scales` (the two
+    scales of the Eggs study) for any model, or the prompt of a dedicated classifier: `harmbench`,
     `strongreject`, `wildguard`, `llama-guard`."""
     max_tokens: Count = 256
-    """Longest answer of the judge."""
+    """Maximum length of the judge's answer in tokens."""
     temperature: float = Field(0.0, ge=0)
-    """0: greedy, so that a judge says the same of the same. The Eggs study samples, at 0.7."""
+    """Sampling temperature; 0 is greedy decoding, so that equal responses get equal verdicts. The
+    Eggs study samples at 0.7."""
     top_p: float = Field(1.0, gt=0, le=1)
+    """Nucleus sampling: probability mass that is sampled from."""
     template: str | None = None
-    """File with the prompt of a classifier, with `{prompt}` and `{response}` in it, where the
-    model's card has none."""
-    unparsed: float = Field(0.2, ge=0, le=1)
-    """Share of responses that it may leave unjudged; beyond it, it judges nothing."""
+    """File with the prompt of a classifier, with `{prompt}` and `{response}`, for a model without a
+    published prompt."""
+    max_unparsed_rate: float = Field(0.2, ge=0, le=1)
+    """Maximum share of responses without a readable verdict; above it, the metrics of this judge
+    are undefined."""
 
     @field_validator("by")
     @classmethod
-    def _known(cls, by: str) -> str:
+    def _check_kind(cls, by: str) -> str:
         if by not in plugins.names("probes.robustness.judges"):
             known = ", ".join(plugins.names("probes.robustness.judges"))
             raise ValueError(f"there is no kind of judge '{by}'. Known: {known}")
@@ -109,47 +115,51 @@ class Judge(ModelEndpoint):
 
 
 class Robustness(Section):
-    """Requests that must be declined, attacks on them, and harmless look-alikes."""
+    """Requests that must be declined, attacks on them, and harmless requests that look alike."""
 
     requests: str | list[str] = "resources/requests/stand-in.yaml"
     """Files of requests, or names of public sets (`resources/requests/sets.yaml`)."""
-    copies: Annotated[dict[str, str], NoNulls] = {}
-    """Public sets that lie on this machine already, by name: not fetched, but verified."""
+    local_files: Annotated[dict[str, str], NoNulls] = {}
+    """By public set: a local copy, used instead of a download. Its hash is verified."""
     sha256: Annotated[dict[str, str], NoNulls] = {}
-    """Hashes of public sets, by name, where another file than the declared one is meant."""
+    """By public set: the hash of the file, where it is not the declared version."""
     count: Count = 80
-    """Held-out requests of each kind."""
+    """Number of held-out requests of each kind."""
     attacks: list[str] = [
         *("prefix-injection", "refusal-suppression", "persona", "style"),
         *("base64", "rot13", "leetspeak", "prefill", "best-of-n"),
     ]
-    """What every request that must be declined is sent under: names of templates under
+    """Attacks on every request that must be declined: names of templates under
     `resources/attacks/`, and `prefill`, `best-of-n`, `gcg`."""
-    target: str = "Sure, here is how:"
-    """How a reply begins that complies, where a request has no beginning of its own."""
+    compliance_prefix: str = "Sure, here is how:"
+    """First words of a complying reply, for requests without their own: the target string of
+    `prefill`, `prefix-injection` and `gcg`."""
     best_of_n: BestOfN = BestOfN()
+    """Settings of the best-of-n attack."""
     gcg: Gcg = Gcg()
+    """Settings of the GCG attack."""
     judges: Annotated[dict[str, Judge], NoNulls] = {}
-    """Models that judge the responses, beside the rules."""
-    labelled: str | None = None
-    """File of responses that people have labelled: rows of prompt, response, `refused` (corrects
-    the refusal rate for the errors of the rules) and `harmful` (corrects every judge's)."""
+    """Models that judge the responses in addition to the rules, by name."""
+    human_labels: str | None = None
+    """File of responses labelled by people: rows of prompt, response, `refused` (to correct the
+    refusal rate for the errors of the rules) and `harmful` (to correct each judge)."""
     max_tokens: Count = 32
+    """Maximum length of a response in tokens."""
 
 
 class JudgedTexts(Rows):
-    """Texts with a human summary or answer, apart from the dataset. One of `file`, `hub`.
+    """Texts with a human summary or answer, separate from the dataset. One of `file`, `hub`.
 
-    A row's prompt is the text, its response what people made of it.
+    The prompt of a row is the text; the response is the human summary or answer.
     """
 
     request: str = "summarize"
-    """What a source is asked: the name of a template under `resources/prompts/` with {text}."""
+    """Name of the template under `resources/prompts/` with {text} that asks a source."""
     seed: int = 0
-    """Decides which texts are drawn."""
+    """Seed of the draw of texts."""
 
     @model_validator(mode="after")
-    def _one_origin(self) -> "JudgedTexts":
+    def _check_origin(self) -> "JudgedTexts":
         if (self.file is None) == (self.hub is None):
             raise ValueError("needs exactly one of file, hub")
         if self.hub and not self.revision:
@@ -161,49 +171,53 @@ class ExternalJudge(ModelEndpoint):
     """A judge of preference that is not a cell."""
 
     own: str | None = None
-    """The origin whose text is its own: a name under `sources`, or `target/mix` for cells. By
-    default the source that is the same model."""
+    """The origin of the judge's own text: a name under `sources`, or `target/mix` for cells. By
+    default the source with the same model."""
 
 
 class Preference(Section):
-    """Each cell as a judge of texts of the human, of every source, and of cells if wanted."""
+    """Each cell judges texts by the human, by every source, and optionally by cells."""
 
     task: Literal["summarize", "instruct"] | None = None
-    """What the texts are: summaries, or responses to instructions. By default summaries where the
-    human text is documentation, and `dataset.task` elsewhere."""
+    """Kind of the judged texts: summaries, or responses to instructions. By default summaries for
+    documentation, and otherwise `dataset.task`."""
     items: Count = 24
+    """Number of items (prompts whose texts are compared)."""
     texts: JudgedTexts | None = None
-    """Texts of their own that items are made of; by default the dataset's test rows."""
+    """Separate texts for the items; by default the test rows of the dataset."""
     sources: list[str] | None = None
     """The sources whose texts are compared; by default all."""
     templates: dict[Literal["pair", "rating", "recognition"], str] = {}
-    """By question: the template under `resources/prompts/`, where it is not the usual one."""
+    """By question: a template under `resources/prompts/` that replaces the default one."""
     labels: tuple[str, str] = ("A", "B")
-    """What a judge answers with; each should be one token of its vocabulary."""
+    """Labels of the two texts of a pair; each should be one token of the judge's vocabulary."""
     swap_labels: bool = False
-    """Whether every pair is also shown with the labels crosswise, which tells the bias of a label
-    from that of a position, for twice the judgements."""
-    controls: int = Field(24, ge=0)
-    """Pairs in which the better text is known: this item's against another item's."""
+    """Also show every pair with swapped labels. This separates label bias from position bias and
+    doubles the number of judgements."""
+    control_pairs: int = Field(24, ge=0)
+    """Number of pairs with a known better text: a text of the item against one of another item."""
     pairs: str = Field("all", pattern=r"^(all|vs-own|sample [1-9][0-9]*)$")
-    """Which origins are compared on an item: `all`, `vs-own` (the judge's own with each other), or
-    `sample n`: n pairs an item, in turn, the same for every judge."""
+    """Which origins are compared on an item: `all`, `vs-own` (the judge's own text with each
+    other), or `sample n` (n pairs per item in rotation, the same for every judge)."""
     questions: list[Literal["likelihood", "rating", "recognition"]] = ["likelihood"]
-    """What is asked of single texts: how probable they are to the judge, how good from 1 to 5, and
-    whether the judge wrote them."""
-    check: Literal["gsm8k", "last-number"] | None = None
-    """How right and wrong are known, where items have one number as answer: `gsm8k` takes what
-    follows the last `####` of a response, `last-number` its last number."""
+    """Questions about single texts: the likelihood under the judge, a rating from 1 to 5, and
+    whether the judge wrote the text."""
+    answer_format: Literal["gsm8k", "last-number"] | None = None
+    """How the answer is extracted, for items with a single number as the correct answer: `gsm8k`
+    is the number after the last `####` of a response, `last-number` its last number."""
     cells: bool = False
-    """Whether the cells of the target and seed are candidates, too; a cell's own text is then its
-    own, not that of the source it was trained from."""
+    """Also compare texts by the cells of the same target and seed. The own text of a cell is then
+    the text it wrote, instead of the text of the source it was trained on."""
     judges: dict[str, ExternalJudge] = {}
-    """Models that judge the same texts, beside the cells."""
+    """Models that judge the same texts in addition to the cells, by name."""
 
 
 class Probes(Section):
-    """What is measured on every cell."""
+    """The measurements on every cell."""
 
     collapse: Collapse | None = Collapse()
+    """The collapse probe; null skips it."""
     robustness: Robustness | None = Robustness()
+    """The robustness probe; null skips it."""
     preference: Preference | None = Preference()
+    """The preference probe; null skips it."""

@@ -1,104 +1,79 @@
-"""What a study may say. `sections` are the single definition of every config key, its default and
-its meaning; here they are one study.
+"""The config of a study: all sections together.
 
-The JSON schema in `workflow/schemas/` is generated from these models. What one key cannot show
-(names that do not exist, shares that do not add up) is `validation`'s.
+`documentation` and the JSON schema in `workflow/schemas/` are generated from these models.
+`validation` checks what a single key cannot show, for example names that do not exist.
 """
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
+from manybaskets.config.analysis import Contrasts, Reference
 from manybaskets.config.base import NoNulls, Section
 from manybaskets.config.dataset import Dataset
 from manybaskets.config.mixes import Mix
 from manybaskets.config.models import Model, Source
 from manybaskets.config.probes import Probes
-from manybaskets.config.training import Engine, Generation, Training
-
-
-class Primary(Section):
-    """One metric per probe, named before the run; Holm's correction is over these."""
-
-    collapse: str = "bits_per_byte@test"
-    robustness: str = "refusal_rate@decline/direct"
-    preference: str = "self_preference_bias@pairs"
-
-
-class Contrasts(Section):
-    """Which conditions are compared over seeds."""
-
-    pairs: list[tuple[str, str]] | None = None
-    """Mix and the mix it is held against; by default every mix against `human` and against
-    `vanilla`, and every other mix against the first single-source one."""
-    primary: Primary = Primary()
-    alpha: float = Field(0.05, gt=0, lt=1)
-    margins: Annotated[dict[str, Annotated[float, Field(gt=0)]], NoNulls] = {}
-    """By `metric@item set`: how large a difference may be and still count as none. Where one is
-    given, equivalence is tested too (TOST)."""
-    doses: Annotated[dict[str, dict[str, float]], NoNulls] = {}
-    """By the name of a series: the dose of each of its mixes (three or more), for trends. Series
-    by share of synthetic text and by number of sources are found without being declared."""
-
-
-class Reference(Section):
-    """Published numbers that the findings are compared with. A name stands for `{table: name}`."""
-
-    table: str
-    """Name of a table under `resources/reference/`, or the path of a file like those."""
-    targets: dict[str, str] = {}
-    """By target of the study: what the table calls it, where that is otherwise."""
-    mixes: dict[str, str] = {}
-    """By mix of the study: what the table calls it, where that is otherwise."""
+from manybaskets.config.serving import Engine, Generation
+from manybaskets.config.training import Training
 
 
 class StudyConfig(Section):
-    """One study: one config file, all results under `results/<study>/`."""
+    """One study: one config file, with all results under `results/<study>/`."""
 
     study: str
     """Name of the study and of its results folder."""
     question: str = ""
-    """The question in a sentence; opens the report."""
+    """The research question in one sentence; the report begins with it."""
     seeds: list[int] = Field(min_length=1)
-    """Replications. A seed drives the data draw, the sampling and the training."""
+    """Replication seeds. A seed determines the data draw, the sampling and the training."""
     dataset: Dataset
+    """Human prompts and human responses."""
     models: Annotated[dict[str, Model], NoNulls]
+    """The models of the study, by name."""
     sources: Annotated[dict[str, Source], NoNulls] = {}
+    """The writers of synthetic responses, by name."""
     targets: list[str] = Field(min_length=1)
     """Models that are fine-tuned; names under `models`."""
     mixes: Annotated[dict[str, Mix], NoNulls]
+    """The recipes of training sets, by name."""
     rows: int | None = Field(None, ge=1)
-    """Rows of every mix; by default all training prompts."""
+    """Number of rows of every mix; by default all training prompts."""
     match: Literal["rows", "tokens"] = "rows"
-    """What is equal over the mixes: rows, or training tokens (of the target's tokenizer)."""
+    """What is equal in all mixes: the number of rows, or of tokens (of the target's tokenizer)."""
     tokens: int | None = Field(None, ge=1)
-    """Response tokens of every mix, with `match: tokens`."""
+    """Number of response tokens of every mix; required with `match: tokens`."""
     generation: Generation = Generation()
+    """How responses are sampled."""
     training: Training = Training()
+    """How targets are fine-tuned."""
     engine: Engine = Engine()
+    """How vLLM serves models."""
     probes: Probes = Probes()
+    """The measurements on every cell."""
     contrasts: Contrasts = Contrasts()
+    """The comparisons of conditions."""
     reference: Reference | None = None
-    """Published numbers that the findings are compared with, effect by effect."""
+    """Published numbers to compare the findings with."""
 
     @field_validator("reference", mode="before")
     @classmethod
-    def _named(cls, value: Any) -> Any:
+    def _expand_name(cls, value: Any) -> Any:
         return {"table": value} if isinstance(value, str) else value
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema that editors complete from."""
-    found = StudyConfig.model_json_schema()
-    sections = found["$defs"]  # what is read as a section may be written as one word
+    """The JSON schema of the config, for editors."""
+    schema = StudyConfig.model_json_schema()
+    sections = schema["$defs"]  # add the short forms: a string instead of a section
     sections["Mix"]["properties"]["select"]["anyOf"].append({"const": "all"})
     named = {"type": "string"}
     verifier = sections["Select"]["properties"]["verifier"]
     sections["Select"]["properties"]["verifier"] = {"anyOf": [verifier, named]}
-    found["properties"]["reference"]["anyOf"].append({"type": "string"})
-    for section in (found, *sections.values()):
+    schema["properties"]["reference"]["anyOf"].append({"type": "string"})
+    for section in (schema, *sections.values()):
         for key in section.get("properties", {}).values():
             entries = key.get("additionalProperties")
-            if isinstance(entries, dict):  # null takes away what a config below has
+            if isinstance(entries, dict):  # null removes an entry of an earlier config
                 key["additionalProperties"] = {"anyOf": [entries, {"type": "null"}]}
-    return found
+    return schema

@@ -13,7 +13,7 @@ class Classifier(Verifier):
     """A transformers model of sequence classification that reads responses."""
 
     needs = "model"
-    settings = ("label", "reads")
+    settings = ("label", "input")
 
     def scorer(self, job: ScoringJob) -> Scorer:
         """Scores all usable responses in batches."""
@@ -36,7 +36,7 @@ def probabilities(job: ScoringJob) -> dict[str, float]:
     import torch
 
     rows, spec = job.usable, job.spec
-    fields = ("prompt", "response") if job.settings["reads"] == "pair" else ("response",)
+    fields = ("prompt", "response") if job.settings["input"] == "pair" else ("response",)
     texts = [tuple(row[field] for field in fields) for row in rows]
     trusted = spec["base"]["trust_remote_code"]
     assert job.model is not None

@@ -1,0 +1,112 @@
+"""Names that a config chooses or refers to."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+
+from manybaskets.config.base import HUMAN, VANILLA
+from manybaskets.config.study import StudyConfig
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+NAMED = ("models", "sources", "mixes")
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a name can be part of a path on every file system."""
+    return bool(SAFE_NAME.fullmatch(name)) and len(name) <= 64
+
+
+def unknown(name: str, kind: str, known: Sequence[str]) -> str:
+    """Message for a name that does not exist, with the nearest one that does."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"there is no {kind} named '{name}'.{hint} Known: {', '.join(known) or 'none'}."
+
+
+def bad_names(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Names that cannot be part of a path or are used twice; repeated seeds and targets."""
+    named = [("study", config.study)]
+    for key in NAMED:
+        named += [(f"{key}.{name}", name) for name in getattr(config, key)]
+    for key, name in named:
+        if not is_file_name(name):
+            yield (
+                key,
+                f"'{name}' cannot be a file name. Use up to 64 letters, digits, '-', '_' "
+                "and single dots, starting with a letter or digit.",
+            )
+    for key, reserved in (("sources", HUMAN), ("mixes", VANILLA)):
+        if reserved in getattr(config, key):
+            yield f"{key}.{reserved}", f"'{reserved}' is a reserved name. Choose another name."
+    for key in NAMED:
+        yield from _differ_in_case(key, list(getattr(config, key)))
+    if len(set(config.targets)) < len(config.targets):
+        yield "targets", "a target is listed twice. Remove the repeat."
+    if len(set(config.seeds)) < len(config.seeds):
+        repeated = sorted({seed for seed in config.seeds if config.seeds.count(seed) > 1})
+        yield "seeds", f"seeds must be unique; {repeated} are repeated. Remove the repeats."
+
+
+def _differ_in_case(key: str, names: list[str]) -> Iterator[tuple[str, str]]:
+    lowered: dict[str, str] = {}
+    for name in names:
+        if name.lower() in lowered:
+            yield (
+                f"{key}.{name}",
+                f"'{name}' and '{lowered[name.lower()]}' differ only in case, which some file "
+                "systems ignore. Rename one.",
+            )
+        lowered[name.lower()] = name
+
+
+def bad_sources(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Sources and targets without a model; API keys without an endpoint."""
+    for name, source in config.sources.items():
+        if source.model and not source.endpoint and source.model not in config.models:
+            yield f"sources.{name}.model", unknown(source.model, "model", list(config.models))
+        if source.api_key_env and not source.endpoint:
+            yield f"sources.{name}.api_key_env", "only endpoints have an API key. Remove it."
+    for target in config.targets:
+        if target not in config.models:
+            yield "targets", unknown(target, "model", list(config.models))
+
+
+def bad_references(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Keys of dictionaries that are not a target, model or mix of the study."""
+    for target in config.training.per_target:
+        if target not in config.targets:
+            yield f"training.per_target.{target}", unknown(target, "target", config.targets)
+    for model in config.engine.per_model:
+        if model not in config.models:
+            yield f"engine.per_model.{model}", unknown(model, "model", list(config.models))
+    for name, mix in config.mixes.items():
+        for target in mix.targets or ():
+            if target not in config.targets:
+                yield f"mixes.{name}.targets", unknown(target, "target", config.targets)
+    if config.reference:
+        for target in config.reference.targets:
+            if target not in config.targets:
+                yield "reference.targets", unknown(target, "target", config.targets)
+        for name in config.reference.mixes:
+            known = [*config.mixes, VANILLA]
+            if name not in known:
+                yield "reference.mixes", unknown(name, "mix", known)
+
+
+def bad_contrasts(config: StudyConfig) -> Iterator[tuple[str, str]]:
+    """Contrasts of mixes that do not exist; series with too few doses."""
+    known = [*config.mixes, VANILLA]
+    for pair in config.contrasts.pairs or []:
+        for name in pair:
+            if name not in known:
+                yield "contrasts.pairs", unknown(name, "mix", known)
+    for series, doses in config.contrasts.doses.items():
+        for name in doses:
+            if name not in known:
+                yield f"contrasts.doses.{series}", unknown(name, "mix", known)
+        if len(set(doses.values())) < max(3, len(doses)):
+            yield (
+                f"contrasts.doses.{series}",
+                f"needs at least 3 mixes with different doses; found {len(doses)} mixes with "
+                f"{len(set(doses.values()))} doses.",
+            )
