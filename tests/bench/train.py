@@ -29,7 +29,8 @@ ROUNDS = 3
 ROWS, VOCABULARY, CONTEXT = 1000, 4096, 512
 SETTINGS = {
     "rank": 8, "alpha": 16.0, "dropout": 0.0, "modules": "all-linear", "learning_rate": 2e-3,
-    "epochs": 2.0, "batch_size": 16, "accumulation": 1, "max_length": 256, "threads": THREADS,
+    "epochs": 2.0, "batch_size": 16, "gradient_accumulation": 1, "max_length": 256,
+    "threads": THREADS,
 }  # fmt: skip
 LARGE = {
     "vocab_size": 128_256, "hidden_size": 4096, "intermediate_size": 14_336,

@@ -92,7 +92,7 @@ class Reader:
     def _plan(self, files: list[str], where: str) -> None:
         options = [option for file in files for option in ("--configfile", file)]
         texts = "".join((self.place / file).read_text(encoding="utf-8") for file in files)
-        keys = dict.fromkeys(re.findall(r"key_env: (\w+)", texts), "a key")
+        keys = dict.fromkeys(re.findall(r"api_key_env: (\w+)", texts), "a key")
         done = self._run([sys.executable, "-m", "manybaskets", "plan", *options], keys)
         assert done.returncode == 0 and " would run" in done.stdout, f"{where}: {done.stdout}"
 

@@ -598,7 +598,7 @@ def as_own(workspace: Workspace) -> Workspace:
             "picked": {
                 "origins": {"one": 0.5, "two": 0.5},
                 "select": {
-                    **{"top": 0.8, "samples": 1, "short": "repeat", "verifier": "reference"},
+                    **{"top": 0.8, "samples": 1, "on_shortfall": "repeat", "verifier": "reference"},
                     "control": False,  # an arm that the cases below do not count
                 },
             },

@@ -30,7 +30,7 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = snakemake(
         directory,
         *("--configfile", str(ROOT / "tests/workflow/ladder.yaml")),
-        *("--config", "probes={robustness: {labelled: people.jsonl}}"),
+        *("--config", "probes={robustness: {human_labels: people.jsonl}}"),
     )
     assert done.returncode == 0, done.stdout[-6000:]
     return directory / "results" / "ladder"

@@ -43,7 +43,7 @@ def study(tmp_path: Path, server: Endpoint) -> Path:
         "seeds": [1],
         "dataset": {"file": "human.jsonl", "train": 20, "test": 10},
         "models": {"wren": {"scratch": {"family": "llama", "documentation": ["scipy"]}}},
-        "sources": {"api": {"endpoint": server.url, "model": "m", "key_env": "PLANTED_KEY"}},
+        "sources": {"api": {"endpoint": server.url, "model": "m", "api_key_env": "PLANTED_KEY"}},
         "targets": ["wren"],
         "mixes": {"single": {"origins": {"api": 1}}},
         "rows": 10,

@@ -15,12 +15,12 @@ from manybaskets.dag.graph import Graph, Job
 from manybaskets.files import read_json, read_jsonl, write_jsonl
 from manybaskets.stages.study import Study
 
-BEST = {"best-of": 4, "verifier": "reference"}
+BEST = {"best_of": 4, "verifier": "reference"}
 RIGHT = {
     "correct": True,
     "samples": 3,
     "verifier": {"by": "reference", "accept": 0.3},
-    "short": "fewer",
+    "on_shortfall": "fewer",
 }
 
 
@@ -95,16 +95,22 @@ def test_loading_a_study_again_adds_nothing(study_config: dict[str, Any]) -> Non
 
 
 def test_a_taken_name_is_an_error(study_config: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"mixes\.picked-random: this is the name"):
+    with pytest.raises(ConfigError, match=r"mixes\.picked-random: the random control of"):
         study(study_config, picked=picked(BEST), **{"picked-random": picked(wren=1.0)})
 
 
 @pytest.mark.parametrize(
     ("select", "said"),
     [
-        ({"as-many-as": "picked", "verifier": "length"}, "needs verifier: random"),
-        ({"as-many-as": "nobody", "verifier": "random"}, "'nobody' is no mix that a verifier"),
-        ({"as-many-as": "human", "verifier": "random"}, "'human' is no mix that a verifier"),
+        ({"match_keep_rate": "picked", "verifier": "length"}, "needs verifier: random"),
+        (
+            {"match_keep_rate": "nobody", "verifier": "random"},
+            "'nobody' is not a mix that a verifier",
+        ),
+        (
+            {"match_keep_rate": "human", "verifier": "random"},
+            "'human' is not a mix that a verifier",
+        ),
     ],
 )
 def test_a_control_of_nothing_is_an_error(

@@ -41,7 +41,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def planned(monkeypatch: pytest.MonkeyPatch, *files: Path) -> Study:
     """The study of presets, with a key for every endpoint that they name."""
-    for name in re.findall(r"key_env: (\w+)", "".join(file.read_text() for file in files)):
+    for name in re.findall(r"api_key_env: (\w+)", "".join(file.read_text() for file in files)):
         monkeypatch.setenv(name, "a key")
     return study_of([str(file) for file in files], [])
 
@@ -96,9 +96,9 @@ def test_the_eggs_study_has_twelve_conditions_and_ten_adapters(
     assert len(study.mixes_of("llama-8b")) == 4
     assert len(study.mixes_of("llama-70b")) == 8
     spec = study._train("llama-70b", "multi-large", "42")["training"]
-    assert spec["batch_size"] * spec["accumulation"] == 128
+    assert spec["batch_size"] * spec["gradient_accumulation"] == 128
     spec = study._train("llama-8b", "multi", "42")["training"]
-    assert spec["batch_size"] * spec["accumulation"] == 64
+    assert spec["batch_size"] * spec["gradient_accumulation"] == 64
 
 
 def test_the_eggs_study_has_all_of_its_conditions_at_micro_scale(

@@ -47,8 +47,8 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         ("mixes.multi.origins", {"wern": 1.0}, ["mixes.multi", "no source named 'wern'", "'wren'"]),
         ("mixes.multi.origins", {"wren": 0.5, "finch": 0.4}, ["mixes.multi.origins", "sum to 0.9"]),
         ("mixes.multi.origins", {"wren": 0.3, "finch": 0.7}, ["mixes.multi.assign", "random"]),
-        ("mixes.single.select", {"verifier": "length"}, ["exactly one of correct, top, best-of"]),
-        ("mixes.single.select.bestof", 4, ["select.bestof", "'best-of'"]),
+        ("mixes.single.select", {"verifier": "length"}, ["exactly one of correct, top, best_of"]),
+        ("mixes.single.select.bestof", 4, ["select.bestof", "'best_of'"]),
         ("mixes.single.select", {"top": 0.5, "verifier": "lenght"}, ["verifier.by", "'lenght'"]),
         (
             "mixes.single.select",
@@ -78,7 +78,7 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         (
             "mixes.human.select",
             {"top": 0.5, "verifier": "length"},
-            ["human rows are not selected"],
+            ["human rows are always kept"],
         ),
         ("rows", 100, ["my.yaml: rows", "100 rows", "only 40"]),
         ("probes.preference.labels", ["A", "A"], ["probes.preference.labels", "both labels"]),
@@ -87,18 +87,18 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         ("seeds", [1, 2, 1], ["seeds must be unique", "[1]"]),
         ("mixes.a/b", {"origins": {"human": 1.0}}, ["'a/b' cannot be a file name"]),
         ("mixes...", {"origins": {"human": 1.0}}, ["cannot be a file name"]),
-        ("mixes.vanilla", {"origins": {"human": 1.0}}, ["mixes.vanilla", "meaning of its own"]),
+        ("mixes.vanilla", {"origins": {"human": 1.0}}, ["mixes.vanilla", "reserved name"]),
         ("mixes.Human", {"origins": {"human": 1.0}}, ["differ only in case"]),
         ("sources.human", {"model": "wren"}, ["sources.human"]),
         ("targets", ["wern"], ["no model named 'wern'", "'wren'"]),
-        ("training.adapter", "dora", ["training.adapter", "vLLM cannot serve 'dora'"]),
+        ("training.adapter", "dora", ["training.adapter", "several 'dora' adapters"]),
         ("training.rank", 1024, ["training.rank", "512"]),
         ("contrasts.pairs", [["multi", "hunam"]], ["contrasts.pairs", "'human'"]),
         ("models.wren", {"hub": "org/name"}, ["models.wren", "revision"]),
         ("models.wren", {}, ["models.wren", "exactly one of scratch, path, hub"]),
         ("dataset", {"docs": {"packages": ["stdlib"]}, "file": "x"}, ["dataset", "exactly one"]),
         ("sources.wren", {"recorded": "a.jsonl", "model": "wren"}, ["sources.wren", "recorded"]),
-        ("models.wren", {"path": "w", "adapter": "a/b"}, ["models.wren", "for models with hub"]),
+        ("models.wren", {"path": "w", "adapter": "a/b"}, ["models.wren", "adapter needs hub"]),
         (
             "models.wren",
             {"hub": "a/w", "revision": "v", "adapter": "a/b"},
@@ -106,11 +106,11 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         ),
         ("training.quantization", "nf5", ["training.quantization", "'nf4' or 'int8'"]),
         ("training.devices", 3, ["training.batch_size", "16 rows", "a multiple of"]),
-        ("training.parallel", "fsdp", ["training.parallel", "set training.devices"]),
+        ("training.parallel", "fsdp", ["training.parallel", "Set training.devices"]),
         (
             "training",
             {"devices": 2, "parallel": "fsdp", "quantization": "nf4"},
-            ["training.parallel", "quantized (nf4)", "use ddp"],
+            ["training.parallel", "quantized weights (nf4)", "use ddp"],
         ),
         ("match", "tokens", ["tokens", "needs tokens"]),
         ("tokens", 100, ["tokens has no effect"]),
@@ -129,12 +129,12 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         (
             "mixes.human.loop",
             {"generations": 3, "after": "human"},
-            ["mixes.human.loop.after", "'human' is a loop itself"],
+            ["mixes.human.loop.after", "'human' is itself a loop"],
         ),
         (
             "mixes.human.loop",
             {"generations": 3, "sources": "targets"},
-            ["mixes.human.loop.sources", "there is wren alone"],
+            ["mixes.human.loop.sources", "wren is the only target"],
         ),
         (
             "mixes.human.loop",
@@ -160,7 +160,7 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
             "mixes.single",
             {
                 "origins": {"wren": 1.0},
-                "select": {"best-of": 2, "verifier": "length"},
+                "select": {"best_of": 2, "verifier": "length"},
                 "loop": {"generations": 2, "overrides": {2: {"temperature": 0}}},
             },
             ["mixes.single.loop.temperature", "generation 2"],
@@ -186,7 +186,7 @@ def test_a_loop_holds_rows_equal_and_has_no_single_text_to_compare(
     raw = changed(study_config, "mixes.human.loop", {"generations": 2})
     raw = changed(raw, "probes.preference", {"cells": True}) | {"match": "tokens", "tokens": 100}
     said = message(raw)
-    assert "mixes.human.loop: a loop holds rows equal" in said
+    assert "mixes.human.loop: a loop matches rows" in said
     assert "probes.preference.cells: judges compare one text of each cell" in said
 
 
@@ -217,7 +217,7 @@ def test_all_problems_are_named_at_once(study_config: dict[str, Any]) -> None:
 def test_a_name_that_stands_twice_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text("mixes:\n  a: {}\n  b: {}\n  a: {}\n")
-    with pytest.raises(ConfigError, match="'a' stands twice, on lines 2 and 4"):
+    with pytest.raises(ConfigError, match="duplicate key 'a' on lines 2 and 4"):
         validation.read(path)
 
 
@@ -259,7 +259,7 @@ def test_judges_without_own_text_cannot_be_asked_about_it(study_config: dict[str
         ("owl", {"model": "finch", "own": "parrot"}, "no origin named 'parrot'"),
         ("wren", {"model": "wren"}, "'wren' is a target"),
         ("an owl", {"model": "finch"}, "cannot be a file name"),
-        ("owl", {"model": "finch", "key_env": "KEY"}, "only for endpoints"),
+        ("owl", {"model": "finch", "api_key_env": "KEY"}, "only endpoints have"),
     ],
 )
 def test_a_judge_that_is_no_cell_is_a_known_model_under_another_name(
@@ -295,11 +295,11 @@ def test_a_recorded_source_has_one_answer_to_select_from(study_config: dict[str,
     study_config["sources"]["old"] = {"recorded": "answers.jsonl"}
     study_config["mixes"]["picked"] = {
         "origins": {"old": 1.0},
-        "select": {"best-of": 4, "verifier": "reference"},
+        "select": {"best_of": 4, "verifier": "reference"},
     }
     said = message(study_config)
     assert "mixes.picked.select.samples" in said
-    assert "source 'old' has one recorded answer" in said
+    assert "source 'old' has one recorded response" in said
 
 
 def test_samples_at_temperature_zero_are_refused(study_config: dict[str, Any]) -> None:
@@ -323,7 +323,7 @@ def test_a_reference_verifier_needs_human_responses(study_config: dict[str, Any]
 @pytest.mark.parametrize(
     ("select", "samples"),
     [
-        ({"best-of": 4, "verifier": "reference"}, 4),
+        ({"best_of": 4, "verifier": "reference"}, 4),
         ({"top": 0.3, "verifier": "random"}, 4),
         ({"top": 0.1, "verifier": "random"}, 10),
         ({"top": 1, "verifier": "random"}, 1),
@@ -340,7 +340,7 @@ def test_a_selection_asks_for_as_many_responses_as_its_rule_needs(
 
 
 def test_a_selection_reads_back_as_it_was_written(study_config: dict[str, Any]) -> None:
-    study_config["mixes"]["single"]["select"] = {"best-of": 4, "verifier": "reference"}
+    study_config["mixes"]["single"]["select"] = {"best_of": 4, "verifier": "reference"}
     loaded = validation.load(study_config, "my.yaml")
     again = validation.load(json.loads(loaded.model_dump_json()), "study.json")
     assert again == loaded
@@ -364,12 +364,12 @@ def test_null_where_it_has_a_meaning_keeps_it(study_config: dict[str, Any]) -> N
 
 
 def test_a_target_and_a_model_may_have_settings_of_their_own(study_config: dict[str, Any]) -> None:
-    study_config["training"] = {"rank": 8, "of": {"wren": {"rank": 4, "batch_size": 2}}}
-    study_config["engine"] = {"of": {"finch": {"devices": 4}}}
+    study_config["training"] = {"rank": 8, "per_target": {"wren": {"rank": 4, "batch_size": 2}}}
+    study_config["engine"] = {"per_model": {"finch": {"devices": 4}}}
     loaded = validation.load(study_config, "my.yaml")
     assert loaded.training.of_target("wren").rank == 4
     assert loaded.training.of_target("other").rank == 8
-    assert loaded.training.of_target("wren").of == {}
+    assert loaded.training.of_target("wren").per_target == {}
     assert loaded.engine.of_model("finch").devices == 4
     assert loaded.engine.of_model("wren").devices == loaded.engine.devices == 1
     assert loaded.engine.most_devices == 4
@@ -378,16 +378,16 @@ def test_a_target_and_a_model_may_have_settings_of_their_own(study_config: dict[
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("training.of", {"wren": {"rnak": 4}}, "of.wren.rnak"),
-        ("training.of", {"wren": {"rank": "high"}}, "of.wren.rank"),
-        ("training.of", {"lark": {"rank": 4}}, "no target named 'lark'"),
-        ("engine.of", {"wren": {"keep_alive": 4}}, "only devices, dtype"),
-        ("engine.of", {"lark": {"devices": 4}}, "no model named 'lark'"),
+        ("training.per_target", {"wren": {"rnak": 4}}, "per_target.wren.rnak"),
+        ("training.per_target", {"wren": {"rank": "high"}}, "per_target.wren.rank"),
+        ("training.per_target", {"lark": {"rank": 4}}, "no target named 'lark'"),
+        ("engine.per_model", {"wren": {"keep_alive": 4}}, "only devices, dtype"),
+        ("engine.per_model", {"lark": {"devices": 4}}, "no model named 'lark'"),
         ("mixes.multi.targets", ["finch"], "no target named 'finch'"),
         ("probes.preference.sources", ["lark"], "no source named 'lark'"),
         ("reference", {"table": "eggs", "mixes": {"lark": "single"}}, "no mix named 'lark'"),
         ("reference", {"table": "eggs", "targets": {"lark": "8B"}}, "no target named 'lark'"),
-        ("dataset.splits", "scikit-learn", "docs has splits of its own"),
+        ("dataset.split_method", "scikit-learn", "docs is split by module"),
         ("probes.preference.texts", {"hub": "org/name"}, "hub needs revision"),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_plan_says_of_which_jobs_it_does_not_know_the_time(
 
 
 def test_judgements_are_counted_as_they_are_asked(study_config: dict[str, Any]) -> None:
-    study_config["probes"] = {"preference": {"items": 5, "controls": 3, "questions": []}}
+    study_config["probes"] = {"preference": {"items": 5, "control_pairs": 3, "questions": []}}
     items = [{"id": str(n), "text": f"t{n}", "request": "", "human": f"h{n}"} for n in range(10)]
     answers = {
         name: [{"id": str(n), "response": f"{name}{n}"} for n in range(10)]
@@ -168,7 +168,7 @@ def test_judgements_are_counted_as_they_are_asked(study_config: dict[str, Any]) 
 
 def test_judgements_of_a_study_grow_with_what_it_asks(study_config: dict[str, Any]) -> None:
     def asked(**settings: Any) -> int:
-        study_config["probes"] = {"preference": {"items": 5, "controls": 0, **settings}}
+        study_config["probes"] = {"preference": {"items": 5, "control_pairs": 0, **settings}}
         return estimates(study_config).judgements(Job("judge", ("wren", "human", "1")))
 
     assert asked(questions=[]) == 5 * 3 * 2
@@ -195,7 +195,7 @@ def test_responses_to_select_from_are_counted(study_config: dict[str, Any]) -> N
     alone = estimates(study_config).tokens(job)
     study_config["mixes"]["best"] = {
         "origins": {"human": 0.5, "wren": 0.5},
-        "select": {"best-of": 4, "verifier": {"by": "judge", "source": "finch"}},
+        "select": {"best_of": 4, "verifier": {"by": "judge", "source": "finch"}},
     }
     found = estimates(study_config)
     # all 40 prompts once; of the half that the second mix gives it, three more each
@@ -218,7 +218,7 @@ def test_verifiers_cost_more_for_more_responses(
     for number in (200, 2000):
         study_config["mixes"]["best"] = {
             "origins": {"wren": 1.0},
-            "select": {"best-of": number, "verifier": verifier},
+            "select": {"best_of": number, "verifier": verifier},
         }
         found = estimates(study_config)
         found.__dict__["_rate"] = 1e11
@@ -257,7 +257,7 @@ def test_what_a_loop_selects_from_is_counted(study_config: dict[str, Any]) -> No
     study_config["mixes"] = {
         "best": {
             "origins": {"human": 1.0},
-            "select": {"best-of": 4, "verifier": "length"},
+            "select": {"best_of": 4, "verifier": "length"},
             "loop": {"generations": 2},
         }
     }

@@ -22,10 +22,10 @@ def graph(study_config: dict[str, Any]) -> Graph:
     study_config["mixes"]["third"] = {"origins": {"lark": 1.0}}
     study_config["mixes"]["best"] = {
         "origins": {"wren": 1.0},
-        "select": {"best-of": 2, "verifier": {"by": "likelihood", "model": "finch"}},
+        "select": {"best_of": 2, "verifier": {"by": "likelihood", "model": "finch"}},
     }
     robustness = {"requests": ["strongreject"], "attacks": ["gcg"]}
-    robustness |= {"judges": {"rubric": {"model": "lark"}}, "labelled": "people.jsonl"}
+    robustness |= {"judges": {"rubric": {"model": "lark"}}, "human_labels": "people.jsonl"}
     study_config["probes"] = {"robustness": robustness, "preference": {"cells": True}}
     study_config["probes"]["preference"]["judges"] = {"judge": {"model": "lark"}}
     return Graph(Study(validation.load(study_config, "micro.yaml")))
@@ -129,7 +129,7 @@ LOOPS = {
     "replace": {"origins": {"human": 1}, "loop": {"generations": 3, "regime": "replace"}},
     "pooled": {
         "origins": {"wren": 1},
-        "select": {"best-of": 2, "verifier": "length"},
+        "select": {"best_of": 2, "verifier": "length"},
         "loop": {"generations": 3, "regime": "accumulate-subsample", "sources": "targets"},
     },
 }

@@ -72,10 +72,10 @@ def test_a_key_variable_that_is_not_set_is_named(study_config: dict[str, Any]) -
     study_config["sources"]["far"] = {
         "endpoint": "https://example.org/v1",
         "model": "m",
-        "key_env": "MANYBASKETS_TEST_KEY",
+        "api_key_env": "MANYBASKETS_TEST_KEY",
     }
     said = refused(study_config)
-    assert "sources.far.key_env" in said
+    assert "sources.far.api_key_env" in said
     assert "export MANYBASKETS_TEST_KEY" in said
 
 
@@ -104,13 +104,19 @@ def test_an_attack_without_a_template_is_named(study_config: dict[str, Any]) -> 
     [
         ({"requests": "no-such-set"}, "no such set. Sets: strongreject"),
         ({"requests": []}, "names no file and no set"),
-        ({"copies": {"xstest": "x.csv"}}, "copies.xstest: not among the sets asked for: none"),
-        ({"requests": ["xstest"], "copies": {"xstest": "x.csv"}}, "there is no file x.csv"),
+        (
+            {"local_files": {"xstest": "x.csv"}},
+            "local_files.xstest: not among the sets asked for: none",
+        ),
+        ({"requests": ["xstest"], "local_files": {"xstest": "x.csv"}}, "there is no file x.csv"),
         ({"judges": {"j": {"model": "lark"}}}, "no model named 'lark'"),
         ({"judges": {"a/b": {"model": "wren"}}}, "'a/b' cannot be a file name"),
-        ({"judges": {"j": {"model": "wren", "key_env": "X"}}}, "only for endpoints"),
+        ({"judges": {"j": {"model": "wren", "api_key_env": "X"}}}, "only endpoints have"),
         ({"judges": {"j": {"model": "wren", "template": "x.txt"}}}, "there is no file x.txt"),
-        ({"labelled": "people.jsonl"}, "probes.robustness.labelled: people.jsonl: there is no"),
+        (
+            {"human_labels": "people.jsonl"},
+            "probes.robustness.human_labels: people.jsonl: there is no",
+        ),
         ({"judges": {"j": {"by": "taste", "model": "wren"}}}, "judges.j.by"),
     ],
 )
@@ -167,7 +173,7 @@ def test_too_little_room_is_said_with_both_figures(
 def test_a_name_that_stands_twice_in_the_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text("study: a\nmixes:\n  m: {}\n  m: {}\n")
-    with pytest.raises(ConfigError, match="'m' stands twice"):
+    with pytest.raises(ConfigError, match="duplicate key 'm'"):
         preflight.checked_study({}, [str(path)])
 
 
@@ -188,7 +194,7 @@ def test_a_rubric_that_a_judge_cannot_use_is_named(
     recorded["mixes"]["judged"] = {
         "origins": {"parrot": 1.0},
         "select": {
-            **{"top": 0.5, "short": "fewer", "samples": 1},
+            **{"top": 0.5, "on_shortfall": "fewer", "samples": 1},
             "verifier": {"by": "judge", "source": "wren", "rubric": str(path)},
         },
     }
@@ -201,7 +207,7 @@ def test_the_rubric_that_comes_with_the_workflow_is_usable(recorded: dict[str, A
     recorded["mixes"]["judged"] = {
         "origins": {"parrot": 1.0},
         "select": {
-            **{"top": 0.5, "short": "fewer", "samples": 1},
+            **{"top": 0.5, "on_shortfall": "fewer", "samples": 1},
             "verifier": {"by": "judge", "source": "wren"},
         },
     }

@@ -252,7 +252,7 @@ def dataset_spec(revision: str, **changes: Any) -> dict[str, Any]:
         "docs": False, "file": None, "prompts": None, "prompts_field": "prompt", "seed": 0,
         "hub": "people/asked", "revision": revision, "config": None, "split": "train",
         "files": ["*.parquet", "*.jsonl", "*.json", "*.csv"], "fields": fields, "task": "instruct",
-        "train": 24, "test": 8, "splits": "interleaved", "duplicates": "drop", "texts": None,
+        "train": 24, "test": 8, "split_method": "interleaved", "duplicates": "drop", "texts": None,
         **changes,
     }  # fmt: skip
 

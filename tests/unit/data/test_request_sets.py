@@ -86,7 +86,7 @@ def test_a_licence_gate_says_what_to_do(
 
 
 def test_a_home_that_is_not_there_says_how_to_do_without() -> None:
-    with pytest.raises(InputError, match=r"cannot be reached .*probes\.robustness\.copies"):
+    with pytest.raises(InputError, match=r"cannot be reached .*probes\.robustness\.local_files"):
         request_sets.verified_content(entry("http://127.0.0.1:9/set.csv"), None)
     with pytest.raises(InputError, match="answered 404"):
         server = HTTPServer(("127.0.0.1", 0), Home)

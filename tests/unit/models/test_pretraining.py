@@ -20,7 +20,7 @@ ROWS = [
 def recipe(family: str, **changes: Any) -> pretraining.PretrainingConfig:
     settings: dict[str, Any] = {
         "family": family, "hidden": 32, "layers": 1, "heads": 1, "context": 256,
-        "documentation_tokens": 3000, "manners_tokens": 3000, "batch_tokens": 512,
+        "documentation_tokens": 3000, "sft_tokens": 3000, "batch_tokens": 512,
         "learning_rate": 1e-2, "seed": 1, "threads": 1,
     }  # fmt: skip
     return pretraining.PretrainingConfig(**{**settings, **changes})

@@ -43,7 +43,11 @@ def study(adapter: tuple[Path, Any], tmp_path: Path) -> Path:
         "sources": {
             "llama": {"model": "llama"},
             "old": {"recorded": "/home/somebody/answers.jsonl"},
-            "far": {"endpoint": "https://secret.example/v1", "model": "big", "key_env": "MY_KEY"},
+            "far": {
+                "endpoint": "https://secret.example/v1",
+                "model": "big",
+                "api_key_env": "MY_KEY",
+            },
         },
         "targets": ["llama"],
         "mixes": {"mixed": {"origins": {"human": 0.25, "llama": 0.25, "old": 0.25, "far": 0.25}}},

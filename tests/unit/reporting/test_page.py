@@ -227,7 +227,7 @@ def test_a_summary_of_nothing_says_so() -> None:
     ("select", "said"),
     [
         (
-            {"best-of": 4, "verifier": "reference"},
+            {"best_of": 4, "verifier": "reference"},
             "text from wren alone, of which the best of 4 responses to each prompt was kept, by "
             "agreement with the human response (ROUGE-1)",
         ),
@@ -237,7 +237,7 @@ def test_a_summary_of_nothing_says_so() -> None:
         ),
         (
             {
-                **{"correct": True, "short": "fewer"},
+                **{"correct": True, "on_shortfall": "fewer"},
                 "verifier": {
                     **{"by": "reference", "metric": "answer"},
                     "noise": {"keep_right": 0.9, "keep_wrong": 0.2},

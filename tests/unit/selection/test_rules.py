@@ -61,7 +61,7 @@ def test_too_few_rows_are_told_with_numbers_reason_and_mend() -> None:
     assert said.startswith("mixes.best: 1 of 10 responses of 'a' pass, and 10 rows are needed")
     assert "1 have no score, most of them: the score is nan" in said
     assert "select.samples" in said
-    assert "select.short" in said
+    assert "select.on_shortfall" in said
 
 
 def test_a_verifier_that_rejects_everything_is_told_whatever_short_says() -> None:

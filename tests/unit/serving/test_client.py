@@ -150,7 +150,7 @@ def test_no_connection_is_a_failed_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_budget_is_never_exceeded_and_says_so(server: Endpoint) -> None:
     requests = [asked(number, max_tokens=20) for number in range(50)]
-    with endpoint(server.url, "m", max_tokens_total=200) as client:
+    with endpoint(server.url, "m", token_budget=200) as client:
         replies = client.chat(requests)
         (later,) = client.chat([asked(99, max_tokens=20)])
     spent = 10 * sum(reply.state == "ok" for reply in replies)

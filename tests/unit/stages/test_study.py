@@ -80,7 +80,7 @@ def test_texts_of_the_judges_own_are_the_dataset_s_job(study_config: dict[str, A
 
 
 def test_a_model_is_served_with_settings_of_its_own(study_config: dict[str, Any]) -> None:
-    found = study(study_config, engine__of={"wren": {"devices": 4, "max_model_len": 64}})
+    found = study(study_config, engine__per_model={"wren": {"devices": 4, "max_model_len": 64}})
     engine = json.loads(found.spec("respond", **CELL))["engine"]
     assert (engine["devices"], engine["max_model_len"]) == (4, 64)
     other = json.loads(found.spec("candidates", source="finch"))["engine"]
@@ -104,7 +104,7 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"probes__robustness__attacks": ["persona"]}, {"attack"}),
         ({"probes__robustness__best_of_n": {"n": 8}}, {"attack"}),
         ({"probes__robustness__gcg": {"steps": 3}}, {"optimise"}),
-        ({"probes__robustness__target": "Yes:"}, {"attack", "optimise"}),
+        ({"probes__robustness__compliance_prefix": "Yes:"}, {"attack", "optimise"}),
         ({"probes__robustness__count": 9}, {"attack", "optimise"}),
         ({"probes__preference__items": 8}, {"judge"}),
         ({"probes__preference__items": 30}, {"judge", "candidates"}),
@@ -118,7 +118,7 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"generation__temperature": 0.5}, {"generate", "candidates", "respond", "attack"}),
         ({"rows": 20}, {"generate", "mix", "verify"}),
         ({"mixes__best__select__top": 0.6}, {"select"}),
-        ({"mixes__best__select__short": "repeat"}, {"select"}),
+        ({"mixes__best__select__on_shortfall": "repeat"}, {"select"}),
         ({"mixes__best__select__verifier__noise": {"keep_right": 0.9}}, {"select"}),
         ({"mixes__best__select__verifier__metric": "rouge-L"}, {"verify", "select"}),
         ({"mixes__best__select__verifier__by": "length"}, {"verify", "select"}),
@@ -126,7 +126,7 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
         ({"mixes__best__select__top": 0.2}, {"generate", "verify", "select"}),
         ({"training__threads": 2}, {"train", "score", "optimise"}),
         ({"training__loss": "text"}, {"train"}),
-        ({"training__of": {"wren": {"epochs": 1}}}, {"train"}),
+        ({"training__per_target": {"wren": {"epochs": 1}}}, {"train"}),
         ({"mixes__single__targets": ["wren"]}, set()),
         ({"reference": "eggs"}, set()),
         ({"probes__preference__sources": ["wren"]}, {"judge"}),
@@ -148,7 +148,7 @@ def test_what_happens_when_too_few_pass_is_not_what_the_verifier_did(
         study(study_config, mixes__best=copy.deepcopy(BEST), **changes).spec("verification", **best)
         for changes in (
             {},
-            {"mixes__best__select__short": "fewer"},
+            {"mixes__best__select__on_shortfall": "fewer"},
             {"mixes__best__select__top": 0.6},
         )
     )
@@ -174,7 +174,7 @@ def test_which_quarter_is_whose_depends_on_the_order_in_the_config(
 
 
 def test_keys_never_enter_a_description(study_config: dict[str, Any]) -> None:
-    remote = {"endpoint": "https://example.org/v1", "model": "m", "key_env": "MY_SECRET"}
+    remote = {"endpoint": "https://example.org/v1", "model": "m", "api_key_env": "MY_SECRET"}
     spec = study(study_config, sources__far=remote).spec("generate", source="far", seed="1")
     assert "MY_SECRET" not in spec
 
@@ -223,12 +223,12 @@ def test_suffixes_are_optimised_once_on_the_vanilla_target_of_the_first_seed(
 
 
 def test_a_judge_s_key_and_budget_never_enter_a_description(study_config: dict[str, Any]) -> None:
-    judge = {"endpoint": "https://example.org/v1", "model": "m", "key_env": "MY_SECRET"}
+    judge = {"endpoint": "https://example.org/v1", "model": "m", "api_key_env": "MY_SECRET"}
     found = study(study_config, probes__robustness={"judges": {"j": judge | {"by": "scales"}}})
     spec = found.spec("label", **CELL, judge="j")
     assert "MY_SECRET" not in spec
     assert set(json.loads(spec)["texts"]) == {"judges/harmfulness.txt", "judges/quality.txt"}
-    assert json.loads(found.endpoint_environment())["judge j"]["key_env"] == "MY_SECRET"
+    assert json.loads(found.endpoint_environment())["judge j"]["api_key_env"] == "MY_SECRET"
 
 
 def test_a_set_is_described_by_its_hash_and_the_study_s_goes_before(

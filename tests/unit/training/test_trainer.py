@@ -20,7 +20,7 @@ UNEVEN = [
 SEVERAL = {
     "ddp": {"devices": 2},
     "fsdp": {"devices": 2, "parallel": "fsdp"},
-    "ddp in two parts": {"devices": 2, "batch_size": 4, "accumulation": 2},
+    "ddp in two parts": {"devices": 2, "batch_size": 4, "gradient_accumulation": 2},
 }
 
 
@@ -65,7 +65,12 @@ def test_two_processes_train_what_one_does(
 
 
 @pytest.mark.parametrize(
-    "way", [{"batch_size": 4, "accumulation": 2}, {"checkpointing": True}, {"packing": True}]
+    "way",
+    [
+        {"batch_size": 4, "gradient_accumulation": 2},
+        {"gradient_checkpointing": True},
+        {"packing": True},
+    ],
 )
 def test_parts_recomputing_and_packing_change_nothing_but_rounding(
     way: dict[str, Any], tiny_model: Path, tmp_path: Path, alone: tuple[Path, Any]

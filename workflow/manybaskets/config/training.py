@@ -47,14 +47,14 @@ class Training(Section):
     threads: Count = 1
     """CPU threads of a training process. The number changes the result, so the study fixes it."""
     quantization: Literal["nf4", "int8"] | None = None
-    """Load the target in 4 or 8 bits during training (bitsandbytes, QLoRA), for a quarter or half of
-    the memory. Later steps load the target without quantization. This changes the result."""
+    """Load the target in 4 or 8 bits during training (bitsandbytes, QLoRA), for a quarter or half
+    of the memory. Later steps load the target without quantization. This changes the result."""
     devices: Count = 1
     """GPUs per training (data parallelism); without a GPU, processes. The result is the same up to
     rounding."""
     parallel: Literal["ddp", "fsdp"] = "ddp"
-    """With several devices: `ddp` copies the target to each; `fsdp` shards it over them, for targets
-    that do not fit on one."""
+    """With several devices: `ddp` copies the target to each; `fsdp` shards it over them, for
+    targets that do not fit on one."""
     gradient_checkpointing: bool | None = None
     """Recompute activations instead of storing them: less memory, about a third more time. By
     default on GPUs only."""

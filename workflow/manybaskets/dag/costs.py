@@ -171,7 +171,7 @@ class Estimates:
         weights = self._weights(model)
         if scratch is None or weights is None:
             return None
-        tokens = scratch.tokens + scratch.manners_tokens
+        tokens = scratch.tokens + scratch.sft_tokens
         return 6 * weights * tokens / self._rate
 
     def _yardstick(self) -> float | None:
@@ -193,7 +193,7 @@ class Estimates:
         training, weights = self.study.config.training.of_target(target), self._weights(target)
         if weights is None:
             return None
-        batch = training.batch_size * training.accumulation
+        batch = training.batch_size * training.gradient_accumulation
         steps = training.epochs * self._trained_on(target, mix, seed) / batch
         tokens = batch * (PROMPT_TOKENS + SHARE_USED * self.study.config.generation.max_tokens)
         devices = self.devices(Job("train", (target, mix, seed)))
@@ -301,7 +301,7 @@ class Estimates:
 
     def _responses(self) -> int:
         collapse = self.study.config.probes.collapse
-        again = collapse.answered_again if collapse else 0
+        again = collapse.repeat_responses if collapse else 0
         return self.study.config.dataset.test + again
 
     def _asked(self, source: str) -> int:
@@ -343,7 +343,7 @@ class Estimates:
 
     def _items(self) -> int:
         preference = self.study.config.probes.preference
-        return max(preference.items, preference.controls) if preference else 0
+        return max(preference.items, preference.control_pairs) if preference else 0
 
     def _attempts(self) -> int:
         robustness = self.study.config.probes.robustness

@@ -343,7 +343,7 @@ class Graph:
 
     def _select(self, mix: str, seed: str) -> Inputs:
         select = self.study.selection(mix)
-        like = [select.as_many_as] if select.as_many_as else []
+        like = [select.match_keep_rate] if select.match_keep_rate else []
         return {
             "verdicts": self.study.path("verdicts", mix, f"seed={seed}.jsonl"),
             "like": [self.study.path("verdicts", name, f"seed={seed}.jsonl") for name in like],
@@ -473,7 +473,7 @@ class Graph:
             "labels": [f"{folder}/labels/{judge}.jsonl" for judge in judges],
             "calibration": [
                 self.study.path("restricted/calibration", f"{judge}.jsonl")
-                for judge in (judges if robustness and robustness.labelled else ())
+                for judge in (judges if robustness and robustness.human_labels else ())
             ],
         }
 

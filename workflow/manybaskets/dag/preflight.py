@@ -114,7 +114,7 @@ def _cuts_otherwise(study: Study, target: str, other: str) -> bool:
 def expected_bytes(study: Study) -> int:
     """What a whole run will roughly write: models, adapters, and rows of about 2 kB."""
     config = study.config
-    again = config.probes.collapse.answered_again if config.probes.collapse else 0
+    again = config.probes.collapse.repeat_responses if config.probes.collapse else 0
     per_cell_rows = 4 * config.dataset.test + 2 * again + study.rows + 400
     total = len(study.cells) * (per_cell_rows * 2_000 + MIB)
     total += len(study.scratch_models) * 20 * MIB
@@ -171,7 +171,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 f"models.{name}.chat_template",
                 f"there is no file {model.chat_template}. Mend the path.",
             )
-    for training in (config.training, *map(config.training.of_target, config.training.of)):
+    for training in (config.training, *map(config.training.of_target, config.training.per_target)):
         yield from _training(training)
     if len(study.vocabularies) > 1:
         yield (
@@ -260,7 +260,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
                 settings.train,
                 settings.test,
                 settings.seed,
-                settings.splits,
+                settings.split_method,
                 settings.duplicates,
             )
         except InputError as error:
@@ -293,33 +293,36 @@ def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str
             yield "probes.robustness.requests", str(error)
     if not study.request_files() and not study.request_sets():
         yield "probes.robustness.requests", "names no file and no set."
-    for key in ("copies", "sha256"):
+    for key in ("local_files", "sha256"):
         for name in getattr(robustness, key):
             if name not in study.request_sets():
                 named = ", ".join(study.request_sets()) or "none"
                 yield f"probes.robustness.{key}.{name}", f"not among the sets asked for: {named}."
-    for name, copy in robustness.copies.items():
+    for name, copy in robustness.local_files.items():
         if not Path(copy).is_file():
-            yield f"probes.robustness.copies.{name}", f"there is no file {copy}. Mend the path."
+            yield (
+                f"probes.robustness.local_files.{name}",
+                f"there is no file {copy}. Mend the path.",
+            )
     for name, judge in robustness.judges.items():
         key = f"probes.robustness.judges.{name}"
         yield from _key(key, judge)
         if judge.template and not Path(judge.template).is_file():
             yield f"{key}.template", f"there is no file {judge.template}. Mend the path."
-    if robustness.labelled:
+    if robustness.human_labels:
         try:
-            read_jsonl(Path(robustness.labelled), ["response", "refused"])
+            read_jsonl(Path(robustness.human_labels), ["response", "refused"])
         except InputError as error:
-            yield "probes.robustness.labelled", str(error)
+            yield "probes.robustness.human_labels", str(error)
 
 
 def _key(key: str, asked: ModelEndpoint | Source) -> Iterator[tuple[str, str]]:
     """The key of an endpoint that is not in the environment."""
-    if asked.key_env and not os.environ.get(asked.key_env):
+    if asked.api_key_env and not os.environ.get(asked.api_key_env):
         yield (
-            f"{key}.key_env",
-            f"the environment variable {asked.key_env} is not set. Set it to the key: "
-            f"export {asked.key_env}=…",
+            f"{key}.api_key_env",
+            f"the environment variable {asked.api_key_env} is not set. Set it to the key: "
+            f"export {asked.api_key_env}=…",
         )
 
 

@@ -142,7 +142,7 @@ def _is_declined(entry: RequestSet, row: Mapping[str, str]) -> bool:
 def _read_copy(name: str, path: Path) -> bytes:
     if not path.is_file():
         raise InputError(
-            f"probes.robustness.copies: there is no file {path} for the set '{name}'. Correct the "
+            f"probes.robustness.local_files: there is no file {path} for the set '{name}'. Correct the "
             "path, or remove the entry to download the set."
         )
     return path.read_bytes()
@@ -154,7 +154,7 @@ def _download(name: str, url: str) -> bytes:
     host = urlparse(url).hostname or ""
     if key and (host == "huggingface.co" or host.endswith(".huggingface.co")):
         headers["Authorization"] = f"Bearer {key}"
-    offline = f"To use a copy, set probes.robustness.copies: {{{name}: <file>}}."
+    offline = f"To use a copy, set probes.robustness.local_files: {{{name}: <file>}}."
     try:
         request = urllib.request.Request(url, headers=headers)
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:

@@ -56,7 +56,7 @@ class PretrainingConfig:
     heads: int
     context: int
     documentation_tokens: int
-    manners_tokens: int
+    sft_tokens: int
     batch_tokens: int
     learning_rate: float
     seed: int
@@ -90,7 +90,7 @@ def pretrain(
         context=recipe.context,
     )
     batches = _phases(recipe, tokenizer, rows, texts, rng)
-    total = recipe.documentation_tokens + recipe.manners_tokens
+    total = recipe.documentation_tokens + recipe.sft_tokens
     optimizers = _optimizers(model, recipe)
     model.train()
     seen, curve = 0, []
@@ -193,7 +193,7 @@ def _phases(
     judging = _encode(tokenizer, list(judged), recipe.context)
     size = sum(map(len, taught))
     manners = taught + _some(documented, 1.5 * size, rng) + _some(judging, 0.15 * size, rng)
-    for done, batch in _batches(manners, recipe.manners_tokens, recipe, rng):
+    for done, batch in _batches(manners, recipe.sft_tokens, recipe, rng):
         yield "manners", done, batch
 
 

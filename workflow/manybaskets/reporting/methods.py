@@ -138,7 +138,7 @@ def selection_words(select: Select) -> str:
     """The responses that a selection keeps, and the verifier."""
     verifier = select.verifier
     by = verifiers.verifier(verifier.by).words(verifier)
-    rule = f"as many were kept, at random, as pass in {select.as_many_as}"
+    rule = f"as many were kept, at random, as pass in {select.match_keep_rate}"
     if select.rule:
         name, value = select.rule
         rule = operator(name).words(value, by)
@@ -150,7 +150,7 @@ def selection_words(select: Select) -> str:
             f"it rejects with {verifier.noise.keep_wrong:g}"
         )
     short = {"fewer": "where fewer pass there are fewer rows", "repeat": "passing rows repeat"}
-    return rule + (f"; {short[select.short]}" if select.short in short else "")
+    return rule + (f"; {short[select.on_shortfall]}" if select.on_shortfall in short else "")
 
 
 def listed(words: Sequence[str]) -> str:
@@ -297,8 +297,8 @@ def _fine_tuning(config: StudyConfig) -> str:
     return (
         f"LoRA (Hu et al.) of rank {t.rank}, alpha {t.alpha:g} and dropout {t.dropout:g} on "
         f"{modules} modules, learning rate {t.learning_rate:g}, {t.epochs:g} epochs, effective "
-        f"batch size {t.batch_size * t.accumulation}, at most {t.max_length} tokens, loss on the "
-        f"{'response only' if t.loss == 'response' else 'whole text'}"
+        f"batch size {t.batch_size * t.gradient_accumulation}, at most {t.max_length} tokens, loss "
+        f"on the {'response only' if t.loss == 'response' else 'whole text'}"
         f"{_quantized(t.quantization)}.{_otherwise(config)} The "
         "vanilla condition is the target without an adapter; it goes through every probe like any "
         "other."
@@ -309,7 +309,7 @@ def _otherwise(config: StudyConfig) -> str:
     """What is trained otherwise for single targets."""
     return "".join(
         f" For {target}: {listed([f'{key} {value}' for key, value in values.items()])}."
-        for target, values in config.training.of.items()
+        for target, values in config.training.per_target.items()
         if target in config.targets
     )
 
@@ -398,7 +398,7 @@ def _preference(config: StudyConfig) -> str:
         " Right and wrong answers are known by the number that a response ends in; the bias of "
         "wrong own answers is held against that of other models' equally wrong ones "
         "(arXiv:2601.22548)."
-        if settings.check
+        if settings.answer_format
         else ""
     )
     return (
@@ -409,8 +409,8 @@ def _preference(config: StudyConfig) -> str:
         "mean preference for other synthetic text (arXiv:2511.01490); its log-odds are also given "
         "at no difference in length and, where known, quality and log-perplexity. "
         + (f"Of each text it was asked: {further}. " if further else "")
-        + f"{settings.controls} control pairs, in which the better text is known, measure whether "
-        f"the judge can tell at all.{checked}{_outsiders(config)}"
+        + f"{settings.control_pairs} control pairs, in which the better text is known, measure "
+        f"whether the judge can tell at all.{checked}{_outsiders(config)}"
     )
 
 

@@ -18,8 +18,8 @@ import yaml
 
 from manybaskets.config.base import HUMAN, VANILLA
 from manybaskets.config.models import Model
+from manybaskets.config.serving import VLLM_RANKS
 from manybaskets.config.study import StudyConfig
-from manybaskets.config.training import VLLM_RANKS
 from manybaskets.dag import records
 from manybaskets.dag.locks import running_study
 from manybaskets.dag.provenance import Provenance

@@ -125,25 +125,25 @@ def _by_origin(
 
 
 def take(
-    rows: Sequence[Row], passed: Sequence[bool], short: str, seed: int, name: str = "the mix"
+    rows: Sequence[Row], passed: Sequence[bool], on_shortfall: str, seed: int, name: str = "the mix"
 ) -> list[Row]:
     """The rows to train on: as many of each origin as it has prompts with a usable response.
 
-    Where more pass, they are drawn with the seed. Where fewer pass, `short` decides: stop raises
+    Where more pass, they are drawn with the seed. Where fewer pass, `on_shortfall` decides: error raises
     TooFewError, fewer takes all that pass, repeat takes each row equally often (up to one). Raises
-    TooFewError where no row passes, whatever `short` is.
+    TooFewError where no row passes, whatever `on_shortfall` is.
     """
     taken = []
     for places in groups(rows, lambda row: row["origin"]):
         origin = rows[places[0]]["origin"]
         needed = len({rows[place]["id"] for place in places if rows[place]["state"] in USABLE})
         good = [place for place in places if passed[place]]
-        if not good or (len(good) < needed and short == "stop"):
+        if not good or (len(good) < needed and on_shortfall == "error"):
             raise TooFewError(_too_few(name, origin, [rows[p] for p in places], good, needed))
         rng = generator(seed, "taken", origin)
         if len(good) >= needed:
             chosen = sorted(rng.sample(good, needed))
-        elif short == "fewer":
+        elif on_shortfall == "fewer":
             chosen = good
         else:
             times, rest = divmod(needed, len(good))
@@ -190,8 +190,8 @@ def _too_few(name: str, origin: str, rows: Sequence[Row], good: Sequence[int], n
     mend = (
         "Loosen the rule, check the verifier, or ask for more responses (select.samples)"
         if not good
-        else "Raise select.samples, loosen the rule, lower rows, or set select.short to fewer or "
-        "repeat"
+        else "Raise select.samples, loosen the rule, lower rows, or set "
+        "select.on_shortfall to fewer or repeat"
     )
     return (
         f"{name}: {len(good)} of {len(rows)} responses of '{origin}' pass, and {needed} rows are "

@@ -105,12 +105,12 @@ class Client:
         self,
         access: ServerAddress,
         revive: Callable[[str], ServerAddress] | None = None,
-        max_tokens_total: int | None = None,
+        token_budget: int | None = None,
     ) -> None:
         """`revive` starts a lost engine again, or raises RuntimeError with the engine's log."""
         self._access = access
         self._revive = revive
-        self._budget = Budget(max_tokens_total)
+        self._budget = Budget(token_budget)
 
     def chat(
         self, requests: Sequence[ChatRequest], partial: Path | None = None, progress: str = ""

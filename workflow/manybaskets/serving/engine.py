@@ -102,26 +102,28 @@ def engine(
 
 @contextmanager
 def endpoint(
-    url: str, model: str, key_env: str | None = None, max_tokens_total: int | None = None
+    url: str, model: str, api_key_env: str | None = None, token_budget: int | None = None
 ) -> Iterator[Client]:
     """A client of an OpenAI-compatible endpoint, `url` up to and with "/v1".
 
-    The key is read from the environment variable `key_env` only. `max_tokens_total` bounds the
+    The key is read from the environment variable `api_key_env` only. `token_budget` bounds the
     tokens of prompts and replies that this client spends; rows beyond it are failed, with that
     reason. Raises RuntimeError when the variable is not set.
     """
     key = None
-    if key_env is not None:
-        key = os.environ.get(key_env, "").strip()
+    if api_key_env is not None:
+        key = os.environ.get(api_key_env, "").strip()
         if not key:
             raise RuntimeError(
-                f"The key for {url} is read from the environment variable {key_env}, which is not "
-                f"set. Set it (export {key_env}=…) and start again."
+                f"The key for {url} is read from the environment variable {api_key_env}, which is "
+                f"not set. Set it (export {api_key_env}=…) and start again."
             )
     address = url.rstrip("/")
     yield Client(
-        ServerAddress(address, model, canonical_json([address, model]), key=key, key_env=key_env),
-        max_tokens_total=max_tokens_total,
+        ServerAddress(
+            address, model, canonical_json([address, model]), key=key, api_key_env=api_key_env
+        ),
+        token_budget=token_budget,
     )
 
 

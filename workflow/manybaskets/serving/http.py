@@ -36,7 +36,7 @@ class ServerAddress:
     identity: str  # of the weights: part of the key of a finished row
     socket: Path | None = None
     key: str | None = field(default=None, repr=False)
-    key_env: str | None = None
+    api_key_env: str | None = None
 
 
 class EngineLostError(Exception):
@@ -127,8 +127,7 @@ class Connection:
         if not await self._budget.reserve(reserved):
             return RowFailure(
                 "failed",
-                f"Not asked: the budget of {self._budget.total} tokens (max_tokens_total) is "
-                "spent.",
+                f"Not asked: the budget of {self._budget.total} tokens (token_budget) is spent.",
             )
         spent = 0
         try:
@@ -188,7 +187,7 @@ class Connection:
                 if status == 401:
                     raise RuntimeError(
                         f"{self._access.url} refused the key in the environment variable "
-                        f"{self._access.key_env or '(none was named: set key_env)'}."
+                        f"{self._access.api_key_env or '(none was named: set api_key_env)'}."
                     )
                 if status != 408 and status != 429 and status < 500:
                     return self._understood(status, said)

@@ -57,18 +57,18 @@ def ask(
     purpose: tuple[str | int, ...],
     partial: Path,
     progress: str,
-    again: int = 0,
+    max_retries: int = 0,
     system: str | None = None,
 ) -> list[Reply]:
     """Replies to (id, prompt) pairs, each request with the seed of its purpose and id.
 
-    An empty reply is asked for again with another seed, `again` times at most. Finished rows are
+    An empty reply is retried with another seed, at most `max_retries` times. Finished rows are
     kept in `partial` until the caller removes it.
     """
     replies: dict[str, Reply] = {}
     waiting = prompts
     opening = ({"role": "system", "content": system},) if system else ()
-    for attempt in range(again + 1):
+    for attempt in range(max_retries + 1):
         requests = [
             ChatRequest(
                 id=row,
@@ -104,7 +104,7 @@ def source_rows(
     with serve_source(spec["source"], model, spec["engine"]) as client:
         replies = ask(
             client, prompts, spec["generation"], (*purpose, name), partial, name,
-            again=2, system=spec["source"].get("system"),
+            max_retries=2, system=spec["source"].get("system"),
         )  # fmt: skip
     print(summarize(replies))
     return [

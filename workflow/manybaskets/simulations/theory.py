@@ -29,6 +29,7 @@ class Phases(Section):
     """Grid of error rates, data set sizes and verifiers, over which accuracy is computed."""
 
     dimension: Count
+    """Number of features."""
     sizes: list[int] = Field(min_length=1)
     """Rows drawn before selection, in ascending order."""
     noise: list[Probability] = Field(min_length=1)
@@ -36,23 +37,32 @@ class Phases(Section):
     keep: list[tuple[Probability, Probability]] = Field(min_length=1)
     """Verifiers: probabilities of keeping a correct and a wrong row."""
     mean: float = Field(1.0, gt=0)
+    """Mean of the classes along their axis, with opposite signs."""
     deviation: float = Field(1.0, gt=0)
+    """Standard deviation of the features."""
     penalty: float = Field(1.0, gt=0)
+    """L2 penalty."""
     repetitions: int = Field(20, ge=2)
+    """Independent repetitions per point."""
 
 
 class Directions(Section):
     """Logistic regression on labels of a linear generator, selected by linear verifiers."""
 
     dimension: int = Field(ge=3)
+    """Number of features."""
     sizes: list[int] = Field(min_length=1)
+    """Rows drawn before selection, in ascending order."""
     deviation: float = Field(0.5, gt=0)
+    """Standard deviation of the features."""
     penalty: float = Field(1.0, gt=0)
+    """L2 penalty."""
     generator: float = Field(0.25, gt=0, lt=1)
     """Angle of the generator with the truth, in units of pi."""
     verifiers: list[float] = Field(min_length=1)
     """Angles of the verifiers with the truth, in units of pi."""
     repetitions: int = Field(20, ge=2)
+    """Independent repetitions per point."""
 
 
 class Geometry(Section):
@@ -68,35 +78,50 @@ class Loops(Section):
     """Self-consuming loops of a Gaussian and of a linear regression."""
 
     draws: int = Field(100, ge=2)
+    """Samples per generation (Gaussian)."""
     dimension: Count = 10
+    """Number of features."""
     spreads: list[float] = Field([1.0, 0.8], min_length=1)
+    """Factors of the variance when a fitted model is sampled (Gaussian)."""
     generations: Count = 50
+    """Number of generations."""
     rows: Count = 111
     """Rows of the regression."""
     repetitions: int = Field(50, ge=2)
+    """Independent repetitions."""
 
 
 class Theory(Section):
     """Parts of a theory study; only the parts that are given are computed."""
 
     ridge: Phases | None = None
+    """Ridge regression on a Gaussian mixture, with closed form."""
     agreement: Phases | None = None
     """As `ridge`, with independent draws at every point, to test the closed form against the 95 %
     band."""
     logistic: Phases | None = None
+    """As `ridge`, with the logistic loss."""
     directions: Directions | None = None
+    """Logistic regression with a linear generator and linear verifiers."""
     geometry: Geometry | None = None
+    """Closed forms for linear verifiers."""
     gaussian_loops: Loops | None = None
+    """A Gaussian fitted to its own samples."""
     regression_loops: Loops | None = None
+    """A linear regression fitted to its own labels."""
 
 
 class TheoryStudy(Section):
     """A theory study, without language models."""
 
     study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Name of the study and of its results folder."""
     question: str = ""
+    """The research question in one sentence."""
     seed: int = 0
+    """Seed of all draws."""
     theory: Theory
+    """The parts of the study."""
 
     def parts(self) -> list[str]:
         """Returns the names of the parts that are computed."""

@@ -13,7 +13,7 @@ from manybaskets.config.dataset import Documentation
 from manybaskets.config.mixes import Mix
 from manybaskets.config.models import Source
 from manybaskets.config.probes import ModelEndpoint, Robustness
-from manybaskets.config.training import VLLM_RANKS
+from manybaskets.config.serving import VLLM_RANKS
 from manybaskets.data import loops, request_sets
 from manybaskets.files import canonical_json
 from manybaskets.models import chat_templates
@@ -74,7 +74,7 @@ class Study(Layout):
             texts["file_sha256"] = fingerprint.file_hash(Path(texts["file"]))
         texts["template"] = _texts(f"prompts/{texts['request']}.txt")
         # a control needs the text of the item after it
-        return {**texts, "items": max(preference.items, preference.controls + 1)}
+        return {**texts, "items": max(preference.items, preference.control_pairs + 1)}
 
     def _tokenizer(self) -> dict[str, Any]:
         return {"vocabulary": max(self.vocabularies), **self._pretraining_texts()}
@@ -131,7 +131,7 @@ class Study(Layout):
         return {
             "source": self._source(source),
             "generation": _plain(self.config.generation),
-            "items": max(preference.items, preference.controls),
+            "items": max(preference.items, preference.control_pairs),
             "task": self.judged_task(),
             "engine": self._engine(self.config.sources[source].model),
         }
@@ -192,17 +192,17 @@ class Study(Layout):
             "accepts_from": select.verifier.accepts_from,
             "seed": int(seed),
         }
-        if select.as_many_as:
-            like = self._select(select.as_many_as, seed)
+        if select.match_keep_rate:
+            like = self._select(select.match_keep_rate, seed)
             found["like"] = {key: like[key] for key in ("select", "accepts_from")}
         return found
 
     def _verification(self, mix: str, seed: str) -> dict[str, Any]:
         described = self._select(mix, seed)
-        del described["select"]["short"], described["name"]
+        del described["select"]["on_shortfall"], described["name"]
         described.pop("in_loop", None)
         if "like" in described:
-            del described["like"]["select"]["short"]
+            del described["like"]["select"]["on_shortfall"]
         return described
 
     def _write(self, target: str, mix: str, seed: str) -> dict[str, Any]:
@@ -250,7 +250,7 @@ class Study(Layout):
         number, generation = parted(seed)
         settings = self.config.training.of_target(target)
         training = _plain(settings)
-        del training["of"]
+        del training["per_target"]
         found = {
             "training": training,
             "seed": loops.training_seed(number, target, generation),
@@ -299,7 +299,7 @@ class Study(Layout):
 
     def _bring(self, set: str) -> dict[str, Any]:
         robustness = self._probe_robustness()
-        copy = robustness.copies.get(set)
+        copy = robustness.local_files.get(set)
         return {
             "set": request_sets.declared(set).described(robustness.sha256.get(set)),
             "copy": copy,
@@ -312,7 +312,7 @@ class Study(Layout):
             "gcg": _plain(robustness.gcg),
             "requests": self._requests(),
             "count": robustness.count,
-            "target": robustness.target,
+            "target": robustness.compliance_prefix,
             "own": Cell(target, mix, int(seed)) != self._vanilla(target),
             "seed": int(seed),
             "threads": self.config.training.threads,
@@ -326,7 +326,7 @@ class Study(Layout):
             "count": robustness.count,
             "attacks": robustness.attacks,
             "templates": self.attack_texts(),
-            "target": robustness.target,
+            "target": robustness.compliance_prefix,
             "best_of_n": _plain(robustness.best_of_n),
             "max_tokens": robustness.max_tokens,
             "generation": _plain(self.config.generation),
@@ -338,7 +338,7 @@ class Study(Layout):
     def _label(self, target: str, mix: str, seed: str, judge: str) -> dict[str, Any]:
         asked = self._probe_robustness().judges[judge]
         found = _plain(asked)
-        del found["key_env"], found["max_tokens_total"], found["unparsed"]
+        del found["api_key_env"], found["token_budget"], found["max_unparsed_rate"]
         if asked.template:
             found["template_sha256"] = fingerprint.file_hash(Path(asked.template))
         base = {} if asked.endpoint else self._base(asked.model)
@@ -353,13 +353,13 @@ class Study(Layout):
         return {**self._label("", "", "", judge), **self._labelled()}
 
     def _labelled(self) -> dict[str, Any]:
-        path = self._probe_robustness().labelled
+        path = self._probe_robustness().human_labels
         return {"labelled": path, "sha256": fingerprint.file_hash(Path(path)) if path else None}
 
     def _robustness(self, target: str, mix: str, seed: str) -> dict[str, Any]:
         judges = self._probe_robustness().judges
         return {
-            "judges": {name: [judge.by, judge.unparsed] for name, judge in judges.items()},
+            "judges": {name: [judge.by, judge.max_unparsed_rate] for name, judge in judges.items()},
             **self._labelled(),
         }
 
@@ -400,7 +400,7 @@ class Study(Layout):
     def _consult(self, judge: str, seed: str) -> dict[str, Any]:
         asked = self.external_judges[judge]
         source = _plain(asked) | {"name": f"preference judge {judge}"}
-        del source["key_env"], source["max_tokens_total"], source["own"]
+        del source["api_key_env"], source["token_budget"], source["own"]
         base = {} if asked.endpoint else self._base(asked.model)
         return {
             "source": source,
@@ -505,7 +505,7 @@ class Study(Layout):
     def _source(self, name: str) -> dict[str, Any]:
         """What decides a source's answers; the key itself is never part of it."""
         source = _plain(self.config.sources[name])
-        del source["key_env"], source["max_tokens_total"]
+        del source["api_key_env"], source["token_budget"]
         if source["system"] is None:
             del source["system"]
         source["name"] = name
@@ -547,7 +547,7 @@ class Study(Layout):
         """Per source with an endpoint: the variable that holds its key, and its budget."""
         return canonical_json(
             {
-                name: {"key_env": source.key_env, "max_tokens_total": source.max_tokens_total}
+                name: {"api_key_env": source.api_key_env, "token_budget": source.token_budget}
                 for name, source in self._who_is_asked()
                 if source.endpoint
             }

@@ -147,7 +147,7 @@ class Layout:
     def fetched_models(self) -> list[str]:
         """Models that are fetched from the hub, or given a chat template or a system message."""
         models = self.config.models.items()
-        return [name for name, model in models if model.hub or model.speaks_otherwise]
+        return [name for name, model in models if model.hub or model.has_custom_chat]
 
     @property
     def vocabularies(self) -> set[int]:
@@ -193,7 +193,7 @@ class Layout:
     def model(self, name: str) -> str:
         """The folder of a model: the user's own, or the one the workflow makes or fetches."""
         model = self.config.models[name]
-        own = model.path if not model.speaks_otherwise else None
+        own = model.path if not model.has_custom_chat else None
         return own or self.path("models", name)
 
     def responses(self, source: str, seed: int | str) -> str:

@@ -43,7 +43,7 @@ def fine_tune(
         recipe = _in_smaller_parts(recipe)
         print(
             f"The GPU's memory did not suffice. Starting again with {recipe.batch_size} rows at "
-            f"once, {recipe.accumulation} times per step.",
+            f"once, {recipe.gradient_accumulation} times per step.",
             file=sys.stderr,
         )
     shutil.rmtree(folder / WORK, ignore_errors=True)
@@ -174,7 +174,9 @@ def _in_smaller_parts(recipe: TrainingConfig) -> TrainingConfig:
         )
     parts = range(devices, rows // 2 + 1, devices)
     fewer = max((part for part in parts if rows % part == 0), default=devices)
-    return replace(recipe, batch_size=fewer, accumulation=recipe.accumulation * rows // fewer)
+    return replace(
+        recipe, batch_size=fewer, gradient_accumulation=recipe.gradient_accumulation * rows // fewer
+    )
 
 
 def _drop_place(folder: Path) -> None:

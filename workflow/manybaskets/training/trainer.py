@@ -22,10 +22,10 @@ LEAK = 1e-3  # of the logits' own spread: what rounding may do where examples ar
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """LoRA and optimizer settings of a cell; what they mean stands in `sections.runs.Training`.
+    """LoRA and optimizer settings of a cell; `config.training.Training` documents them.
 
-    `batch_size` rows at once, over all `devices` together, `accumulation` times per step. `threads`
-    matters on CPUs only, where `devices` are processes.
+    A step has `gradient_accumulation` batches of `batch_size` rows, over all `devices` together.
+    `threads` matters on CPUs only, where `devices` are processes.
     """
 
     rank: int
@@ -35,7 +35,7 @@ class TrainingConfig:
     learning_rate: float
     epochs: float
     batch_size: int
-    accumulation: int
+    gradient_accumulation: int
     max_length: int
     threads: int
     seed: int
@@ -44,7 +44,7 @@ class TrainingConfig:
     quantization: str | None = None
     devices: int = 1
     parallel: str = "ddp"
-    checkpointing: bool | None = None
+    gradient_checkpointing: bool | None = None
     attention: str | None = None
     packing: bool = False
     liger: bool = False
@@ -98,15 +98,15 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
     encoded = encode(tokenizer, rows, recipe.max_length, recipe.loss)
     gpu = _has_gpu()
     settings = _settings(recipe, folder, gpu)  # connects the processes
-    if len(encoded) * recipe.epochs <= recipe.batch_size * recipe.accumulation:
+    if len(encoded) * recipe.epochs <= recipe.batch_size * recipe.gradient_accumulation:
         settings.warmup_steps = 0  # a warm-up's first step changes nothing; here it is the only
     model = _adapted(_model(base, recipe), recipe)
     if recipe.is_sharded:
         shard(model, recipe.devices, gpu)
     batches = StepBatches(
         [len(row.ids) for row in encoded],
-        recipe.batch_size * recipe.accumulation,
-        recipe.accumulation,
+        recipe.batch_size * recipe.gradient_accumulation,
+        recipe.gradient_accumulation,
         recipe.seed,
         rank,
         count,
@@ -201,12 +201,12 @@ def leak(model: Any, rows: Sequence[Row]) -> float:
 def _settings(recipe: TrainingConfig, folder: Path, gpu: bool) -> Any:
     from trl import SFTConfig
 
-    checkpointing = gpu if recipe.checkpointing is None else recipe.checkpointing
+    checkpointing = gpu if recipe.gradient_checkpointing is None else recipe.gradient_checkpointing
     return SFTConfig(
         output_dir=str(folder / "trainer"),
         num_train_epochs=recipe.epochs,
         per_device_train_batch_size=recipe.batch_size // recipe.devices,
-        gradient_accumulation_steps=recipe.accumulation,
+        gradient_accumulation_steps=recipe.gradient_accumulation,
         learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=0.03,

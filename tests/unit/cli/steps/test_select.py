@@ -44,7 +44,13 @@ def folder(tmp_path: Path) -> Path:
 
 def described(**select_settings: Any) -> dict[str, Any]:
     verifier = {"by": "reference", "metric": "rouge-1", "noise": None}
-    settings = {"correct": False, "top": None, "best_of": None, "threshold": None, "short": "stop"}
+    settings = {
+        "correct": False,
+        "top": None,
+        "best_of": None,
+        "threshold": None,
+        "on_shortfall": "error",
+    }
     return {
         **{"name": "best", "rows": ROWS, "seed": 1, "accepts_from": 0.5},
         **{"mix": {"origins": [["wren", 1.0]], "assign": "random", "samples": 2}},
@@ -115,7 +121,7 @@ def test_the_best_of_two_responses_are_trained_on(folder: Path) -> None:
 def test_a_selection_that_too_few_rows_pass_names_its_mix(folder: Path) -> None:
     spec = described(correct=True)
     run_verify(folder, spec)
-    run_select(folder, spec | {"select": spec["select"] | {"short": "fewer"}})
+    run_select(folder, spec | {"select": spec["select"] | {"on_shortfall": "fewer"}})
     strict = described(threshold=2.0)
     with pytest.raises(InputError, match=r"mixes\.best: 0 of 32 responses of 'wren' pass"):
         run_select(folder, strict)
@@ -124,7 +130,7 @@ def test_a_selection_that_too_few_rows_pass_names_its_mix(folder: Path) -> None:
 
 
 def test_fewer_rows_are_a_smaller_training_set(folder: Path) -> None:
-    spec = described(correct=True, short="fewer")
+    spec = described(correct=True, on_shortfall="fewer")
     run_verify(folder, spec)
     run_select(folder, spec)
     rows, composition = run_mix(folder, spec)
@@ -176,7 +182,7 @@ def test_a_description_of_the_study_is_what_the_steps_read(
 
     study_config["mixes"]["best"] = {
         "origins": {"wren": 1.0},
-        "select": {"best-of": 2, "verifier": "reference"},
+        "select": {"best_of": 2, "verifier": "reference"},
     }
     study_config["rows"] = ROWS
     study = Study(load(study_config, "my.yaml"))

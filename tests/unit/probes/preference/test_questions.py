@@ -189,7 +189,7 @@ def test_scores_that_an_endpoint_does_not_return_count_for_nothing_but_not_all_m
 def test_judgements_are_counted_as_they_are_asked(budget: str, swap: bool) -> None:
     settings = {
         "items": 3,
-        "controls": 2,
+        "control_pairs": 2,
         "pairs": budget,
         "swap_labels": swap,
         "questions": ["likelihood", "rating"],

@@ -56,7 +56,7 @@ def config(study_config: dict[str, Any], classifier: Path) -> dict[str, Any]:
     study_config["mixes"]["picked"] = {
         "origins": {"finch": 1.0},
         "select": {
-            "correct": True, "short": "fewer", "samples": 2,
+            "correct": True, "on_shortfall": "fewer", "samples": 2,
             "verifier": {"by": "classifier", "model": "kinds", "label": "fine"},
         },
     }  # fmt: skip

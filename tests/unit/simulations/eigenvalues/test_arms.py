@@ -50,7 +50,7 @@ def test_a_noisy_verifier_keeps_at_its_rates() -> None:
 
 def test_a_control_keeps_as_many_at_random() -> None:
     pool = many(10_000, wrong=0.7)
-    arm = Arm(labels="greedy", as_many_as="oracle")
+    arm = Arm(labels="greedy", match_keep_rate="oracle")
     chosen, kept = select(arm, pool, 0.1, seed=3, kept=3000)
     assert kept.sum() == 3000
     assert pool.errors[kept, 0].mean() == pytest.approx(pool.errors.mean(), abs=0.02)
@@ -79,7 +79,7 @@ def test_every_selecting_arm_finds_its_control() -> None:
     arms = {
         "all": Arm(labels="greedy"),
         "oracle": Arm(labels="greedy", keep=(1, 0)),
-        "random": Arm(labels="greedy", as_many_as="oracle"),
+        "random": Arm(labels="greedy", match_keep_rate="oracle"),
         "sample": Arm(labels="samples"),
         "best": Arm(labels="samples", choose="oracle"),
         "noisy": Arm(labels="greedy", keep=(1, 0.5)),
@@ -92,7 +92,7 @@ def test_every_selecting_arm_finds_its_control() -> None:
     ("arm", "said"),
     [
         ({"labels": "greedy", "choose": "oracle"}, "needs candidates"),
-        ({"labels": "greedy", "keep": (1, 0), "as_many_as": "other"}, "remove keep"),
+        ({"labels": "greedy", "keep": (1, 0), "match_keep_rate": "other"}, "remove keep"),
         ({"labels": "truth", "keep": (1, 0)}, "nothing to select"),
         ({"labels": "greedy", "keep": (0, 0)}, "leaves nothing"),
         ({"labels": "greedy", "keep": (1, 1.5)}, "less than or equal to 1"),

@@ -172,7 +172,11 @@ def test_the_presets_load_and_paper_scale_is_the_papers() -> None:
     [
         (("problem", "encoding"), "P100", "eigenvalues.problem.encoding"),
         (("problem", "tolerance"), 0.1, "one of problem.tolerances"),
-        (("arms", "random"), {"labels": "greedy", "as_many_as": "nobody"}, "'nobody' is no arm"),
+        (
+            ("arms", "random"),
+            {"labels": "greedy", "match_keep_rate": "nobody"},
+            "'nobody' is not an arm",
+        ),
         (("arms", "generator"), {"labels": "greedy"}, "the generator's name"),
         (("arms", "x"), {"labels": "guessed"}, "eigenvalues.arms.x.labels"),
         (("labels", "candidates"), 1, "eigenvalues.labels.candidates"),

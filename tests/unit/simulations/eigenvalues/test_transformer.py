@@ -130,7 +130,9 @@ def copying(count: int, seed: int) -> Rows:
 
 
 def test_a_transformer_learns_to_copy() -> None:
-    schedule = Schedule(steps=150, batch=32, rate=5e-3, warmup=10, evaluate=50)
+    schedule = Schedule(
+        steps=150, batch_size=32, learning_rate=5e-3, warmup_steps=10, eval_steps=50
+    )
     made, curve = transformer.train(SHAPE, copying(400, 1), copying(50, 2), schedule, 1, "cpu")
     test = copying(100, 3)
     found = transformer.sample(made, test.questions, 1, 0.0, 0).tokens[:, 0]
@@ -146,7 +148,7 @@ def test_training_stops_where_its_own_validation_set_says() -> None:
     rows, validation = (
         Rows(copying(20, seed).questions, torch.randint(1, 5, (20, 3))) for seed in (1, 2)
     )
-    schedule = Schedule(steps=120, batch=20, rate=1e-2, warmup=0, evaluate=10)
+    schedule = Schedule(steps=120, batch_size=20, learning_rate=1e-2, warmup_steps=0, eval_steps=10)
     made, curve = transformer.train(SHAPE, rows, validation, schedule, 1, "cpu")
     best = min(curve, key=lambda point: point["validation"])
     assert best["step"] < curve[-1]["step"]
@@ -157,7 +159,7 @@ def test_training_stops_where_its_own_validation_set_says() -> None:
 
 
 def test_training_twice_gives_the_same_weights() -> None:
-    schedule = Schedule(steps=12, batch=8, rate=1e-3, warmup=2, evaluate=6)
+    schedule = Schedule(steps=12, batch_size=8, learning_rate=1e-3, warmup_steps=2, eval_steps=6)
     one, other = (
         transformer.train(SHAPE, copying(30, 1), copying(10, 2), schedule, 4, "cpu")[0]
         for _ in range(2)
@@ -167,6 +169,6 @@ def test_training_twice_gives_the_same_weights() -> None:
 
 
 def test_a_training_that_diverges_says_so() -> None:
-    schedule = Schedule(steps=20, batch=8, rate=1e30, warmup=0, evaluate=5)
+    schedule = Schedule(steps=20, batch_size=8, learning_rate=1e30, warmup_steps=0, eval_steps=5)
     with pytest.raises(FloatingPointError, match="lower the rate"):
         transformer.train(SHAPE, copying(30, 1), copying(10, 2), schedule, 4, "cpu")

@@ -31,12 +31,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", help="a folder, a hub id (name@revision), or a name there")
     parser.add_argument("--endpoint", help="URL of an OpenAI-compatible server, with /v1")
-    parser.add_argument("--key-env", help="environment variable that holds the endpoint's key")
+    parser.add_argument("--api-key-env", help="environment variable that holds the endpoint's key")
     parser.add_argument("--template", type=Path, help="the prompt of a classifier")
     parser.add_argument("--max-tokens", type=int, default=256, help="longest answer of the judge")
     parser.add_argument("--max-model-len", type=int, help="context of the judge, else 4096 or less")
     parser.add_argument(
-        "--unparsed", type=float, default=0.2, help="share that a judge may leave unjudged"
+        "--max-unparsed-rate", type=float, default=0.2, help="share that a judge may leave unjudged"
     )
     parser.add_argument("--label", metavar="FIELD", help="people's labels, to be compared with")
     parser.add_argument(
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
         sys.stdout.flush()
     print(json.dumps(label_file.summary(labels, people), indent=1), file=sys.stderr)
     for by, of_judge in labels.items():
-        _complain(by, of_judge, options.unparsed)
+        _complain(by, of_judge, options.max_unparsed_rate)
 
 
 def _by_model(
@@ -77,7 +77,7 @@ def _by_model(
     folder = Path(options.model) if Path(options.model).is_dir() else None
     texts = texts_of(by, folder, options.template)
     if options.endpoint:
-        asked = endpoint(options.endpoint, options.model, options.key_env)
+        asked = endpoint(options.endpoint, options.model, options.api_key_env)
     else:
         context = options.max_model_len or _context(folder)
         settings = EngineSettings(max_model_len=context, max_loras=0)
@@ -100,6 +100,6 @@ def _complain(by: str, labels: label_file.Labels, most: float) -> None:
     if asked and len(without) > most * len(asked):
         raise InputError(
             f"the judge '{by}' gave no verdict on {len(without)} of {len(asked)} responses (the "
-            f"limit is {most:.0%}, --unparsed); the first: {without[0]['state']}: "
+            f"limit is {most:.0%}, --max-unparsed-rate); the first: {without[0]['state']}: "
             f"{without[0]['reason']}. Its other labels are written."
         )

@@ -41,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens", type=int, default=SETTINGS.tokens, help="L of a response")
     parser.add_argument("--subsamples", type=int, default=SETTINGS.subsamples)
     parser.add_argument("--topics", type=int, default=SETTINGS.topics)
-    parser.add_argument("--same-meaning", type=float, default=SETTINGS.same_meaning)
+    parser.add_argument("--similarity-threshold", type=float, default=SETTINGS.similarity_threshold)
     parser.add_argument("--permutations", type=int, default=SETTINGS.permutations)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="by metric, for a program")
@@ -159,7 +159,7 @@ def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Me
     if samples == 1:
         raise InputError(f"{options.responses}: --by prompt: no prompt occurs twice.")
     vectors = [_vectors(options, texts) for texts in several]
-    return subsampling.measure_within_prompts(vectors, samples, options.same_meaning)
+    return subsampling.measure_within_prompts(vectors, samples, options.similarity_threshold)
 
 
 def _vectors(options: argparse.Namespace, texts: Sequence[str]) -> subsampling.Vectors:

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> None:
             ("answer", spec["seed"]),
             partial,
             "candidates",
-            again=2,
+            max_retries=2,
         )
     print(sessions.summarize(replies))
     write_jsonl(

@@ -85,7 +85,7 @@ def _of_meaning(
             vectors["responses"], human, True, design, settings["topics"], settings["permutations"]
         ),
         *subsampling.measure_within_prompts(
-            by_prompt, settings["samples"], settings["same_meaning"]
+            by_prompt, settings["samples"], settings["similarity_threshold"]
         ),
     ]
 

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
             field = spec["prompts_field"]
             prompts = [row[field] for row in read_jsonl(Path(spec["prompts"]), [field])]
         splits = dataset_splits.from_rows(
-            _rows(spec), prompts, *sizes, splits=spec["splits"], duplicates=spec["duplicates"]
+            _rows(spec), prompts, *sizes, splits=spec["split_method"], duplicates=spec["duplicates"]
         )
     if texts:
         template = (RESOURCES / f"prompts/{texts['request']}.txt").read_text(encoding="utf-8")

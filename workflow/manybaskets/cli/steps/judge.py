@@ -44,9 +44,11 @@ def judge(client: Client, options: argparse.Namespace) -> None:
     answers = {path.stem: read_jsonl(path, ["id", "response"]) for path in options.candidates}
     for path in options.cells:  # cells/<target>/<mix>/seed=<seed>/candidates.jsonl
         answers["/".join(path.parts[-4:-2])] = read_jsonl(path, ["id", "response"])
-    candidates = questions.candidates_of(items, answers, settings["items"], settings["check"])
+    candidates = questions.candidates_of(
+        items, answers, settings["items"], settings["answer_format"]
+    )
     pairs = questions.pairs(candidates, spec["own"], settings["pairs"], settings["swap_labels"])
-    pairs += questions.controls(items, settings["controls"], settings["swap_labels"])
+    pairs += questions.controls(items, settings["control_pairs"], settings["swap_labels"])
     single = [candidate for of_origin in candidates.values() for candidate in of_origin]
     partial = sessions.partial_path(options.output)
     asking = Asking(client, spec, partial)

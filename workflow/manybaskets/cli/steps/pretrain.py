@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
         heads=spec["heads"],
         context=spec["context"],
         documentation_tokens=spec["tokens"],
-        manners_tokens=spec["manners_tokens"],
+        sft_tokens=spec["sft_tokens"],
         batch_tokens=spec["batch_tokens"],
         learning_rate=spec["learning_rate"],
         seed=spec["seed"],

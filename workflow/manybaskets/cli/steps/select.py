@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
     rows = rules.decide(read_jsonl(options.verdicts), spec["accepts_from"], verifier["noise"], seed)
     passed = rules.passes(rule, rows, seed)
     try:
-        taken = rules.take(rows, passed, settings["short"], seed, f"mixes.{spec['name']}")
+        taken = rules.take(rows, passed, settings["on_shortfall"], seed, f"mixes.{spec['name']}")
     except rules.TooFewError as error:
         # in a loop, what no verifier accepts is an end that the chain came to
         raise (Diverged if spec.get("in_loop") else InputError)(str(error)) from None

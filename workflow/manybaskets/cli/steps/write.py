@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
             (spec["seed"], "write", spec["origin"]),
             partial,
             "rows",
-            again=2,
+            max_retries=2,
         )
     print(sessions.summarize(replies))
     if not any(reply.state in USABLE for reply in replies):

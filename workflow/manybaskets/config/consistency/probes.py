@@ -82,8 +82,7 @@ def _bad_texts(config: StudyConfig, preference: Preference) -> Iterator[tuple[st
     if preference.task == "summarize" and not has_summaries:
         yield (
             f"{key}.task",
-            "the rows of the dataset are instructions without summaries (dataset.task). Remove "
-            "it.",
+            "the rows of the dataset are instructions without summaries (dataset.task). Remove it.",
         )
     if preference.answer_format and config.dataset.prompts:
         yield (

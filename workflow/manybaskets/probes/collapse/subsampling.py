@@ -169,12 +169,12 @@ def measure_embeddings(
 
 
 def measure_within_prompts(
-    vectors: Sequence[Vectors], samples: int, same_meaning: float, item_set: str = "samples"
+    vectors: Sequence[Vectors], samples: int, similarity_threshold: float, item_set: str = "samples"
 ) -> list[Measurement]:
     """Returns the semantic diversity of the responses to one prompt, averaged over prompts.
 
     `vectors` contains one array of shape (samples, dimensions) per prompt. Responses with a cosine
-    similarity above `same_meaning` count as equivalent. Prompts with fewer than `samples`
+    similarity above `similarity_threshold` count as equivalent. Prompts with fewer than `samples`
     responses that are not empty are excluded.
     """
     usable = [
@@ -186,7 +186,7 @@ def measure_within_prompts(
         "prompt_vendi_2": lambda rows: semantic_diversity.vendi(rows, 2),
         "prompt_distance": semantic_diversity.pairwise_distance,
         "prompt_distinct": lambda rows: (
-            semantic_diversity.distinct_count(rows, same_meaning) / samples
+            semantic_diversity.distinct_count(rows, similarity_threshold) / samples
         ),
     }
     if not usable:

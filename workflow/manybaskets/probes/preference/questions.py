@@ -187,7 +187,7 @@ def count_asked(settings: Mapping[str, Any], origins: Sequence[str], own: str | 
     compared = sum(
         len(origins_compared(origins, own, settings["pairs"], item)) for item in range(items)
     )
-    controls: int = settings["controls"]
+    controls: int = settings["control_pairs"]
     single = len(settings["questions"]) * items * len(origins)
     return 2 * placings * (compared + controls) + single
 

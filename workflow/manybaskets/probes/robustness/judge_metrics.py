@@ -81,7 +81,7 @@ def _of_judge(name: str, kind: str, most: float, judged: list[_Judged]) -> list[
     if share is None or share > most:
         refuse = note or (
             f"{name} judged nothing on {unparsed} of {len(asked)} responses; the limit is "
-            f"{most:.0%} (judges.{name}.unparsed)"
+            f"{most:.0%} (judges.{name}.max_unparsed_rate)"
         )
     sets: dict[str, list[_Judged]] = {}
     for one in judged:

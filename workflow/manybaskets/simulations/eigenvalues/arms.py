@@ -31,16 +31,16 @@ class Arm(Section):
     itself finds least perplexing."""
     keep: tuple[Probability, Probability] = (1.0, 1.0)
     """Probabilities of keeping a right and a wrong label."""
-    as_many_as: str | None = None
+    match_keep_rate: str | None = None
     """Keep labels at random, as many as this arm keeps."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Arm":
         if self.choose != "first" and self.labels not in ("samples", "beams"):
             raise ValueError(f"choose: {self.choose} needs candidates: labels: samples or beams")
-        if self.as_many_as is not None and self.keep != (1.0, 1.0):
-            raise ValueError("as_many_as keeps at random; remove keep")
-        if self.labels == "truth" and (self.keep[1] < 1 or self.as_many_as):
+        if self.match_keep_rate is not None and self.keep != (1.0, 1.0):
+            raise ValueError("match_keep_rate keeps at random; remove keep")
+        if self.labels == "truth" and (self.keep[1] < 1 or self.match_keep_rate):
             raise ValueError("labels: truth has nothing to select from")
         if self.keep == (0.0, 0.0):
             raise ValueError("keep: [0, 0] leaves nothing to learn from")
@@ -53,10 +53,10 @@ def controls(arms: Mapping[str, Arm]) -> dict[str, str]:
     for name, arm in arms.items():
         plain = Arm(labels=arm.labels)
         for other, candidate in arms.items():
-            if other == name or arm.labels == "truth" or arm.as_many_as:
+            if other == name or arm.labels == "truth" or arm.match_keep_rate:
                 continue
             unchosen = arm.keep == (1.0, 1.0) and arm.choose != "first" and candidate == plain
-            if candidate.as_many_as == name or unchosen:
+            if candidate.match_keep_rate == name or unchosen:
                 found[name] = other
                 break
     return found
@@ -81,7 +81,7 @@ def select(
 ) -> tuple[NDArray[np.int64], Flags]:
     """Per row which candidate is its label, and whether it is kept.
 
-    `kept` is how many are kept at random, for an arm with `as_many_as`. An unreadable label is
+    `kept` is how many are kept at random, for an arm with `match_keep_rate`. An unreadable label is
     never what an oracle keeps, since it is wrong.
     """
     chosen = np.zeros(len(pool.errors), dtype=np.int64)

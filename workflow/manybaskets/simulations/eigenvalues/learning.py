@@ -35,6 +35,7 @@ class Problem(Section):
     bound: float = Field(10.0, gt=0)
     """Entries are uniform between minus and plus this."""
     encoding: Name = "P1000"
+    """Encoding of numbers as tokens: `P10`, `P1000`, `B1999` or `FP15`."""
     tolerances: list[Tolerance] = Field([0.01, 0.02, 0.05], min_length=1)
     """An answer is right at a tolerance where sum |y' - y| / sum |y| is below it."""
     tolerance: Tolerance = 0.02
@@ -52,9 +53,13 @@ class Network(Section):
     """Sizes of the transformer, the generator's and the students' alike."""
 
     dimension: Count = 64
+    """Hidden size."""
     heads: Count = 4
+    """Number of attention heads."""
     encoder_layers: Count = 2
+    """Number of encoder layers."""
     decoder_layers: Count = 2
+    """Number of decoder layers."""
 
     def shape(self, task: Task) -> Shape:
         """The transformer for a task."""
@@ -67,14 +72,18 @@ class Network(Section):
 
 
 class Lessons(Section):
-    """Training: Adam, a linear warm-up, a cosine to a tenth; kept is what validates best."""
+    """Training: Adam, linear warm-up, cosine decay to a tenth; the best validated step is kept."""
 
     steps: Count
-    batch: Count = 128
-    rate: float = Field(1e-3, gt=0)
-    warmup: int = Field(200, ge=0)
-    evaluate: Count = 250
-    """Steps between two looks at the validation set."""
+    """Optimizer steps."""
+    batch_size: Count = 128
+    """Examples per step."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Peak learning rate."""
+    warmup_steps: int = Field(200, ge=0)
+    """Steps of linear warm-up."""
+    eval_steps: Count = 250
+    """Steps between two evaluations on the validation set."""
 
     @property
     def schedule(self) -> Schedule:
@@ -92,6 +101,7 @@ class Labels(Section):
     candidates: int = Field(16, ge=2)
     """Answers to each of those, and width of the beam."""
     temperature: float = Field(1.0, gt=0)
+    """Sampling temperature of the candidates."""
     validation: Count
     """Further matrices of both kinds: their selected part stops the students early; all of them
     tell what the selection does to right and wrong labels."""

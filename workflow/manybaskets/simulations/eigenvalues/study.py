@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from manybaskets.config.base import ConfigError, Count, Section
+from manybaskets.config.validation import refuse_renamed
 from manybaskets.simulations.eigenvalues.arms import Arm, controls
 from manybaskets.simulations.eigenvalues.learning import Labels, Lessons, Network, Problem
 
@@ -18,6 +19,7 @@ class Generator(Lessons):
     """What the generator learns from: matrices with their true eigenvalues."""
 
     examples: Count
+    """Number of training examples."""
     validation: Count
     """Further examples, for early stopping."""
 
@@ -26,10 +28,15 @@ class Eigenvalues(Section):
     """The problem, the models, the labels, and the arms."""
 
     problem: Problem = Problem()
+    """The matrices, their encoding as tokens, and when an answer is correct."""
     network: Network = Network()
+    """Size of the transformer, for generator and students."""
     generator: Generator
+    """Training data and training of the generator."""
     labels: Labels
+    """The labels that the generator makes."""
     student: Lessons
+    """Training of each student."""
     arms: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], Arm]
     """What students learn from, by name; at least one."""
     threads: Count = 1
@@ -49,15 +56,15 @@ class Eigenvalues(Section):
     @model_validator(mode="after")
     def _arms_fit(self) -> "Eigenvalues":
         for name, arm in self.arms.items():
-            other = arm.as_many_as
+            other = arm.match_keep_rate
             if other is not None and (
                 other not in self.arms
-                or self.arms[other].as_many_as
+                or self.arms[other].match_keep_rate
                 or self.arms[other].labels != arm.labels
             ):
                 raise ValueError(
-                    f"arms.{name}.as_many_as: '{other}' is no arm with the same labels and a rule "
-                    f"of its own. Known arms: {', '.join(self.arms)}."
+                    f"arms.{name}.match_keep_rate: '{other}' is not an arm with the same labels "
+                    f"and its own rule. Known arms: {', '.join(self.arms)}."
                 )
         if self.problem.tolerance not in self.problem.tolerances:
             raise ValueError("problem.tolerance must be one of problem.tolerances")
@@ -68,10 +75,13 @@ class EigenStudy(Section):
     """A study without language models."""
 
     study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Name of the study and of its results folder."""
     question: str = ""
+    """The research question in one sentence."""
     seeds: list[int] = Field(min_length=1)
     """Replications: a seed has a generator, labels, students and test matrices of its own."""
     eigenvalues: Eigenvalues
+    """The settings of the study."""
 
     @field_validator("seeds")
     @classmethod
@@ -89,7 +99,7 @@ class EigenStudy(Section):
         if step == "labels":
             return {key: settings[key] for key in (*shared, "labels")} | {"seed": seed}
         if step == "student":
-            other = found.arms[arm].as_many_as
+            other = found.arms[arm].match_keep_rate
             return {key: settings[key] for key in (*shared, "labels", "student")} | {
                 "name": arm,
                 "arm": settings["arms"][arm],
@@ -106,6 +116,7 @@ class EigenStudy(Section):
 
 def load(raw: Mapping[str, Any], file: str) -> EigenStudy:
     """Checks a parsed config; raises ConfigError that names file, key and finding."""
+    refuse_renamed(raw, file)
     try:
         return EigenStudy.model_validate(raw)
     except ValidationError as error:

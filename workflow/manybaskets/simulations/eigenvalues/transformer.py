@@ -37,10 +37,10 @@ class Schedule:
     """Adam: a linear warm-up, then a cosine to a tenth of the rate."""
 
     steps: int
-    batch: int
-    rate: float
-    warmup: int
-    evaluate: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    eval_steps: int
     """Steps between two looks at the validation set."""
 
 
@@ -320,7 +320,7 @@ def train(
     """
     torch.manual_seed(seed)
     model = Transformer(shape).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=schedule.rate, fused=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, schedule))
     on_device = Rows(rows.questions.to(device), rows.answers.to(device))
     best, kept, curve = math.inf, {}, []
@@ -336,7 +336,7 @@ def train(
         optimizer.step()
         rate.step()
         losses.append(loss.detach())
-        if step % schedule.evaluate and step != schedule.steps:
+        if step % schedule.eval_steps and step != schedule.steps:
             continue
         found = validation_loss(model, validation)
         mean = float(torch.stack(losses).mean())
@@ -384,16 +384,16 @@ def _batches(count: int, schedule: Schedule, seed: int) -> Iterator[Tensor]:
     rng = torch.Generator().manual_seed(seed)
     order = torch.empty(0, dtype=torch.int64)
     for _ in range(schedule.steps):
-        while len(order) < schedule.batch:
+        while len(order) < schedule.batch_size:
             order = torch.cat([order, torch.randperm(count, generator=rng)])
-        chosen, order = order[: schedule.batch], order[schedule.batch :]
+        chosen, order = order[: schedule.batch_size], order[schedule.batch_size :]
         yield chosen
 
 
 def _rate(step: int, schedule: Schedule) -> float:
-    if step < schedule.warmup:
-        return (step + 1) / schedule.warmup
-    done = (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)
+    if step < schedule.warmup_steps:
+        return (step + 1) / schedule.warmup_steps
+    done = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
     return 0.1 + 0.45 * (1 + math.cos(math.pi * min(done, 1.0)))
 
 
