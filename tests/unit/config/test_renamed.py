@@ -46,14 +46,10 @@ def sections(study: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 
 def test_a_value_is_renamed_with_its_key() -> None:
-    raw = {"mixes": {"best": {"select": {"on_shortfall": "error"}}}}
-    assert list(renamed_keys(raw)) == [
-        (
-            "mixes.best.select.on_shortfall",
-            "was renamed, and so was its value. Write on_shortfall: error.",
-        )
+    assert list(renamed_keys({"mixes": {"best": {"select": {"short": "stop"}}}})) == [
+        ("mixes.best.select.short", "was renamed, and so was its value. Write on_shortfall: error.")
     ]
-    raw = {"mixes": {"best": {"select": {"on_shortfall": "fewer"}}}}
+    raw = {"mixes": {"best": {"select": {"short": "fewer"}}}}
     assert "Rename the key" in next(renamed_keys(raw))[1]
     raw = {"mixes": {"best": {"select": {"on_shortfall": "stop"}}}}
     assert "'error'" in next(renamed_keys(raw))[1]
@@ -61,12 +57,12 @@ def test_a_value_is_renamed_with_its_key() -> None:
 
 def test_every_old_name_of_a_study_is_reported(study_config: dict[str, Any]) -> None:
     study_config["dataset"]["splits"] = "interleaved"
-    study_config["models"]["wren"]["scratch"]["sft_tokens"] = 1000
+    study_config["models"]["wren"]["scratch"]["manners_tokens"] = 1000
     with pytest.raises(ConfigError) as raised:
         validation.load(study_config, "my.yaml")
     message = str(raised.value)
     assert "dataset.splits" in message and "'split_method'" in message
-    assert "models.wren.scratch.sft_tokens" in message and "'sft_tokens'" in message
+    assert "models.wren.scratch.manners_tokens" in message and "'sft_tokens'" in message
 
 
 def test_a_study_of_eigenvalues_reports_old_names() -> None:

@@ -142,8 +142,9 @@ def _is_declined(entry: RequestSet, row: Mapping[str, str]) -> bool:
 def _read_copy(name: str, path: Path) -> bytes:
     if not path.is_file():
         raise InputError(
-            f"probes.robustness.local_files: there is no file {path} for the set '{name}'. Correct the "
-            "path, or remove the entry to download the set."
+            f"probes.robustness.local_files: there is no file {path} for the set '{name}'. "
+            "Correct "
+            "the path, or remove the entry to download the set."
         )
     return path.read_bytes()
 

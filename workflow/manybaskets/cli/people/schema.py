@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from manybaskets.config import key_reference, study
 from manybaskets.files import write_json, write_text
 from manybaskets.paths import REPOSITORY
@@ -34,7 +36,7 @@ def reference_page() -> str:
     from manybaskets.simulations.eigenvalues.study import EigenStudy
     from manybaskets.simulations.theory import TheoryStudy
 
-    studies = {
+    studies: dict[str, type[BaseModel]] = {
         "Studies of language models": study.StudyConfig,
         "Simulations (`theory`)": TheoryStudy,
         "Eigenvalues": EigenStudy,
