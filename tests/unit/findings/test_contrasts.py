@@ -335,9 +335,14 @@ def test_no_pairs_make_an_empty_table_with_all_columns() -> None:
 @pytest.mark.parametrize(
     ("frame", "pairs", "primary", "message"),
     [
-        (table(rows("multi", LOW)), [("multi", "humna")], PRIMARY, "nothing was measured under"),
-        (table(rows("multi", LOW)), [], {"collapse": ("nll", "tset")}, "which nobody measured"),
-        (table(rows("a", LOW), rows("b", LOW, study="two")), [], PRIMARY, "stay in a study"),
+        (
+            table(rows("multi", LOW)),
+            [("multi", "humna")],
+            PRIMARY,
+            "there are no measurements of the mix",
+        ),
+        (table(rows("multi", LOW)), [], {"collapse": ("nll", "tset")}, "which was not measured"),
+        (table(rows("a", LOW), rows("b", LOW, study="two")), [], PRIMARY, "of several studies"),
     ],
 )
 def test_a_contrast_that_nobody_can_make_is_refused(

@@ -5,14 +5,16 @@ prompts of one run call 35 to 44 % of differences real where there is none.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from manybaskets.findings import sentences
 from manybaskets.findings.bootstrap import ByItem, two_way
 from manybaskets.findings.per_prompt import Items, Key, Table, by_item
+from manybaskets.findings.rows import to_frame
 from manybaskets.findings.two_sample import (
     Values,
     benjamini_hochberg,
@@ -34,12 +36,15 @@ class Contrast:
     """One metric of one target under `mix` compared with the same under `against`.
 
     Means, difference and interval are in the unit of the metric; the difference is mix minus
-    against. What could not be computed is None. `ci_low` to `ci_high` is Welch's interval over
-    seeds, `ci_prompts_low` to `ci_prompts_high` that over seeds and prompts, where there are values
-    of single `prompts`. `decided` says that the adjusted p-value of Welch's test reaches alpha;
-    `equivalent` that the difference was shown to lie within ±`margin`, where one was given, by two
-    one-sided tests, Holm-adjusted over all contrasts of the family with a margin. `verdict` says
-    it in words.
+    against, `direction` its sign as "higher" or "lower". A value that could not be computed is
+    None. `ci_low` to `ci_high` is Welch's interval over seeds, `ci_prompts_low` to
+    `ci_prompts_high` that over seeds and prompts, where there are values of single `prompts`.
+
+    `decided` is whether the adjusted p-value of Welch's test reaches alpha; `equivalent` whether
+    the difference was shown to lie within ±`margin`, where one was given, by two one-sided tests,
+    Holm-adjusted over all contrasts of the family with a margin. `reason` is why no test is
+    possible, empty where there is one; `notes` are further sentences, and `verdict` is all of it
+    in words.
     """
 
     target: str
@@ -54,6 +59,7 @@ class Contrast:
     mean_mix: float | None = None
     mean_against: float | None = None
     difference: float | None = None
+    direction: str = ""
     ci_low: float | None = None
     ci_high: float | None = None
     prompts: int = 0
@@ -68,7 +74,15 @@ class Contrast:
     margin: float | None = None
     p_equivalence: float | None = None
     equivalent: bool = False
+    reason: str = ""
+    notes: tuple[str, ...] = ()
     verdict: str = ""
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval over seeds, which is not adjusted, excludes 0."""
+        low, high = self.ci_low, self.ci_high
+        return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def contrasts(
@@ -81,36 +95,37 @@ def contrasts(
 ) -> pd.DataFrame:
     """Every metric of every target compared between the two mixes of every pair.
 
-    `measurements` is the table of one study as `measurements.gather` makes it, `pairs` are
-    (mix, against), `primary` names for each probe the (metric, item_set) that was chosen before
-    looking; it forms the primary family, everything else the exploratory one. P-values of Welch's
+    `measurements` is the table of one study from `measurement.gather`, `pairs` are (mix, against),
+    `primary` names for each probe the (metric, item_set) that was chosen before the run; it forms
+    the primary family, everything else the exploratory one. P-values of Welch's
     test are adjusted over all contrasts of a family: Holm in the primary, Benjamini-Hochberg in
-    the exploratory. Intervals have the level 1 - alpha and are not adjusted. `items` holds the
-    values of single prompts of the same study, `margins` by "metric@item set" how large a
-    difference may be and still count as none. Of a mix that was
-    measured over several generations the last one counts. A target that has neither mix of a
-    pair, or a metric that was measured under neither, has no row.
+    the exploratory. Intervals have the level 1 - alpha and are not adjusted. `items` are the
+    values of single prompts of the same study, `margins` by "metric@item set" the largest
+    difference that counts as equivalent. A mix with several generations is compared at its last
+    one. A target that has neither mix of a pair, or a metric that was measured under neither, has
+    no row.
 
     Returns a table with the fields of Contrast as columns, in the order of target, pair, family
-    (primary first), probe, metric and item set; what could not be computed is missing.
+    (primary first), probe, metric and item set.
 
-    Raises ValueError for measurements of several studies, for a mix in `pairs` and for a primary
-    metric of a measured probe that nobody measured, and for an alpha outside 0 to 1.
+    Raises ValueError for measurements of several studies, for a mix in `pairs` or a primary metric
+    of a measured probe without measurements, and for an alpha outside 0 to 1.
     """
     _check(measurements, pairs, primary, alpha)
     last = last_generation(measurements)
     planned = list(_planned(last, pairs, primary, margins or {}))
-    found = _permuted(
+    computed = _permuted(
         [_contrast(contrast, measured, alpha) for contrast, measured in planned],
         [measured for _, measured in planned],
         alpha,
     )
     if items is not None:
-        found = _over_prompts(found, last, items, alpha)
+        computed = _over_prompts(computed, last, items, alpha)
     rows = []
     for family, adjust in (("primary", holm), ("exploratory", benjamini_hochberg)):
-        members = [contrast for contrast in found if contrast.family == family]
+        members = [contrast for contrast in computed if contrast.family == family]
         rows += _decide(members, adjust, alpha)
+    rows = [replace(row, verdict=sentences.contrast_verdict(row, alpha)) for row in rows]
     places = {pair: place for place, pair in enumerate(pairs)}
     rows.sort(
         key=lambda row: (
@@ -122,7 +137,7 @@ def contrasts(
             row.item_set,
         )
     )
-    return _table(rows)
+    return to_frame(rows, Contrast)
 
 
 def _check(
@@ -132,22 +147,26 @@ def _check(
     alpha: float,
 ) -> None:
     if not 0 < alpha < 1:
-        raise ValueError(f"alpha is {alpha}; it lies between 0 and 1.")
+        raise ValueError(f"alpha is {alpha}, but must be between 0 and 1.")
     studies = measurements["study"].unique()
     if len(studies) > 1:
         raise ValueError(
-            f"measurements of {', '.join(sorted(studies))}; contrasts stay in a study."
+            f"the measurements are of several studies ({', '.join(sorted(studies))}). Compare "
+            "mixes of one study at a time."
         )
     mixes = set(measurements["mix"])
     for mix in sorted({mix for pair in pairs for mix in pair} - mixes):
-        raise ValueError(f"nothing was measured under '{mix}', only {', '.join(sorted(mixes))}.")
+        raise ValueError(
+            f"there are no measurements of the mix '{mix}', only of {', '.join(sorted(mixes))}. "
+            "Correct the pair of mixes."
+        )
     for probe, (metric, item_set) in primary.items():
         measured = measurements.loc[measurements["probe"] == probe, ["metric", "item_set"]]
         available = set(measured.itertuples(index=False, name=None))
         if available and (metric, item_set) not in available:
             raise ValueError(
-                f"the primary metric of {probe} is {metric} on '{item_set}', which nobody "
-                "measured; there is "
+                f"the primary metric of {probe} is {metric} on '{item_set}', which was not "
+                "measured. Name one of "
                 + ", ".join(f"{name} on '{on}'" for name, on in sorted(available))
             )
 
@@ -192,7 +211,7 @@ def _planned(
 
 
 def _contrast(contrast: Contrast, measured: Measured, alpha: float) -> Contrast:
-    """The contrast with what its values allow, and in `verdict` what they do not."""
+    """The contrast with all that its values allow to compute; the notes name the rest."""
     x, y = (values[np.isfinite(values)] for values in measured)
     notes = _missing(contrast, measured)
     if len(x):
@@ -200,18 +219,22 @@ def _contrast(contrast: Contrast, measured: Measured, alpha: float) -> Contrast:
     if len(y):
         contrast = replace(contrast, mean_against=float(y.mean()))
     if len(x) and len(y):
+        difference = float(x.mean() - y.mean())
         contrast = replace(
-            contrast, difference=float(x.mean() - y.mean()), cliffs_delta=cliffs_delta(x, y)
+            contrast,
+            difference=difference,
+            direction="higher" if difference > 0 else "lower" if difference < 0 else "",
+            cliffs_delta=cliffs_delta(x, y),
         )
     reason = _undecidable(contrast, x, y)
     if reason:
-        return replace(contrast, verdict=" ".join([reason, *notes]))
+        return replace(contrast, reason=reason, notes=tuple(notes))
     result = welch(x, y, alpha)
     smallest = smallest_permutation_p(len(x), len(y))
     if smallest > alpha:
         notes.append(
-            f"Cannot be decided by permutation with {_against(len(x), len(y))}; at least "
-            f"{seeds_to_permute(alpha)} of each needed."
+            f"Cannot be decided by permutation with {sentences.against_seeds(len(x), len(y))}; "
+            f"at least {seeds_to_permute(alpha)} of each needed."
         )
     for name, values in ((contrast.mix, x), (contrast.against, y)):
         if not varies(values):
@@ -223,18 +246,18 @@ def _contrast(contrast: Contrast, measured: Measured, alpha: float) -> Contrast:
         hedges_g=hedges_g(x, y),
         p_welch=result.p,
         p_equivalence=equivalence_p(x, y, contrast.margin) if contrast.margin else None,
-        verdict=" ".join(notes),
+        notes=tuple(notes),
     )
 
 
-def _permuted(found: list[Contrast], measured: list[Measured], alpha: float) -> list[Contrast]:
+def _permuted(contrasts: list[Contrast], measured: list[Measured], alpha: float) -> list[Contrast]:
     """The contrasts with permutation p-values, where so many seeds can reach alpha."""
     groups: dict[tuple[int, int], list[int]] = {}
-    for number, contrast in enumerate(found):
+    for number, contrast in enumerate(contrasts):
         sizes = (contrast.seeds_mix, contrast.seeds_against)
         if contrast.p_welch is not None and smallest_permutation_p(*sizes) <= alpha:
             groups.setdefault(sizes, []).append(number)
-    done = list(found)
+    done = list(contrasts)
     for (seeds_mix, _), numbers in groups.items():
         pooled = np.stack(
             [
@@ -248,7 +271,7 @@ def _permuted(found: list[Contrast], measured: list[Measured], alpha: float) -> 
 
 
 def _over_prompts(
-    found: list[Contrast], last: pd.DataFrame, items: Table, alpha: float
+    contrasts: list[Contrast], last: pd.DataFrame, items: Table, alpha: float
 ) -> list[Contrast]:
     """The contrasts with intervals over seeds and prompts, where there are values of prompts."""
     seeds: dict[tuple[str, ...], list[tuple[int, int]]] = {}
@@ -264,7 +287,7 @@ def _over_prompts(
         ]
     aligned = _aligned(conditions)
     done = []
-    for contrast in found:
+    for contrast in contrasts:
         metric = [contrast.probe, contrast.metric, contrast.item_set]
         x, y = (
             aligned.get((contrast.target, m, *metric)) for m in (contrast.mix, contrast.against)
@@ -273,7 +296,7 @@ def _over_prompts(
             done.append(contrast)
         elif x is None or y is None or x.amounts.shape[1] != y.amounts.shape[1]:
             note = "There are no values of single prompts, so the interval is over seeds alone."
-            done.append(replace(contrast, verdict=" ".join(filter(None, [contrast.verdict, note]))))
+            done.append(replace(contrast, notes=(*contrast.notes, note)))
         else:
             interval = two_way(x, y, alpha)
             assert contrast.difference is not None
@@ -297,12 +320,12 @@ def _aligned(
     for which, of_seeds in conditions.items():
         if all(one is not None for one in of_seeds):
             groups.setdefault((which[0], *which[2:]), []).append(which)
-    found: dict[tuple[str, ...], ByItem] = {}
+    aligned: dict[tuple[str, ...], ByItem] = {}
     for members in groups.values():
         matrices = by_item([conditions[which] for which in members])
         if matrices is not None:
-            found |= zip(members, matrices, strict=True)
-    return found
+            aligned |= zip(members, matrices, strict=True)
+    return aligned
 
 
 def _missing(contrast: Contrast, measured: Measured) -> list[str]:
@@ -314,18 +337,15 @@ def _missing(contrast: Contrast, measured: Measured) -> list[str]:
 
 
 def _undecidable(contrast: Contrast, x: Values, y: Values) -> str:
-    """Why no test is possible, in a sentence; empty where one is."""
-    where = f"{_what(contrast)} under {contrast.mix} against {contrast.against}"
+    """Why no test is possible; empty where one is."""
     for name, values in ((contrast.mix, x), (contrast.against, y)):
         if len(values) < 2:
             count = "1 seed" if len(values) else "no seed"
-            return (
-                f"Cannot be decided: {where}: {name} has {count} with a value, at least 2 needed."
-            )
+            return f"{name} has {count} with a value, at least 2 needed"
     if not (varies(x) or varies(y)):
         return (
-            f"Cannot be decided: {where}: no variation over seeds in either, so there is nothing "
-            f"to test; every seed differs by {_number(contrast.difference)}."
+            "no variation over seeds in either, so there is nothing to test; every seed differs "
+            f"by {sentences.number(contrast.difference)}"
         )
     return ""
 
@@ -333,83 +353,18 @@ def _undecidable(contrast: Contrast, x: Values, y: Values) -> str:
 def _decide(
     members: list[Contrast], adjust: Callable[[ArrayLike], Values], alpha: float
 ) -> list[Contrast]:
-    """The members of a family with adjusted p-values and, where they were tested, verdicts."""
+    """The members of a family, with adjusted p-values where they were tested."""
     untested = [contrast for contrast in members if contrast.p_welch is None]
     tested = [contrast for contrast in members if contrast.p_welch is not None]
     adjusted = adjust(np.array([contrast.p_welch for contrast in tested], dtype=np.float64))
     bounded = [contrast.p_equivalence for contrast in tested if contrast.p_equivalence is not None]
     within = iter(holm(bounded) <= alpha)
     return untested + [
-        _with_verdict(
+        replace(
             contrast,
-            float(p),
-            alpha,
-            bool(next(within)) if contrast.p_equivalence is not None else None,
+            p_adjusted=float(p),
+            decided=bool(p <= alpha),
+            equivalent=contrast.p_equivalence is not None and bool(next(within)),
         )
         for contrast, p in zip(tested, adjusted, strict=True)
     ]
-
-
-def _with_verdict(
-    contrast: Contrast, p_adjusted: float, alpha: float, equivalent: bool | None
-) -> Contrast:
-    decided = p_adjusted <= alpha
-    low, high = contrast.ci_low, contrast.ci_high
-    assert contrast.difference is not None and low is not None and high is not None
-    numbers = (
-        f"difference {_number(contrast.difference)}, {100 * (1 - alpha):g} % interval "
-        f"{_number(low)} to {_number(high)}{_prompts_too(contrast)}, "
-        f"{'Holm' if contrast.family == 'primary' else 'Benjamini-Hochberg'}-adjusted p "
-        f"{p_adjusted:.2g}, {_against(contrast.seeds_mix, contrast.seeds_against)}"
-    )
-    names = f"under {contrast.mix} than under {contrast.against}"
-    if decided:
-        direction = "higher" if contrast.difference > 0 else "lower"
-        sentence = f"{_what(contrast)} is {direction} {names}: {numbers}."
-    elif low > 0 or high < 0:
-        sentence = (
-            f"Not decided whether {_what(contrast)} differs between {contrast.mix} and "
-            f"{contrast.against}: {numbers}; the interval alone excludes 0, but not after "
-            "adjusting for the number of comparisons."
-        )
-    else:
-        sentence = f"Not decided whether {_what(contrast)} is higher or lower {names}: {numbers}."
-    if equivalent is not None:
-        shown = "Equivalent" if equivalent else "Not shown to be equivalent"
-        sentence += f" {shown} within ±{contrast.margin:g} (p {contrast.p_equivalence:.2g})."
-    verdict = " ".join(filter(None, [sentence, contrast.verdict]))
-    return replace(
-        contrast,
-        p_adjusted=p_adjusted,
-        decided=decided,
-        equivalent=bool(equivalent),
-        verdict=verdict,
-    )
-
-
-def _prompts_too(contrast: Contrast) -> str:
-    if contrast.ci_prompts_low is None or contrast.ci_prompts_high is None:
-        return ""
-    low, high = _number(contrast.ci_prompts_low), _number(contrast.ci_prompts_high)
-    return f" over seeds, {low} to {high} over seeds and prompts"
-
-
-def _table(rows: list[Contrast]) -> pd.DataFrame:
-    names = [field.name for field in fields(Contrast)]
-    frame = pd.DataFrame([astuple(row) for row in rows], columns=names)
-    types: dict[object, str] = {str: "str", int: "int64", bool: "bool"}
-    return frame.astype(
-        {field.name: types.get(field.type, "float64") for field in fields(Contrast)}
-    )
-
-
-def _what(contrast: Contrast) -> str:
-    return f"{contrast.metric} on {contrast.item_set} of {contrast.target}"
-
-
-def _against(one: int, other: int) -> str:
-    return f"{one} against {other} seeds"
-
-
-def _number(value: float | None) -> str:
-    return f"{value:+.3g}"

@@ -32,6 +32,11 @@ COLUMNS: dict[str, str] = {
         "contrasts.csv: p-values over seeds, not adjusted; empty where the test cannot reach alpha."
     ),
     "p_adjusted": "Holm in the primary family, Benjamini-Hochberg in the exploratory one.",
+    "direction": "contrasts.csv: higher or lower; trends.csv: rises or falls.",
+    "reason, notes, verdict": (
+        "contrasts.csv, trends.csv: why no test is possible; remarks, separated by |; all of it in "
+        "words."
+    ),
     "decided": "Whether the adjusted p-value is at most alpha.",
     "margin, p_equivalence, equivalent": (
         "contrasts.csv: two one-sided tests that the difference lies within the margin."

@@ -8,13 +8,15 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from manybaskets.findings import sentences
+from manybaskets.findings.rows import to_frame
 from manybaskets.findings.two_sample import Values, as_values, benjamini_hochberg, holm, varies
 from manybaskets.study.series import Series
 
@@ -27,8 +29,9 @@ class Trend:
     """One metric of one target over a series.
 
     `slope` is the change of the metric per unit of the dose, with its 1 - alpha interval over
-    seeds. `mix` is the mix of a loop, empty for a series of mixes. What could not be computed is
-    None; `verdict` says why.
+    seeds, and `direction` its sign as "rises" or "falls". `mix` is the mix of a loop, empty for a
+    series of mixes. A value that could not be computed is None; `reason` is why no test is
+    possible. `notes` are further sentences, and `verdict` is all of it in words.
     """
 
     target: str
@@ -41,12 +44,15 @@ class Trend:
     doses: str
     seeds: int
     slope: float | None = None
+    direction: str = ""
     ci_low: float | None = None
     ci_high: float | None = None
     p_slope: float | None = None
     p_page: float | None = None
     p_adjusted: float | None = None
     decided: bool = False
+    reason: str = ""
+    notes: tuple[str, ...] = ()
     verdict: str = ""
 
 
@@ -58,29 +64,28 @@ def trends(
 ) -> pd.DataFrame:
     """Every metric of every target over every series, and over the generations of every loop.
 
-    `measurements` as `measurements.gather` makes them, `primary` as `statistics.contrasts` takes
-    it; p-values of slopes are adjusted over all trends of a family: Holm in the primary,
-    Benjamini-Hochberg in the exploratory. A seed counts where it has a value at every dose.
-    Returns a table with the fields of Trend as columns.
+    `measurements` as from `measurement.gather`, `primary` as in `contrasts.contrasts`. P-values of
+    slopes are adjusted over all trends of a family: Holm in the primary, Benjamini-Hochberg in the
+    exploratory. A seed counts where it has a value at every dose. Returns a table with the fields
+    of Trend as columns.
     """
-    found = [
+    measured = [
         _measured(trend, doses, matrix, alpha)
         for trend, doses, matrix in _planned(measurements, series, primary)
     ]
     rows = []
     for family, adjust in (("primary", holm), ("exploratory", benjamini_hochberg)):
-        members = [trend for trend in found if trend.family == family]
+        members = [trend for trend in measured if trend.family == family]
         tested = [trend for trend in members if trend.p_slope is not None]
         adjusted = adjust(np.array([trend.p_slope for trend in tested], dtype=np.float64))
         rows += [trend for trend in members if trend.p_slope is None]
         rows += [
-            _decided(trend, float(p), alpha) for trend, p in zip(tested, adjusted, strict=True)
+            replace(trend, p_adjusted=float(p), decided=bool(p <= alpha))
+            for trend, p in zip(tested, adjusted, strict=True)
         ]
+    rows = [replace(row, verdict=sentences.trend_verdict(row, alpha)) for row in rows]
     rows.sort(key=lambda row: (row.target, row.series, row.mix, row.family != "primary", row.probe))
-    names = [field.name for field in fields(Trend)]
-    frame = pd.DataFrame([astuple(row) for row in rows], columns=names)
-    types: dict[object, str] = {str: "str", int: "int64", bool: "bool"}
-    return frame.astype({field.name: types.get(field.type, "float64") for field in fields(Trend)})
+    return to_frame(rows, Trend)
 
 
 def slopes(doses: ArrayLike, values: ArrayLike) -> Values:
@@ -95,15 +100,15 @@ def mean_slope(of_seeds: ArrayLike, alpha: float = 0.05) -> tuple[float, float, 
     Student's t over seeds: it holds with seeds that differ in level and in slope. Raises
     ValueError with fewer than two seeds, and where all slopes are the same.
     """
-    found = as_values(of_seeds)
-    if len(found) < 2:
-        raise ValueError(f"{len(found)} seeds with a value at every dose; at least 2 needed.")
-    if not varies(found):
+    values = as_values(of_seeds)
+    if len(values) < 2:
+        raise ValueError(f"{len(values)} seeds with a value at every dose; at least 2 needed.")
+    if not varies(values):
         raise ValueError("every seed has the same slope; there is nothing to test.")
-    error = float(found.std(ddof=1)) / math.sqrt(len(found))
-    margin = float(stats.t.ppf(1 - alpha / 2, len(found) - 1)) * error
-    mean = float(found.mean())
-    p = float(2 * stats.t.sf(abs(mean) / error, len(found) - 1))
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    margin = float(stats.t.ppf(1 - alpha / 2, len(values) - 1)) * error
+    mean = float(values.mean())
+    p = float(2 * stats.t.sf(abs(mean) / error, len(values) - 1))
     return mean, mean - margin, mean + margin, p
 
 
@@ -117,26 +122,26 @@ def page_p(values: ArrayLike) -> float:
     matrix = as_values(values)
     seeds, doses = matrix.shape
     places = np.arange(1, doses + 1)
-    found = float((stats.rankdata(matrix, axis=1) @ places).sum())
-    reversed_ = seeds * doses * (doses + 1) ** 2 / 2 - found
+    rising = float((stats.rankdata(matrix, axis=1) @ places).sum())
+    falling = seeds * doses * (doses + 1) ** 2 / 2 - rising
     if doses > EXACT_DOSES:
         middle = seeds * doses * (doses + 1) ** 2 / 4
         spread = math.sqrt(seeds * doses**2 * (doses + 1) * (doses**2 - 1) / 144)
-        return float(2 * stats.norm.sf((max(found, reversed_) - middle) / spread))
+        return float(2 * stats.norm.sf((max(rising, falling) - middle) / spread))
     lowest, above = _page_distribution(seeds, doses)
-    return float(min(1.0, 2 * above[math.floor(max(found, reversed_)) - lowest]))
+    return float(min(1.0, 2 * above[math.floor(max(rising, falling)) - lowest]))
 
 
 @functools.lru_cache(maxsize=32)
 def _page_distribution(seeds: int, doses: int) -> tuple[int, Values]:
-    """The smallest L there is, and the probability of every L from there on or a larger one."""
+    """The smallest possible L, and the probability of each L from it on or a larger one."""
     places = np.arange(1, doses + 1)
     of_one = np.array([order @ places for order in itertools.permutations(places)])
     one = np.bincount(of_one - of_one.min()) / len(of_one)
-    found: Values = np.ones(1, dtype=np.float64)
+    all_seeds: Values = np.ones(1, dtype=np.float64)
     for _ in range(seeds):
-        found = np.asarray(np.convolve(found, one))
-    return seeds * int(of_one.min()), np.cumsum(found[::-1])[::-1]
+        all_seeds = np.asarray(np.convolve(all_seeds, one))
+    return seeds * int(of_one.min()), np.cumsum(all_seeds[::-1])[::-1]
 
 
 def smallest_page_p(seeds: int, doses: int) -> float:
@@ -212,13 +217,13 @@ def _whole(rows: pd.DataFrame) -> Values:
 
 def _measured(trend: Trend, doses: Values, matrix: Values, alpha: float) -> Trend:
     trend = replace(trend, seeds=len(matrix))
-    notes = []
     try:
         slope, low, high, p = mean_slope(slopes(doses, matrix), alpha)
     except ValueError as error:
         if len(matrix):
-            trend = replace(trend, slope=float(slopes(doses, matrix).mean()))
-        return replace(trend, verdict=f"Cannot be decided: {_what(trend)}: {error}")
+            trend = _with_slope(trend, float(slopes(doses, matrix).mean()))
+        return replace(trend, reason=str(error))
+    notes = []
     p_page = None
     if len(doses) < 3:
         notes.append("Two doses have no order to test.")
@@ -229,29 +234,10 @@ def _measured(trend: Trend, doses: Values, matrix: Values, alpha: float) -> Tren
         )
     else:
         p_page = page_p(matrix)
-    trend = replace(trend, slope=slope, ci_low=low, ci_high=high, p_slope=p, p_page=p_page)
-    return replace(trend, verdict=" ".join(notes))
+    trend = _with_slope(trend, slope)
+    return replace(trend, ci_low=low, ci_high=high, p_slope=p, p_page=p_page, notes=tuple(notes))
 
 
-def _decided(trend: Trend, p_adjusted: float, alpha: float) -> Trend:
-    decided = p_adjusted <= alpha
-    assert trend.slope is not None
-    if decided:
-        claim = f"{_what(trend)} {'rises' if trend.slope > 0 else 'falls'}"
-    else:
-        claim = f"Not decided whether {_what(trend)} rises or falls"
-    unit = "generation" if trend.series == GENERATION else "unit of the dose"
-    over = f"over the generations of {trend.mix}" if trend.mix else f"with the {trend.series}"
-    adjusted = "Holm" if trend.family == "primary" else "Benjamini-Hochberg"
-    page = "" if trend.p_page is None else f", Page's test p {trend.p_page:.2g}"
-    sentence = (
-        f"{claim} {over} ({trend.doses}): {trend.slope:+.3g} per {unit}, "
-        f"{100 * (1 - alpha):g} % interval {trend.ci_low:+.3g} to {trend.ci_high:+.3g}, "
-        f"{adjusted}-adjusted p {p_adjusted:.2g}{page}, {trend.seeds} seeds."
-    )
-    verdict = " ".join(filter(None, [sentence, trend.verdict]))
-    return replace(trend, p_adjusted=p_adjusted, decided=decided, verdict=verdict)
-
-
-def _what(trend: Trend) -> str:
-    return f"{trend.metric} on {trend.item_set} of {trend.target}"
+def _with_slope(trend: Trend, slope: float) -> Trend:
+    direction = "rises" if slope > 0 else "falls" if slope < 0 else ""
+    return replace(trend, slope=slope, direction=direction)
