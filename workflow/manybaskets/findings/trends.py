@@ -119,6 +119,8 @@ def page_p(values: ArrayLike) -> float:
     p-value, 1 at most. Exact for up to EXACT_DOSES doses, beyond by the normal approximation; ties
     get mean ranks, which makes it call fewer trends. Holds with seeds that differ in level.
     """
+    # scipy.stats.page_trend_test(method="exact") gives the same numbers, but computes the null
+    # distribution again for every metric: 0.1 s for 10 seeds and 7 doses, here once per shape.
     matrix = as_values(values)
     seeds, doses = matrix.shape
     places = np.arange(1, doses + 1)

@@ -82,6 +82,7 @@ def cluster_interval(
 
 
 def _wilson(rate: float, n: float, z: float) -> tuple[float, float]:
+    """Wilson's interval; scipy.stats.binomtest has it for whole numbers of trials only."""
     middle = (rate + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
     return max(0.0, middle - half), min(1.0, middle + half)

@@ -21,7 +21,6 @@ PROBE = "selection"
 QUANTILES = (50, 75, 90)  # of graded agreement: a row is right from there on
 RESAMPLES = 2_000
 LEVEL = 0.95
-Z = 1.959963984540054  # standard normal quantile of LEVEL, two-sided
 
 Flags = NDArray[np.bool_]
 
@@ -171,5 +170,9 @@ def _bootstrap(kept: Flags, right: Flags, prompts: Sequence[Any], seed: int) -> 
 
 
 def _wilson_upper(n: int) -> float:
-    """Upper limit of a probability of which none in n trials came true."""
-    return Z**2 / (n + Z**2) if n else math.nan
+    """Upper limit of Wilson's interval of a probability, after no success in n trials."""
+    from scipy import stats
+
+    if n == 0:
+        return math.nan
+    return float(stats.binomtest(0, n).proportion_ci(LEVEL, method="wilson").high)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import aiohttp
+import tenacity
 
 ENDPOINT_TRIES = 8
 FIRST_WAIT_SECONDS = 1.0  # before the second try; doubled for each further one
@@ -37,6 +38,14 @@ class ServerAddress:
     socket: Path | None = None
     key: str | None = field(default=None, repr=False)
     api_key_env: str | None = None
+
+
+class _TransientError(Exception):
+    """An endpoint failed in a way that may pass; `retry_after` is its header of that name."""
+
+    def __init__(self, reason: str, retry_after: str | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class EngineLostError(Exception):
@@ -180,25 +189,32 @@ class Connection:
             return response.status == 200
 
     async def _post_to_endpoint(self, path: str, text: str) -> dict[str, Any] | RowFailure:
-        for attempt in range(1, ENDPOINT_TRIES + 1):
-            said_wait = None
-            try:
-                status, said, said_wait = await self._send(path, text)
-                if status == 401:
-                    raise RuntimeError(
-                        f"{self._access.url} refused the key in the environment variable "
-                        f"{self._access.api_key_env or '(none was named: set api_key_env)'}."
-                    )
-                if status != 408 and status != 429 and status < 500:
-                    return self._understood(status, said)
-                trouble = f"{status}: {_message(said)}"
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                trouble = f"{type(error).__name__}: {error}"
-            if attempt < ENDPOINT_TRIES:
-                await asyncio.sleep(_wait_seconds(attempt, said_wait))
-        return RowFailure(
-            "failed", f"Given up after {ENDPOINT_TRIES} tries; the last: {self._clean(trouble)}"
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(_TransientError),
+            stop=tenacity.stop_after_attempt(ENDPOINT_TRIES),
+            wait=_wait_before_retry,
+            reraise=True,
         )
+        try:
+            return await retrying(self._post_once, path, text)
+        except _TransientError as error:
+            last = self._clean(str(error))
+            return RowFailure("failed", f"Given up after {ENDPOINT_TRIES} tries; the last: {last}")
+
+    async def _post_once(self, path: str, text: str) -> dict[str, Any] | RowFailure:
+        """One try; raises _TransientError where another may succeed."""
+        try:
+            status, said, retry_after = await self._send(path, text)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _TransientError(f"{type(error).__name__}: {error}") from error
+        if status == 401:
+            raise RuntimeError(
+                f"{self._access.url} refused the key in the environment variable "
+                f"{self._access.api_key_env or '(none was named: set api_key_env)'}."
+            )
+        if status in (408, 429) or status >= 500:
+            raise _TransientError(f"{status}: {_message(said)}", retry_after)
+        return self._understood(status, said)
 
     async def _send(self, path: str, text: str) -> tuple[int, str, str | None]:
         url = f"{self._access.url}{path}"
@@ -240,6 +256,12 @@ def _message(said: str) -> str:
         return str(error.get("message", error)) if isinstance(error, dict) else str(error)
     except (ValueError, AttributeError):
         return said.strip() or "no message"
+
+
+def _wait_before_retry(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    retry_after = error.retry_after if isinstance(error, _TransientError) else None
+    return _wait_seconds(state.attempt_number, retry_after)
 
 
 def _wait_seconds(attempt: int, retry_after: str | None) -> float:
