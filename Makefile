@@ -6,6 +6,7 @@
 # make test-faults   kills, full disks, damaged files (15 minutes)
 # make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
 # make bench-scale    planning and gathering of a study of 10,000 cells
+# make bench-patches  what each replaced part of Snakemake saves (some minutes)
 # make bench-collapse what the collapse probe costs
 # make test-presets   every preset for real at micro scale (some minutes each on two cores)
 # make docs    the guide as a site: docs/_build/index.html
@@ -17,7 +18,7 @@ BIN := .venv/bin
 PROSE := $(wildcard *.md) Makefile Snakefile config.yaml docs workflow tests resources profiles envs .ci
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-fast test-unit test-network test-cluster test-faults test-presets bench-engine bench-scale bench-collapse bench-train docs lint audit locks schema
+.PHONY: setup study test test-fast test-unit test-network test-cluster test-faults test-presets bench-engine bench-scale bench-patches bench-collapse bench-train docs lint audit locks schema
 
 setup: .venv/.ready
 
@@ -60,6 +61,9 @@ bench-engine: setup
 
 bench-scale: setup
 	PYTHONPATH=workflow python -m tests.bench.scale
+
+bench-patches: setup
+	PYTHONPATH=workflow python -m tests.bench.patches
 
 bench-collapse: setup
 	PYTHONPATH=workflow python -m tests.bench.collapse

@@ -17,6 +17,7 @@
 import os
 import sys
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -25,6 +26,12 @@ min_version("9.27")
 LIBRARY = os.path.join(
     workflow.current_basedir.get_path_or_uri(secret_free=True), "workflow"
 )
+if not os.path.isdir(os.path.join(LIBRARY, "manybaskets")):
+    raise WorkflowError(
+        f"{LIBRARY}: the rules need the Python package beside them, which Snakemake does not "
+        "download with a Snakefile. git clone the repository, and give the path of the clone: "
+        "snakefile: 'path/to/manybaskets/Snakefile'."
+    )
 sys.path.insert(0, LIBRARY)
 
 if "study" not in config:

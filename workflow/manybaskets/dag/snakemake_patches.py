@@ -19,6 +19,7 @@ from snakemake.dag import DAG
 from snakemake.jobs import Job as SnakemakeJob
 from snakemake.jobs import Reason as SnakemakeReason
 from snakemake.rules import Rule
+from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.shell import shell
 from snakemake.workflow import Workflow
 
@@ -136,6 +137,7 @@ class Plan:
         for name, hook in self._hooks.items():
             theirs = getattr(self.workflow, f"_{name}")
             setattr(self.workflow, f"_{name}", self._before(name, hook, theirs))
+        self._explain_options()
         if not self.is_real:
             return
         study = self.graph.study
@@ -146,6 +148,21 @@ class Plan:
         except (ConfigError, OSError) as error:
             print(error, file=sys.stderr)
             sys.exit(1)
+
+    def _explain_options(self) -> None:
+        """Print why options that speak of times of files do not apply; exit if nothing is left."""
+        workflow, name = self.workflow, self.graph.study.config.study
+        why = f"records decide which jobs of {name} run, not times of files"
+        if workflow.rerun_triggers != RerunTrigger.all():
+            print(f"--rerun-triggers: {why}. It applies to other rules only.", file=sys.stderr)
+        if workflow.touch:
+            print(
+                f"--touch: {why}: a touched result holds no more than before. See why jobs would "
+                "run with manybaskets plan; undo an edit to keep what was made before it.",
+                file=sys.stderr,
+            )
+            if all(_is_owned(rule, _plans(workflow)) for rule in workflow.rules):
+                sys.exit(2)
 
     def _before(self, name: str, ours: Hook, theirs: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def both(log: Any) -> None:
@@ -419,8 +436,6 @@ def skip_unprinted_jobs(_: Plan) -> None:
 
     Snakemake formats every job's files, command and resources before it discards them.
     """
-    from snakemake.settings.enums import Quietness
-
     original = SnakemakeJob.log_info
 
     def log_info(job: SnakemakeJob, *args: Any, **kwargs: Any) -> None:
