@@ -203,7 +203,7 @@ def test_the_second_of_two_runs_is_told_and_does_nothing(own: Path) -> None:
         time.sleep(0.01)
     second = make_mixes(own)
     assert second.returncode != 0
-    assert f"this study is being run already (process {first.pid} on" in second.stdout
+    assert f"this study is already running (process {first.pid} on" in second.stdout
     assert "Traceback" not in second.stdout
     assert first.wait(120) == 0
     assert make_mixes(own).returncode == 0

@@ -519,7 +519,7 @@ def test_the_plan_names_the_key_and_both_values(workspace: Workspace) -> None:
     workspace.config["training"]["alpha"] = 12
     said = workspace.plan().stdout
     assert "training.alpha: 8.0 -> 12.0: train 4" in said
-    assert "made from what is made anew: respond 4, score 4" in said
+    assert "made from what is remade: respond 4, score 4" in said
 
 
 def test_the_plan_names_the_module_that_was_edited(workspace: Workspace) -> None:

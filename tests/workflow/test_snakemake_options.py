@@ -1,4 +1,4 @@
-"""Options of Snakemake do on this workflow what they do on others, or say why not."""
+"""Options of Snakemake do on this workflow what they do on others, or print why not."""
 
 import re
 import shutil

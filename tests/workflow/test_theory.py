@@ -62,7 +62,7 @@ def test_the_second_of_two_runs_is_told_and_computes_nothing(tmp_path: Path) -> 
     with running_lock(tmp_path / "results/verification"):
         done = snakemake(tmp_path, "--configfile", PRESET, "small.yaml")
     assert done.returncode != 0
-    assert "is being run already" in done.stdout
+    assert "is already running" in done.stdout
     assert not (tmp_path / "results/verification/theory").exists()
 
 

@@ -84,14 +84,14 @@ def test_a_lost_result_that_may_come_out_otherwise_reruns_what_was_made_from_it(
     finish(graph, DOCUMENTATION, reproducible=False)
     finish(graph, TOKENIZER)
     Path(graph.outputs(DOCUMENTATION)[0]).unlink()
-    assert why(graph, TOKENIZER) == ["documentation is made anew and may differ"]
+    assert why(graph, TOKENIZER) == ["documentation is remade and may differ"]
 
 
 def test_an_input_that_came_out_otherwise_is_noticed(graph: Graph) -> None:
     finish(graph, DOCUMENTATION, reproducible=False)
     finish(graph, TOKENIZER)
     finish(graph, DOCUMENTATION, content="made otherwise\n", reproducible=False)
-    assert why(graph, TOKENIZER) == ["documentation has other content than this was made from"]
+    assert why(graph, TOKENIZER) == ["documentation differs from what this was made from"]
 
 
 def test_a_damaged_input_is_not_used(graph: Graph) -> None:

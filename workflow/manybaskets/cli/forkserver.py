@@ -1,14 +1,13 @@
-"""A process that has imported what steps need and forks for each: start-up is paid once a run.
+"""A process that imports the libraries of all steps once a run, and forks for each step.
 
-    python -m manybaskets.cli.forkserver <socket> <process it ends with> <module> …
+    python -m manybaskets.cli.forkserver <socket> <PID to end with> <module> …
 
-Importing PyTorch, transformers and PEFT takes six seconds of a core, longer than many a step of a
-small study works. A run of Snakemake starts one server; a step asks it for a copy of itself, which
-does the work under the step's arguments, environment, folder and open files. The step waits for it
-and ends as it does; without a server, or before it is ready, it does the work itself.
+Importing PyTorch, transformers and PEFT takes six seconds of CPU time, longer than many steps of a
+small study. A Snakemake run starts one server. A step connects to it, and a fork of the server does
+the work with the step's arguments, environment, folder and open files. The step waits for the fork
+and exits with its status. Without a server, or before it is ready, the step does the work itself.
 
-On GPUs there is none: libraries may touch a device while they are imported, and a copy of a process
-that has cannot use it.
+It is not used with GPUs: libraries may open a device on import, and a fork cannot use it then.
 """
 
 import atexit
@@ -36,12 +35,12 @@ PRELOADED = (
 )
 POLL_SECONDS = 0.5
 INTERRUPT = b"i"
-KILLED = 137  # what a shell says of a process that was killed
-_told = threading.Event()  # the step knows how its command ended
+KILLED = 137  # a shell's exit status for a killed process
+_is_reported = threading.Event()  # the step has the exit status of its command
 
 
 def place() -> Path:
-    """Where the server of a run listens that this process starts."""
+    """Return the socket of the server that this process starts."""
     from manybaskets.processes import private_directory
 
     return private_directory() / f"forks-{os.getpid()}"
@@ -50,11 +49,11 @@ def place() -> Path:
 def start(
     path: Path, environment: dict[str, str], modules: tuple[str, ...] = PRELOADED
 ) -> "subprocess.Popen[bytes]":
-    """Starts a server that listens at `path` and ends with this process.
+    """Start a server that listens at `path` and ends with this process.
 
-    `environment` is what the steps find in theirs: libraries read some of it when imported.
+    `environment` is that of the steps: libraries read some of it on import.
     """
-    for old in path.parent.glob("forks-*"):  # of servers that were killed
+    for old in path.parent.glob("forks-*"):  # left by killed servers
         with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
             if probe.connect_ex(str(old)) == errno.ECONNREFUSED:
                 old.unlink()
@@ -64,51 +63,51 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for the steps, which tell their copies
+        start_new_session=True,  # Ctrl-C goes to the steps, which interrupt their forks
     )
 
 
 def ask() -> int | None:
-    """Has this process's command done by a copy of the server: its exit status.
+    """Run this process's command in a fork of the server; return its exit status.
 
-    None where no server listens. The copy ends when this process does.
+    Returns None when no server listens. The fork ends when this process does.
     """
     path = os.environ.get(VARIABLE, "")
     with socket.socket(socket.AF_UNIX) as connection:
-        what = {"arguments": sys.argv, "folder": os.getcwd(), "environment": dict(os.environ)}
-        message = json.dumps(what).encode("utf-8", "surrogateescape")
+        request = {"arguments": sys.argv, "folder": os.getcwd(), "environment": dict(os.environ)}
+        message = json.dumps(request).encode("utf-8", "surrogateescape")
         try:
             connection.connect(path)
             socket.send_fds(connection, [struct.pack("!I", len(message))], [0, 1, 2])
-            connection.sendall(message)  # a copy that did not get all of it does nothing
+            connection.sendall(message)  # a fork that gets only a part of it does nothing
         except OSError:
             return None
         try:
-            said = connection.recv(1)
+            answer = connection.recv(1)
         except KeyboardInterrupt:
             connection.send(INTERRUPT)
-            said = connection.recv(1)
-    if not said:
+            answer = connection.recv(1)
+    if not answer:
         print("The process of this step was killed.", file=sys.stderr)
         return KILLED
-    return said[0]
+    return answer[0]
 
 
 def serve(path: Path, parent: int, modules: list[str]) -> socket.socket:
-    """Waits for steps and forks for each; returns in the copies, with the connection to the step.
+    """Fork for every step that connects; return in the forks, with the connection to the step.
 
-    Ends this process when `parent`, which started it, is gone.
+    Exits when `parent`, which started this process, has ended.
     """
     for name in modules:
-        with suppress(ImportError):  # the step that needs it will say so
+        with suppress(ImportError):  # the step that needs it will fail with it
             importlib.import_module(name)
-    # A copy would walk through millions of the libraries' objects whenever it collects garbage.
+    # A fork would look through millions of the libraries' objects for garbage.
     gc.collect()
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(path))
         listening.listen(128)
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel clears away copies that ended
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel removes forks that ended
         listening.settimeout(POLL_SECONDS)
         while os.getppid() == parent:
             try:
@@ -123,43 +122,43 @@ def serve(path: Path, parent: int, modules: list[str]) -> socket.socket:
 
 
 def become(connection: socket.socket) -> None:
-    """Takes over the arguments, environment, folder and open files of the step."""
+    """Adopt the arguments, environment, folder and open files of the step."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     size, files, _, _ = socket.recv_fds(connection, 4, 3)
     (length,) = struct.unpack("!I", size)
     message = bytearray()
     while len(message) < length:
         part = connection.recv(length - len(message))
-        if not part:  # the step is gone already
+        if not part:  # the step has ended already
             os._exit(1)
         message += part
-    what = json.loads(message.decode("utf-8", "surrogateescape"))
+    request = json.loads(message.decode("utf-8", "surrogateescape"))
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    os.chdir(what["folder"])
+    os.chdir(request["folder"])
     os.environ.clear()
-    os.environ.update(what["environment"])
-    sys.argv[:] = what["arguments"]
+    os.environ.update(request["environment"])
+    sys.argv[:] = request["arguments"]
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
 
 
 def _end_with(connection: socket.socket) -> None:
-    """Interrupts this process when the step is interrupted, and kills it when the step is gone.
+    """Interrupt this process when the step is interrupted, and kill it when the step has ended.
 
-    A step that was killed must not finish its work a moment later.
+    The work of a killed step must not finish a moment later.
     """
     while connection.recv(1) == INTERRUPT:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-    if not _told.is_set():
+    if not _is_reported.is_set():
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _work(connection: socket.socket, main: Callable[[], int]) -> None:
-    """Does the step's command, says how it went, and ends this process.
+    """Run the step's command, send its exit status to the step, and exit.
 
-    The interpreter is not taken apart at the end: the libraries of the server, which are not this
-    process's to clear away, would complain of it in the step's log.
+    Exits without the interpreter's clean-up: libraries that the server imported would print errors
+    into the step's log.
     """
     status = 1
     try:
@@ -171,14 +170,14 @@ def _work(connection: socket.socket, main: Callable[[], int]) -> None:
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    _told.set()
+    _is_reported.set()
     connection.send(bytes([status]))
     os._exit(status)
 
 
 if __name__ == "__main__":
-    asked = serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
-    become(asked)
+    step = serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    become(step)
     from manybaskets.cli.main import main
 
-    _work(asked, main)
+    _work(step, main)

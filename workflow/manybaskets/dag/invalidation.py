@@ -1,9 +1,9 @@
-"""Which jobs must run, and why: the study as it is now, held against the records of what was done.
+"""Which jobs must run, and why: compares the study as it is now with the records of its jobs.
 
-A finished job holds as long as its description, and that of everything it was made from, is the
-one recorded, and its outputs are the bytes that were recorded. When it does not, the jobs that
-were made from it run too; except after a mere loss: what is made anew from the same description
-is the same bytes, unless the record says that this cannot be relied on (GPUs, endpoints).
+A job is up to date when its spec, the specs of all jobs upstream, and the hashes of its outputs are
+the recorded ones. Otherwise it runs, and so do the jobs downstream. The exception is a lost or
+damaged output: the same spec gives the same bytes, so nothing downstream runs, unless the record
+marks the job as not reproducible (GPUs, endpoints).
 """
 
 import json
@@ -21,7 +21,7 @@ SHOWN = 60  # characters of a value in a reason
 
 
 class Reason(NamedTuple):
-    """Why a job must run: what is no longer as recorded, and how."""
+    """Why a job must run: what differs from its record, and how."""
 
     subject: str
     how: str
@@ -34,7 +34,7 @@ Reasons = tuple[Reason, ...]
 
 
 class Reruns:
-    """The decisions for one study; each job is looked at once."""
+    """The decisions for one study, each made once."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -43,26 +43,26 @@ class Reruns:
         self._outside: dict[str, str] = {}
         self._digests: dict[Job, str] = {}
         self._settled: dict[Job, bool] = {}
-        self._extended: set[Job] = set()  # stale, but what they made so far is kept
+        self._extended: set[Job] = set()  # must run, and keep the rows they have
         self._touched: list[tuple[Path, dict[str, Any]]] = []
-        # seconds and bytes of every record that was read, by stage
+        # seconds and bytes of every record read so far, by stage
         self.measured: dict[str, list[tuple[float, int]]] = {}
 
     def fingerprint(self, job: Job) -> str:
-        """Identity that a job's record would have if it ran now."""
+        """Return the fingerprint that a job's record would have if it ran now."""
         if job not in self._fingerprints:
             spec = self.graph.study.spec(job.stage, **job.wildcards)
             self._fingerprints[job] = records.identity(job.stage, spec, self.inputs(job))
         return self._fingerprints[job]
 
     def why(self, job: Job) -> Reasons:
-        """Why a job must run, one reason each; empty when it need not."""
+        """Return the reasons why a job must run, none when it is up to date."""
         if job not in self._reasons:
             self._reasons[job] = tuple(self._why(job))
         return self._reasons[job]
 
     def is_settled(self, job: Job) -> bool:
-        """Whether neither a job must run nor any that leads to it."""
+        """Return whether a job and everything upstream is up to date."""
         if job not in self._settled:
             self._settled[job] = not self.why(job) and all(
                 self.is_settled(producer) for producer in self.graph.producers(job)
@@ -70,7 +70,7 @@ class Reruns:
         return self._settled[job]
 
     def refresh(self) -> None:
-        """Records the times of files that were touched and did not change."""
+        """Write the times of touched files with unchanged content into their records."""
         for path, record in self._touched:
             records.refresh(path, record)
         self._touched.clear()
@@ -79,8 +79,8 @@ class Reruns:
         graph = self.graph
         record = records.read(graph, job)
         if record is None:
-            there = any(Path(output).exists() for output in graph.outputs(job))
-            yield Reason("", "no record that it finished" if there else "never run")
+            exists = any(Path(output).exists() for output in graph.outputs(job))
+            yield Reason("", "no record that it finished" if exists else "never run")
             return
         size = sum(entry[0] for entry in record["outputs"].values())
         self.measured.setdefault(job.stage, []).append((record["seconds"], size))
@@ -106,12 +106,12 @@ class Reruns:
             _, digest, reproducible = record["inputs"][producer.path]
             if self.why(producer) and producer not in self._extended:
                 if not reproducible:
-                    yield Reason(producer.path, "is made anew and may differ")
+                    yield Reason(producer.path, "is remade and may differ")
             elif self._digests[producer] != digest and not self._still_drawn(job, producer, record):
-                yield Reason(producer.path, "has other content than this was made from")
+                yield Reason(producer.path, "differs from what this was made from")
 
     def _still_drawn(self, job: Job, producer: Job, record: dict[str, Any]) -> bool:
-        """Whether a mix consists of what its source's file says, which has got more rows since."""
+        """Return whether a mix still has its source's rows, after the source got more of them."""
         if producer.stage not in EXTENT:
             return False
         rows, answers = (read_jsonl(Path(self.graph.outputs(one)[0])) for one in (job, producer))
@@ -124,7 +124,7 @@ class Reruns:
         return True
 
     def inputs(self, job: Job) -> dict[str, str]:
-        """Fingerprints of what a job reads, by the jobs that make it or the paths from outside."""
+        """Return the fingerprints of a job's inputs, by producing job or outside path."""
         found = {}
         for path in self.graph.files(job):
             producer = self.graph.producer(path)
@@ -149,12 +149,12 @@ class Reruns:
             if name not in then:
                 yield Reason(name, "is read now")
             elif name not in now:
-                yield Reason(name, "is read no more")
+                yield Reason(name, "is no longer read")
             elif now[name] != then[name]:
-                yield Reason(name, "was changed" if name in self._outside else "is made anew")
+                yield Reason(name, "was changed" if name in self._outside else "is remade")
 
     def _edits(self, job: Job, record: dict[str, Any]) -> Iterator[Reason]:
-        """The modules of which the job's code changed."""
+        """Yield the modules with changed code that the job runs."""
         now, then = fingerprint.modules(f"cli.steps.{job.stage}"), record.get("modules", {})
         for name in sorted(now.keys() | then.keys()):
             if now.get(name) != then.get(name):
@@ -162,7 +162,7 @@ class Reruns:
 
 
 def differences(then: Any, now: Any, key: str = "") -> Iterator[Reason]:
-    """What changed between two descriptions, key by key."""
+    """Yield the differences between two specs, key by key."""
     if isinstance(then, dict) and isinstance(now, dict):
         for name in sorted(then.keys() | now.keys()):
             inner = f"{key}.{name}" if key else name

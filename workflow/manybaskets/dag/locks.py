@@ -1,8 +1,8 @@
-"""One run of a study at a time, and what every job of it has to know: the study as it is run.
+"""One run of a study at a time, and the config of that run for its jobs.
 
-Two locks, both the kernel's, so that they go with the processes that hold them: the run holds
-`records/run.lock`, and every job shares `records/jobs.lock` while it works. Jobs outlive a killed
-Snakemake by a moment; the next run waits for them.
+The kernel releases both locks when the process that has them ends: a run locks `records/run.lock`,
+and all its jobs share `records/jobs.lock`. Jobs outlive a killed Snakemake by a moment; the next
+run waits for them.
 """
 
 import _thread
@@ -25,11 +25,11 @@ from manybaskets.processes import start_time
 from manybaskets.stages.study import Study
 
 POLL_SECONDS, GRACE_SECONDS = 0.5, 10.0
-_held: list[IO[str]] = []  # a lock goes when its file is closed
+_open_locks: list[IO[str]] = []  # closing the file would release the lock
 
 
 def begin(root: Path) -> None:
-    """Makes this process the one that runs the study with results below `root`, until it ends.
+    """Lock the study with results below `root` for this process, until it ends.
 
     Raises ConfigError when another process runs it.
     """
@@ -39,36 +39,36 @@ def begin(root: Path) -> None:
     except OSError:
         lock.seek(0)
         raise ConfigError(
-            f"{root}: this study is being run already ({lock.read().strip() or 'by somebody'}). "
-            "Wait for that run or end it; to run two studies side by side, give them other names."
+            f"{root}: this study is already running ({lock.read().strip() or 'no details'}). "
+            "Wait for that run or end it; to run two studies side by side, rename one of them."
         ) from None
     lock.truncate(0)
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     lock.write(f"process {os.getpid()} on {socket.gethostname()}, since {started}\n")
     lock.flush()
-    _held.append(lock)
+    _open_locks.append(lock)
 
 
 def settle(study: Study) -> None:
-    """Waits for the jobs of a run that was killed, and leaves word of the study for new ones."""
+    """Wait for the jobs of a killed run, and write the study's config for new ones."""
     root = Path(study.root)
     with _lock_file(root, "jobs") as jobs:
         try:
             fcntl.flock(jobs, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            print("Jobs of an earlier run are ending; waiting for them.", file=sys.stderr)
+            print("Waiting for jobs of an earlier run to end.", file=sys.stderr)
             fcntl.flock(jobs, fcntl.LOCK_EX)
         clear_unfinished(root)
-    # Dictionaries keep their order in it: that of a mix's origins says which quarter is whose.
-    described = json.dumps(study.config.model_dump(mode="json"), indent=1, ensure_ascii=False)
-    write_text(root / "study.json", described + "\n")
+    # The order of a mix's origins, which decides who writes which quarter, is kept.
+    config = json.dumps(study.config.model_dump(mode="json"), indent=1, ensure_ascii=False)
+    write_text(root / "study.json", config + "\n")
 
 
 @contextmanager
 def at_work(root: Path) -> Iterator[None]:
-    """Says that a job of the study works, and ends it when the Snakemake that started it is gone.
+    """Share the lock of jobs during the block, and end the job when its Snakemake has ended.
 
-    Ending is a KeyboardInterrupt in the main thread; ten seconds later, it is the process's end.
+    The main thread gets a KeyboardInterrupt; ten seconds later the process exits.
     """
     run = os.environ.get("MANYBASKETS_RUN_PID", "")
     with _lock_file(root, "jobs") as lock:
@@ -83,7 +83,7 @@ def _end_with(run: int) -> None:
     started = start_time(run)
     while started is not None and start_time(run) == started:
         time.sleep(POLL_SECONDS)
-    print("The snakemake that started this job is gone; the job ends.", file=sys.stderr)
+    print("The snakemake that started this job has ended; the job ends too.", file=sys.stderr)
     _thread.interrupt_main()
     time.sleep(GRACE_SECONDS)
     os._exit(1)
@@ -96,7 +96,7 @@ def _lock_file(root: Path, name: str) -> IO[str]:
 
 
 def holder(study: Study) -> str | None:
-    """Who runs the study at this moment, in words; None for nobody."""
+    """Return the process and host that run the study now, None when it is not running."""
     try:
         with (Path(study.root) / "records/run.lock").open() as lock:
             try:
@@ -109,8 +109,11 @@ def holder(study: Study) -> str | None:
 
 
 def running_study(root: Path) -> Study:
-    """The study whose results are below `root`, as it was last run."""
+    """Return the study with results below `root`, with the config of its last run.
+
+    Raises ConfigError when there was none.
+    """
     path = root / "study.json"
     if not path.is_file():
-        raise ConfigError(f"{path}: there is no such file. Start the study with snakemake.")
+        raise ConfigError(f"{path}: file not found. Start the study with snakemake.")
     return Study(validation.load(read_json(path), str(path)))

@@ -1,6 +1,6 @@
-"""Cells done of cells total, told on the terminal while a study runs.
+"""The number of finished cells, printed while a study runs.
 
-Looks only at which results exist, so it holds for any order of jobs and any executor.
+Counts the results that exist, so it works with any order of jobs and any executor.
 """
 
 import sys
@@ -11,11 +11,11 @@ from pathlib import Path
 from manybaskets.stages.study import Study
 
 SECONDS = 2.0
-SHARE = 20  # looking takes at most one part in so many of the time
+SHARE = 20  # counting takes at most one twentieth of the time
 
 
 def cells_done(study: Study) -> int:
-    """Cells of which every probe's measurements exist."""
+    """Count the cells with the measurements of every probe."""
     probes = study.probes()
     return sum(
         all(Path(study.path(cell.path, f"{probe}.json")).exists() for probe in probes)
@@ -24,19 +24,19 @@ def cells_done(study: Study) -> int:
 
 
 def watch(study: Study) -> threading.Thread:
-    """Starts telling the number of finished cells whenever it changes; ends with the process."""
-    thread = threading.Thread(target=_tell, args=(study,), daemon=True)
+    """Start a thread that prints the number of finished cells when it changes."""
+    thread = threading.Thread(target=_print_changes, args=(study,), daemon=True)
     thread.start()
     return thread
 
 
-def _tell(study: Study) -> None:
-    told = -1
+def _print_changes(study: Study) -> None:
+    printed = -1
     started = time.monotonic()
-    while told < len(study.cells):
-        looked = time.monotonic()
+    while printed < len(study.cells):
+        counted = time.monotonic()
         done = cells_done(study)
-        if done != told:
+        if done != printed:
             minutes = (time.monotonic() - started) / 60
             print(
                 f"{study.config.study}: {done} of {len(study.cells)} cells done"
@@ -44,6 +44,6 @@ def _tell(study: Study) -> None:
                 file=sys.stderr,
                 flush=True,
             )
-            told = done
-        # a large study on a slow file system is looked at less often
-        time.sleep(max(SECONDS, SHARE * (time.monotonic() - looked)))
+            printed = done
+        # less often for a large study on a slow file system
+        time.sleep(max(SECONDS, SHARE * (time.monotonic() - counted)))

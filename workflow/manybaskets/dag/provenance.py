@@ -1,6 +1,6 @@
-"""How a cell came about, from the records of its jobs: seconds by stage, hashes, versions.
+"""The provenance of a cell, from the records of its jobs: seconds by stage, hashes, versions.
 
-Reads `records/` below a study's results. A study without records has none of it.
+Reads `records/` below a study's results. Without records it is empty.
 """
 
 import json
@@ -15,17 +15,17 @@ SHOWN = 16  # digits of a hash
 
 
 class Provenance:
-    """Of the cells of one study; `versions` are the package versions that cells point to."""
+    """The provenance of every cell of a study; cells refer to `versions` by their index."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.versions: list[str] = []
 
     def of(self, cell: Cell) -> dict[str, Any]:
-        """Seconds of every stage, their sum, hashes, and the place of the versions; what is known.
+        """Return the recorded seconds by stage, hashes, and the index of the package versions.
 
-        Stages of the cell alone: what a cell shares with others (its sources, its training set) is
-        not in its cost.
+        Only stages that run once a cell: the cost of a cell does not include what it shares with
+        others (sources, training set).
         """
         place = f"{cell.target}/{cell.mix}/seed={cell.run}.json"
         seconds: dict[str, float] = {}
@@ -45,7 +45,7 @@ class Provenance:
 
     @cached_property
     def _stages(self) -> list[str]:
-        """The stages that are run once a cell and have records here, in the order of a study."""
+        """Return the stages that run once a cell and have records, in the order of a study."""
         per_cell = [stage for stage, made in OUTPUTS.items() if "{target}" in str(made)]
         return [stage for stage in per_cell if (self.root / "records" / stage).is_dir()]
 
@@ -67,7 +67,7 @@ class Provenance:
 
 
 def _hash(record: dict[str, Any], ending: str) -> str | None:
-    """SHA-256 of the output whose path ends so; its first digits."""
+    """Return the first digits of the SHA-256 of the output with this ending."""
     outputs = record.get("outputs")
     for path, entry in outputs.items() if isinstance(outputs, dict) else ():
         if path.endswith(ending) and isinstance(entry, list) and len(entry) == 3:

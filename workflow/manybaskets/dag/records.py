@@ -1,8 +1,8 @@
-"""What is known of a finished job, kept beside the results: `records/<stage>/….json`.
+"""Records of finished jobs, kept beside the results: `records/<stage>/….json`.
 
-A record says how the job was described, by which jobs and bytes its inputs were made, and which
-bytes it wrote. Whether a result still holds is decided from it, never from the times of files:
-those only spare reading a file again whose size and time are as they were recorded.
+A record contains the job's spec, the jobs and hashes of its inputs, and the hashes of its outputs.
+It decides whether a result is up to date. Modification times do not; they only save hashing a file
+again whose size and time are as recorded.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ Entry = list[Any]
 
 
 class Damage(InputError):
-    """A result is not what its job wrote."""
+    """A result differs from what its job wrote."""
 
 
 def read(graph: Graph, job: Job) -> dict[str, Any] | None:
-    """The record of a job; None where there is none that can be read."""
+    """Return the record of a job, None when it is missing or unreadable."""
     try:
         record = read_json(Path(graph.record(job)))
         return record if record.keys() >= FIELDS else None
@@ -39,9 +39,9 @@ def read(graph: Graph, job: Job) -> dict[str, Any] | None:
 
 
 def identity(stage: str, spec: str, inputs: dict[str, str]) -> str:
-    """Fingerprint of a job: its description, and the fingerprints of what its inputs come from.
+    """Return the fingerprint of a job: a hash of its spec and of its inputs' fingerprints.
 
-    `inputs` maps the producing jobs' paths, or the paths of files from outside, to theirs.
+    `inputs` maps the paths of the jobs that made them, or of files from outside, to fingerprints.
     """
     if stage in EXTENT:
         what = json.loads(spec)
@@ -50,9 +50,9 @@ def identity(stage: str, spec: str, inputs: dict[str, str]) -> str:
 
 
 def outside(path: Path) -> str:
-    """Fingerprint of a file or folder that no job makes, from its content.
+    """Return the fingerprint of a file or folder that no job makes, from its content.
 
-    Files of more than 64 MiB count by size and sixteen blocks of 1 MiB spread over them.
+    For files over 64 MiB: from the size and sixteen blocks of 1 MiB spread over the file.
     """
     digest = hashlib.sha256()
     for name, file in _members(path):
@@ -61,7 +61,7 @@ def outside(path: Path) -> str:
 
 
 def entries(root: Path, outputs: list[str]) -> dict[str, Entry]:
-    """What a job's outputs consist of, by path below the study's results."""
+    """Return size, time and hash of the files of a job's outputs, by path below the results."""
     found = {}
     for output in outputs:
         for _, file in _members(Path(output)):
@@ -71,15 +71,15 @@ def entries(root: Path, outputs: list[str]) -> dict[str, Entry]:
 
 
 def digest(entries: dict[str, Entry]) -> str:
-    """One hash of all that a job wrote."""
+    """Return one hash of all files of a job."""
     content = {path: entry[2] for path, entry in entries.items()}
     return _sha256(canonical_json(content).encode())[:32]
 
 
 def damage(root: Path, record: dict[str, Any], outputs: list[str]) -> list[tuple[str, str]]:
-    """What is wrong with a job's outputs: files, and what each of them is or has.
+    """Return the outputs of a job that differ from its record, and how each differs.
 
-    Updates the times in `record` of files that were touched and are the same.
+    Updates the times in `record` of files that were touched but have the same content.
     """
     lacking = [
         output
@@ -107,22 +107,22 @@ def damage(root: Path, record: dict[str, Any], outputs: list[str]) -> list[tuple
 
 
 def refresh(path: Path, record: dict[str, Any]) -> None:
-    """Writes back a record whose files were touched, so that they are not read again."""
+    """Write back a record whose files were touched, to save hashing them again."""
     if record.pop("touched", False):
         write_json(path, record)
 
 
 def unfinished(graph: Graph, job: Job) -> Path:
-    """Where a job notes that it runs, or why it failed, until it has a record."""
+    """Return the path of the note that a job runs, or why it failed, until it has a record."""
     return Path(graph.record(job)).with_suffix(".unfinished")
 
 
 @contextmanager
 def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -> Iterator[None]:
-    """Checks a job's inputs, runs the block, records what it wrote.
+    """Check a job's inputs, run the block, and write the record.
 
-    The old record goes before the block starts; meanwhile, and after a failure, a note stands in
-    its place. Raises Damage for an input that is not what its job wrote.
+    The old record is deleted before the block starts; a note replaces it until the block has
+    succeeded. Raises Damage for an input that differs from what its job wrote.
     """
     path, note = Path(graph.record(job)), unfinished(graph, job)
     earlier = read(graph, job)
@@ -146,13 +146,13 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
             "reproducible": reproducible,
         }
         if job.stage in EXTENT:
-            _keep_only_what_holds(graph, job, earlier, record["fingerprint"])
+            _delete_unusable_outputs(graph, job, earlier, record["fingerprint"])
         yield
         seconds = round(time.monotonic() - began, 3)
         written = entries(Path(graph.study.root), graph.outputs(job))
     except BaseException as error:
         reason = str(error).strip() or type(error).__name__
-        with contextlib.suppress(OSError):  # a full disk does not hide what filled it
+        with contextlib.suppress(OSError):  # a full disk must not hide the error
             write_json(note, process | {"failed": reason})
         raise
     made = {"outputs": written, "digest": digest(written)}
@@ -160,10 +160,10 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
     note.unlink()
 
 
-def _keep_only_what_holds(
+def _delete_unusable_outputs(
     graph: Graph, job: Job, earlier: dict[str, Any] | None, fingerprint: str
 ) -> None:
-    """Removes outputs that the job could not go on from: of another description, or damaged."""
+    """Delete outputs that a job cannot extend: they have another spec, or are damaged."""
     outputs = graph.outputs(job)
     if earlier is None or earlier["fingerprint"] != fingerprint:
         holds = False
@@ -175,7 +175,7 @@ def _keep_only_what_holds(
 
 
 def _inputs(graph: Graph, job: Job) -> dict[str, list[Any]]:
-    """Fingerprint, content and reproducibility of what a job reads, by where it comes from."""
+    """Return fingerprint, hash and reproducibility of a job's inputs, by the job that made them."""
     root = Path(graph.study.root)
     found: dict[str, list[Any]] = {}
     for path in graph.files(job):
@@ -186,20 +186,20 @@ def _inputs(graph: Graph, job: Job) -> dict[str, list[Any]]:
             record = read(graph, producer)
             if record is None:
                 raise Damage(
-                    f"{path}: there is no record of how it was made, so it is not used. "
-                    "Start snakemake again: it will make it anew."
+                    f"{path}: there is no record of the job that made it. "
+                    "Start snakemake again to remake it."
                 )
             for file, problem in damage(root, record, graph.outputs(producer)):
                 raise Damage(
-                    f"{file} {problem}: it is not what its job ({producer.path}) wrote, so it is "
-                    "not used. Start snakemake again: it will make it anew."
+                    f"{file} {problem}: it was modified after its job ({producer.path}) wrote it. "
+                    "Start snakemake again to remake it."
                 )
             found[producer.path] = [record["fingerprint"], record["digest"], record["reproducible"]]
     return found
 
 
 def _members(path: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a folder, or the file itself, with names; hidden ones are no results."""
+    """Yield the files of a folder, or the file itself, with names; hidden files are skipped."""
     if not path.is_dir():
         yield path.name, path
         return

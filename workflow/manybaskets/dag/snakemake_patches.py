@@ -9,29 +9,24 @@ without the faster planning, and does not run at all where results depend on a p
 import functools
 import gc
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import snakemake.api  # before its other modules, which import each other in circles
 from snakemake.dag import DAG
 from snakemake.jobs import Job as SnakemakeJob
 from snakemake.jobs import Reason as SnakemakeReason
-from snakemake.rules import Rule
 from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.shell import shell
 from snakemake.workflow import Workflow
 
 from manybaskets.config.base import ConfigError
-from manybaskets.dag import locks, slurm
 from manybaskets.dag.graph import Graph, Job
-from manybaskets.dag.invalidation import Reason, Reasons, Reruns
+from manybaskets.dag.invalidation import Reason, Reasons
+from manybaskets.dag.plans import PLANS, Plan, is_owned, plans_of
 
 TESTED = ("9.27",)
-PLANS = "manybaskets_plans"  # the attribute of a workflow that lists its studies
-HOOKS = ("onstart", "onsuccess", "onerror")
-Hook = Callable[[], Any]
 
 
 def is_tested() -> bool:
@@ -63,118 +58,6 @@ class RecordReason(SnakemakeReason):  # type: ignore[misc]
             yield f"{reason.subject[:-1]} changed" if is_key else reason.how
 
 
-class Plan:
-    """One study in a workflow: which rules and jobs are its own, and which of them must run."""
-
-    def __init__(self, workflow: Workflow, graph: Graph) -> None:
-        self.workflow, self.graph = workflow, graph
-        self.reruns = Reruns(graph)
-        self._rules: list[set[Rule]] = []
-        self._hooks: dict[str, Hook] = {}
-        self._is_started = False
-
-    def owns(self, rule: Rule) -> bool:
-        """Return whether a rule was declared by the Snakefile of this study."""
-        return any(rule in rules for rules in self._rules)
-
-    def job(self, job: SnakemakeJob) -> Job | None:
-        """Return the study's job that a Snakemake job runs, None for jobs of other rules.
-
-        Decided from its output: a module may give rules other names.
-        """
-        if job.rule.norun or not job.output or not self.owns(job.rule):
-            return None
-        return self.graph.producer(str(job.output[0]))
-
-    def due_jobs(self) -> Iterator[SnakemakeJob]:
-        """Yield the jobs of the study that this run starts."""
-        return (job for job in self.workflow.dag.needrun_jobs() if self.job(job))
-
-    def is_anything_due(self) -> bool:
-        """Return whether any job on the way to the report must run, or must be looked at."""
-        return self.is_whole or any(self.reruns.why(job) for job in self.graph.jobs())
-
-    def is_left_alone(self, job: Job) -> bool:
-        """Return whether Snakemake needs no inputs of a job: nothing on the way to it must run."""
-        return not self.is_whole and self.reruns.is_settled(job)
-
-    @functools.cached_property
-    def is_whole(self) -> bool:
-        """Whether Snakemake needs the whole graph, including jobs that need not run.
-
-        To force, touch or show them, or since other rules may make their inputs.
-        """
-        workflow, settings = self.workflow, self.workflow.dag_settings
-        return bool(
-            (settings.forceall or settings.forcetargets or settings.forcerun)
-            or workflow.executor_plugin is None  # --rulegraph, --report and the like
-            or workflow.touch
-            or not workflow.is_main_process
-            or not all(_is_owned(rule, _plans(workflow)) for rule in workflow.rules)
-        )
-
-    @property
-    def is_real(self) -> bool:
-        """Whether this process runs jobs: not a dry run, a report or the like."""
-        workflow = self.workflow
-        return bool(workflow.executor_plugin and not workflow.dryrun and not workflow.touch)
-
-    def add_rules(self, rules: set[Rule]) -> None:
-        """Add the rules of the Snakefile that is being read, with those it still declares."""
-        self._rules.append(rules)
-
-    def add_hooks(self, hooks: Mapping[str, Hook]) -> None:
-        """Run onstart, onsuccess and onerror of the study's Snakefile even when it is a module.
-
-        Snakemake only runs those of the main Snakefile. Theirs run too, after ours, which run
-        only when a job of the study does.
-        """
-        if not self.workflow.modifier.is_main_snakefile():
-            self._hooks = {name: hooks[name] for name in HOOKS}
-
-    def begin(self) -> None:
-        """Lock the study for this run before its records are read; exit when another run has it."""
-        for name, hook in self._hooks.items():
-            theirs = getattr(self.workflow, f"_{name}")
-            setattr(self.workflow, f"_{name}", self._before(name, hook, theirs))
-        self._explain_options()
-        if not self.is_real:
-            return
-        study = self.graph.study
-        try:
-            locks.begin(Path(study.root))
-            slurm.finish_earlier_run(study)
-            locks.settle(study)
-        except (ConfigError, OSError) as error:
-            print(error, file=sys.stderr)
-            sys.exit(1)
-
-    def _explain_options(self) -> None:
-        """Print why options that speak of times of files do not apply; exit if nothing is left."""
-        workflow, name = self.workflow, self.graph.study.config.study
-        why = f"records decide which jobs of {name} run, not times of files"
-        if workflow.rerun_triggers != RerunTrigger.all():
-            print(f"--rerun-triggers: {why}. It applies to other rules only.", file=sys.stderr)
-        if workflow.touch:
-            print(
-                f"--touch: {why}: a touched result holds no more than before. See why jobs would "
-                "run with manybaskets plan; undo an edit to keep what was made before it.",
-                file=sys.stderr,
-            )
-            if all(_is_owned(rule, _plans(workflow)) for rule in workflow.rules):
-                sys.exit(2)
-
-    def _before(self, name: str, ours: Hook, theirs: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def both(log: Any) -> None:
-            if name == "onstart":
-                self._is_started = any(self.due_jobs())
-            if self._is_started:
-                ours()
-            theirs(log)
-
-        return both
-
-
 def plan_by_records(workflow: Workflow, graph: Graph) -> Plan:
     """Let the records of a study decide which jobs of its Snakefile run; return its plan.
 
@@ -194,7 +77,7 @@ def plan_by_records(workflow: Workflow, graph: Graph) -> Plan:
             f"{graph.study.root} only. Remove prefix and replace_prefix; to keep studies apart, "
             "change `study` in the module's config, or use snakemake --directory."
         )
-    plans = _plans(workflow)
+    plans = plans_of(workflow)
     plan = next((plan for plan in plans if plan.graph.study.root == graph.study.root), None)
     if plan is None:
         plan = Plan(workflow, graph)
@@ -211,19 +94,26 @@ def plan_by_records(workflow: Workflow, graph: Graph) -> Plan:
     return plan
 
 
-def _plans(workflow: Workflow) -> list[Plan]:
-    plans: list[Plan] = getattr(workflow, PLANS, [])
-    return plans
-
-
-def _is_owned(rule: Rule, plans: Iterable[Plan]) -> bool:
-    return any(plan.owns(rule) for plan in plans)
-
-
 def _has_only_ours(dag: DAG) -> bool:
     """Return whether every job of a graph belongs to a study."""
-    plans = _plans(dag.workflow)
+    plans = plans_of(dag.workflow)
     return all(job.rule.norun or any(plan.job(job) for plan in plans) for job in dag.jobs)
+
+
+def explain_options(plan: Plan) -> None:
+    """Print why options that speak of times of files do not apply; exit if nothing is left."""
+    workflow, name = plan.workflow, plan.graph.study.config.study
+    why = f"records decide which jobs of {name} run, not times of files"
+    if workflow.rerun_triggers != RerunTrigger.all():
+        print(f"--rerun-triggers: {why}. It applies to other rules only.", file=sys.stderr)
+    if workflow.touch:
+        print(
+            f"--touch: {why}: a touched result holds no more than before. See why jobs would "
+            "run with manybaskets plan; undo an edit to keep what was made before it.",
+            file=sys.stderr,
+        )
+        if all(is_owned(rule, plans_of(workflow)) for rule in workflow.rules):
+            sys.exit(2)
 
 
 # ---- which jobs run ----------------------------------------------------------------------------
@@ -239,7 +129,8 @@ def replace_init() -> None:
     original = DAG.init
 
     async def init(dag: DAG, *args: Any, **kwargs: Any) -> None:
-        for plan in _plans(dag.workflow):
+        for plan in plans_of(dag.workflow):
+            explain_options(plan)
             plan.begin()
         await original(dag, *args, **kwargs)
 
@@ -251,13 +142,13 @@ def replace_update_needrun() -> None:
     """Take the decision which jobs run from the records.
 
     Snakemake compares times of files, unordered sets of params, and the text of rules; it misses
-    edits of modules and reruns for a touched file, and forgets everything with `.snakemake`. What a
-    person forces (-f, -F, -R) is forced as ever. Results depend on this patch.
+    edits of modules, reruns for a touched file, and forgets everything with `.snakemake`. Jobs that
+    a person forces (-f, -F, -R) still run. Results depend on this patch.
     """
     original = DAG.update_needrun
 
     async def update_needrun(dag: DAG, create_inventory: bool = False) -> None:
-        plans = _plans(dag.workflow)
+        plans = plans_of(dag.workflow)
         levels = [[job for job in level if not dag.finished(job)] for level in dag.toposorted()]
         owners = {
             job: (plan, ours)
@@ -304,7 +195,7 @@ def _reason(dag: DAG, job: SnakemakeJob, owners: Owners) -> RecordReason:
         plan, ours = owners[job]
         return RecordReason(plan.reruns.why(ours))
     is_behind = any(other in dag._needrun for other in dag.dependencies[job])
-    return RecordReason((Reason("", "is made anew"),) if is_behind else ())
+    return RecordReason((Reason("", "is remade"),) if is_behind else ())
 
 
 def _is_forced(dag: DAG, job: SnakemakeJob) -> bool:
@@ -346,7 +237,7 @@ def _passes_on(dag: DAG, job: SnakemakeJob) -> bool:
 
 
 class _Dependents:
-    """What is made from a job, without our jobs where the records decide them."""
+    """The jobs downstream of a job, without ours where records decide about them."""
 
     def __init__(self, dag: DAG, owners: Owners) -> None:
         self._dag, self._owners, self._all = dag, owners, dag.depending
@@ -417,7 +308,7 @@ def skip_conda_environments(plan: Plan) -> None:
     original = DAG.update_conda_envs
 
     def update_conda_envs(dag: DAG) -> None:
-        if not (_plans(dag.workflow) and _has_only_ours(dag)):
+        if not (plans_of(dag.workflow) and _has_only_ours(dag)):
             original(dag)
 
     DAG.update_conda_envs = update_conda_envs
@@ -441,7 +332,7 @@ def skip_unprinted_jobs(_: Plan) -> None:
     def log_info(job: SnakemakeJob, *args: Any, **kwargs: Any) -> None:
         workflow = job.dag.workflow
         is_quiet = workflow.dryrun and Quietness.RULES in (workflow.output_settings.quiet or ())
-        if not (is_quiet and any(each.job(job) for each in _plans(workflow))):
+        if not (is_quiet and any(each.job(job) for each in plans_of(workflow))):
             original(job, *args, **kwargs)
 
     SnakemakeJob.log_info = log_info
@@ -472,9 +363,10 @@ def plan_faster(plan: Plan) -> None:
 def start_jobs(plan: Plan) -> None:
     """End planning; call it when the first job is about to start.
 
-    What planning made is never looked through for garbage again. A second after every round of
-    scheduling, Snakemake starts another one for its default limit of 100 jobs a second; every job
-    that ends adds one that never ends. Cores, or `jobs` in a cluster's profile, bound what runs.
+    Objects made while planning are never looked through for garbage again. A second after every
+    round of scheduling, Snakemake starts another one for its default limit of 100 jobs a second;
+    every job that ends adds one that never ends. Cores, or `jobs` in a cluster's profile, bound
+    the jobs that run.
     """
     gc.freeze()
     gc.enable()

@@ -13,7 +13,7 @@ from manybaskets.dag.preflight import notes, study_of
 HELP = "Shows the jobs a run would start, why each of them, and what they will cost."
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 SHOWN = 15  # reasons, without --all
-DERIVED = "made from what is made anew"
+DERIVED = "made from what is remade"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +130,7 @@ def reasons(reruns: Reruns, due: Sequence[Job], every: bool) -> list[str]:
 
 def _kind(reason: Reason) -> str:
     """A reason in one wording for all the jobs that have it."""
-    if reason.how.startswith("is made anew"):
+    if reason.how.startswith("is remade"):
         return DERIVED
     return str(reason)
 
