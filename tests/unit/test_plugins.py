@@ -54,6 +54,7 @@ def unused():
 """
 OPERATOR = "RULE = None\n"
 VERIFIER = "VERIFIER = None\n"
+QUESTION = "QUESTION = None\n"
 ATTACK = "ATTACK = None\n"
 JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
 
@@ -68,6 +69,12 @@ JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
         ("selection/verifiers/one.py", VERIFIER, "verify"),
         ("probes/robustness/judges/one.py", JUDGE, "label"),
         ("probes/robustness/attacks/one.py", ATTACK, "attack"),
+        ("probes/preference/text_questions/one.py", QUESTION, "judge preference"),
+        (
+            "probes/preference/text_questions/one.py",
+            METRIC.format(kind="Metric"),
+            "judge preference findings",
+        ),
     ],
 )
 def test_a_new_file_changes_the_steps_that_load_it_and_no_other(
@@ -82,7 +89,7 @@ def test_a_new_file_changes_the_steps_that_load_it_and_no_other(
         "train",
         "respond",
         "robustness",
-        "findings",
+        *("findings", "judge", "preference"),
     )
     before = code_of(package, *stages)
     (package / "workflow/manybaskets" / file).write_text(text)

@@ -7,7 +7,12 @@ import pandas as pd
 from manybaskets.metrics import registry
 
 # A changed label changes the figures and the report.
-LOADS = ("metrics:Metric", "metrics:MetricOfWords", "metrics:MetricOfEmbeddings")
+LOADS = (
+    "metrics:Metric",
+    "metrics:MetricOfWords",
+    "metrics:MetricOfEmbeddings",
+    "probes.preference.text_questions:Metric",
+)
 # What to compare at a glance: (metric, item set; None for any).
 KEY_METRICS = (
     ("bits_per_byte", "test"),

@@ -8,7 +8,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # A changed definition changes the dictionary.
-LOADS = ("metrics:Metric", "metrics:MetricOfWords", "metrics:MetricOfEmbeddings")
+LOADS = (
+    "metrics:Metric",
+    "metrics:MetricOfWords",
+    "metrics:MetricOfEmbeddings",
+    "probes.preference.text_questions:Metric",
+)
 
 COLUMNS: dict[str, str] = {
     "study, target, mix, seed, generation": "The cell; generation is 0 outside of loops.",

@@ -1,6 +1,7 @@
 """Metrics: one object for each, defined beside its function, and the registry that collects them.
 
-A file in this folder that defines a metric registers it; nothing else has to be edited. Metrics
+A file in this folder that defines a metric registers it; nothing else has to be edited. So does a
+question of the preference probe that defines the metric of its answers. Metrics
 that a probe computes from more than one sample of text are defined in `<probe>_measures`.
 """
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from manybaskets import plugins
 from manybaskets.metrics.sample import Sample
 
-FOLDER = "metrics"
+FOLDERS = ("metrics", "probes.preference.text_questions")
 Better = Literal["higher", "lower", "nearest 0", "nearest 0.5", "nearest 1", "neither"]
 
 
@@ -84,7 +85,8 @@ def metrics() -> dict[str, Metric]:
     Raises ValueError where two metrics have the same name.
     """
     by_name: dict[str, Metric] = {}
-    for module in plugins.modules(FOLDER).values():
+    modules = [module for folder in FOLDERS for module in plugins.modules(folder).values()]
+    for module in modules:
         for metric in vars(module).values():
             if not isinstance(metric, Metric):
                 continue

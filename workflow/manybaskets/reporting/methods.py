@@ -11,6 +11,7 @@ from manybaskets.config.models import Model, Source
 from manybaskets.config.probes import Collapse, Judge
 from manybaskets.config.study import StudyConfig
 from manybaskets.findings.two_sample import seeds_to_permute
+from manybaskets.probes.preference import text_questions
 from manybaskets.probes.robustness import attacks, judges
 from manybaskets.selection import verifiers
 from manybaskets.selection.operators import operator
@@ -388,12 +389,14 @@ def _preference(config: StudyConfig) -> str:
         settings.pairs, f"{settings.pairs.removeprefix('sample ')} pairs an item, in turn,"
     )
     origins = "human text, every source" + (" and every cell of the seed" if settings.cells else "")
-    asked = {
-        "likelihood": "how probable it is per byte",
-        "rating": "a rating from 1 to 5 (the expected value over the scores' probabilities)",
-        "recognition": "whether the judge wrote it",
-    }
-    further = listed([asked[question] for question in settings.questions])
+    further = listed(
+        [
+            "how probable it is per byte"
+            if name == "likelihood"
+            else text_questions.question(name).words
+            for name in settings.questions
+        ]
+    )
     checked = (
         " Right and wrong answers are known by the number that a response ends in; the bias of "
         "wrong own answers is held against that of other models' equally wrong ones "

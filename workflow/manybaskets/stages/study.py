@@ -18,6 +18,7 @@ from manybaskets.data import loops, request_sets
 from manybaskets.files import canonical_json
 from manybaskets.models import chat_templates
 from manybaskets.paths import REPOSITORY, RESOURCES
+from manybaskets.probes.preference import text_questions
 from manybaskets.probes.robustness import attacks, judges
 from manybaskets.selection import verifiers
 from manybaskets.stages import fingerprint
@@ -378,9 +379,13 @@ class Study(Layout):
         preference = self.config.probes.preference
         assert preference is not None
         kind = "" if self.judged_task() == "summarize" else "-answers"
-        names = {"pair": "judge", "rating": "rate", "recognition": "recognize"}
+        names = {"pair": "judge"} | {
+            name: template
+            for name in preference.questions
+            if name != "likelihood" and (template := text_questions.question(name).template)
+        }
         usual = {question: f"{name}{kind}" for question, name in names.items()}
-        asked = {"pair", *preference.questions} & set(names)
+        asked = {"pair", *preference.questions}
         templates = {
             question: f"prompts/{name}.txt"
             for question, name in (usual | {**preference.templates}).items()

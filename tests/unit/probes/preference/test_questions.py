@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets.probes.preference import questions
+from manybaskets.probes.preference import questions, text_questions
 from manybaskets.probes.preference.pairs import excluded, tabulate
 from manybaskets.serving.client import LabelReply
 from manybaskets.serving.text_logprobs import TextReply
@@ -172,12 +172,13 @@ def test_braces_in_texts_are_text() -> None:
     assert questions.candidate_prompt("{text}: {candidate}", candidate) == "text 0: {first} {0}"
 
 
-def test_scores_that_an_endpoint_does_not_return_count_for_nothing_but_not_all_may_lack() -> None:
+def test_as_many_labels_as_a_question_allows_may_be_missing_from_an_answer() -> None:
     candidate = questions.candidates_of(ITEMS, ANSWERS, 1)["a"][0]
 
-    def state(question: str, *said: float | None) -> str:
-        reply = LabelReply(candidate.id, said, "ok", "")
-        return str(questions.candidate_row(question, candidate, reply)["state"])
+    def state(name: str, *log_probs: float | None) -> str:
+        reply = LabelReply(candidate.id, log_probs, "ok", "")
+        may_lack = text_questions.question(name).may_lack
+        return str(questions.candidate_row(name, may_lack, candidate, reply)["state"])
 
     assert state("rating", None, None, None, -0.1, None) == "ok"
     assert state("rating", None, None, None, None, None) == "no_letter"

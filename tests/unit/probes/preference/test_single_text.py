@@ -5,26 +5,13 @@ from typing import Any
 
 import pytest
 
-from manybaskets.metrics.measurement import Measurement
-from manybaskets.probes.preference.single_text import (
-    expected_rating,
-    likelihood_pairs,
-    question_measurements,
-)
-
-
-def by_name(measurements: list[Measurement]) -> dict[tuple[str, str], Measurement]:
-    return {(measurement.metric, measurement.item_set): measurement for measurement in measurements}
+from manybaskets.probes.preference.single_text import likelihood_pairs, question_measurements
+from tests.support.judge_answers import answered, by_name
 
 
 def likelihood(item: int, origin: str, nats: float, bytes: int = 10) -> dict[str, Any]:
     told = {"question": "likelihood", "state": "ok", "item": item, "candidate": origin}
     return {**told, "nats": nats, "bytes": bytes, "tokens": 3, "reason": ""}
-
-
-def answered(question: str, item: int, origin: str, *probabilities: float) -> dict[str, Any]:
-    told = {"question": question, "state": "ok", "item": item, "candidate": origin, "reason": ""}
-    return {**told, "log_probs": [math.log(p) for p in probabilities]}
 
 
 LIKELIHOODS = [
@@ -59,48 +46,6 @@ def test_identical_and_failed_texts_are_left_out_of_likelihood_preferences_and_c
     assert found["likelihood_bias", "own"].value is None
     assert "'own' and 'x'" in found["likelihood_bias", "own"].note
     assert found["likelihood_bias", "own"].note.endswith("1 identical, 2 too long")
-
-
-def test_the_expected_rating_is_weighted_by_the_probabilities_of_the_scores() -> None:
-    rating, outside = expected_rating([math.log(p) for p in (0.1, 0.1, 0.2, 0.3, 0.1)])
-    assert rating == pytest.approx((0.1 + 0.2 + 0.6 + 1.2 + 0.5) / 0.8)
-    assert outside == pytest.approx(0.2)
-    assert expected_rating([None, None, None, math.log(0.5), None]) == (4.0, 0.5)
-    with pytest.raises(ValueError, match="no score"):
-        expected_rating([None] * 5)
-
-
-def test_rating_bias_is_over_items_rated_in_full() -> None:
-    high, low = (0.01, 0.01, 0.01, 0.01, 0.96), (0.96, 0.01, 0.01, 0.01, 0.01)
-    rows = [
-        answered("rating", 1, "own", *high),
-        answered("rating", 1, "x", *low),
-        answered("rating", 1, "human", *low),
-        answered("rating", 2, "own", *low),
-        {**answered("rating", 2, "x", *low), "state": "too_long", "reason": "too long"},
-    ]
-    found = by_name(question_measurements(rows, "own", "human"))
-    assert found["rating_bias", "own"].value == pytest.approx(4 * 0.95, abs=1e-9)
-    assert (found["rating_bias", "own"].n, found["rating_bias", "own"].excluded) == (1, 1)
-    assert found["rating", "x"].excluded == 1
-    assert found["rating_outside", "ratings"].value == pytest.approx(0, abs=1e-9)
-
-
-def test_recognition_is_the_probability_of_yes_among_yes_and_no() -> None:
-    rows = [
-        answered("recognition", 1, "own", 0.6, 0.2),
-        answered("recognition", 1, "x", 0.1, 0.1),
-        answered("recognition", 2, "own", 0.3, 0.1),
-        answered("recognition", 2, "x", 0.3, 0.1),
-        answered("recognition", 2, "human", 0.3, 0.0001),
-    ]
-    found = by_name(question_measurements(rows, "own", "human"))
-    assert found["recognition", "own"].value == pytest.approx(0.75)
-    assert found["recognition", "x"].value == pytest.approx((0.5 + 0.75) / 2)
-    # own before x on item 1, a tie on item 2; people are no competitor
-    assert found["self_recognition", "own"].value == 0.75
-    assert found["self_recognition", "own"].n == 2
-    assert found["recognition_mass", "texts"].n == 5
 
 
 def test_a_judge_without_own_text_has_no_self_measures_but_the_others() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from manybaskets.files import read_jsonl, write_jsonl
 from manybaskets.paths import RESOURCES
-from manybaskets.probes.preference import questions
+from manybaskets.probes.preference import questions, text_questions
 from manybaskets.serving import sessions
 from manybaskets.serving.client import Client, LabelRequest
 from manybaskets.serving.text_logprobs import TextReply, TextRequest
@@ -61,9 +61,8 @@ def judge(client: Client, options: argparse.Namespace) -> None:
         for candidate in single
         if "likelihood" in settings["questions"]
     ]
-    for question, labels in (("rating", questions.SCORES), ("recognition", questions.YES_NO)):
-        if question in settings["questions"]:
-            rows += asking.of_candidates(question, single, labels)
+    for question in sorted({*settings["questions"]} - {"likelihood"}):
+        rows += asking.of_candidates(question, single)
     named = {"judge": spec["judge"], "seed": spec["seed"], "own": spec["own"]}
     write_jsonl(options.output, (named | row for row in rows))
     partial.unlink(missing_ok=True)
@@ -101,18 +100,22 @@ class Asking:
         ]
 
     def of_candidates(
-        self, question: str, candidates: list[questions.Candidate], labels: tuple[str, ...]
+        self, name: str, candidates: list[questions.Candidate]
     ) -> list[dict[str, Any]]:
         """The rows of a question about single candidates."""
-        template = self._templates[question]
+        question = text_questions.question(name)
+        template = self._templates.get(name, question.prompt)
         requests = [
-            LabelRequest(one.id, _said(questions.candidate_prompt(template, one)), labels)
+            LabelRequest(one.id, _said(questions.candidate_prompt(template, one)), question.labels)
             for one in candidates
             if one.state == "ok"
         ]
-        replies = self._client.label_log_probs(requests, self._partial, question)
-        found = {reply.id: reply for reply in replies}
-        return [questions.candidate_row(question, one, found.get(one.id)) for one in candidates]
+        replies = self._client.label_log_probs(requests, self._partial, name)
+        answers = {reply.id: reply for reply in replies}
+        return [
+            questions.candidate_row(name, question.may_lack, one, answers.get(one.id))
+            for one in candidates
+        ]
 
     def likelihoods(self, candidates: list[questions.Candidate]) -> dict[str, TextReply]:
         """By candidate id, how probable it is as the judge's reply to what its writer was asked."""

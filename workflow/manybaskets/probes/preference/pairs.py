@@ -153,8 +153,8 @@ def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: st
     swapped for any pair of the judge. Of a text that is given twice, facts are taken from the row
     that is read first.
 
-    Raises InputError, which names the row, for a row that cannot be understood, an origin paired with
-    itself, and a judgement that occurs twice.
+    Raises InputError, which names the row, for a row that cannot be understood, an origin paired
+    with itself, and a judgement that occurs twice.
     """
     found: dict[tuple[str, str, str, str, str], list[_Judgement]] = {}
     own: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""What judges are asked: pairs of candidates in both orders, controls, and single candidates.
+"""The questions to judges: pairs of candidates in both orders, controls, and single candidates.
 
-Knows what is asked and how an answer is recorded; what the answers mean is `preference`'s,
-`selfbias`'s and `questions`'.
+Builds the questions and records the answers. `preference`, `self_preference` and `single_text`
+measure the answers; a further question about single texts is a module of `text_questions/`.
 """
 
 import itertools
@@ -18,8 +18,6 @@ if TYPE_CHECKING:  # counting judgements before a run takes no client
     from manybaskets.serving.text_logprobs import TextReply
 
 HUMAN, OTHER = "human", "other-text"
-SCORES = ("1", "2", "3", "4", "5")
-YES_NO = ("Yes", "No")
 MISSING = "missing"  # the origin has no row for the item
 
 Row = Mapping[str, Any]
@@ -245,22 +243,21 @@ def pair_row(
 
 
 def candidate_row(
-    question: str, candidate: Candidate, reply: "LabelReply | None"
+    question: str, may_lack: int, candidate: Candidate, reply: "LabelReply | None"
 ) -> dict[str, Any]:
-    """The record of a rating or a recognition; `log_probs` of the scores, or of yes and no.
+    """The record of an answer about a single candidate; `log_probs` of the question's labels.
 
-    Scores that an endpoint did not return among its likeliest tokens have probability 0; a rating
-    needs one of them. For yes and no, both are needed.
+    Labels that an endpoint did not return among its likeliest tokens have probability 0; at most
+    `may_lack` of them may be missing.
     """
     row = _row_of(question, candidate)
     if reply is not None:
         row |= {"state": reply.state, "reason": reply.reason, "log_probs": list(reply.log_probs)}
-        lacking = reply.log_probs.count(None)
-        allowed = len(SCORES) - 1 if question == "rating" else 0
-        if reply.state == "ok" and lacking > allowed:
+        missing = reply.log_probs.count(None)
+        if reply.state == "ok" and missing > may_lack:
             row |= {
                 "state": "no_letter",
-                "reason": f"{lacking} answers are missing from the log-probabilities",
+                "reason": f"{missing} answers are missing from the log-probabilities",
             }
     return row
 

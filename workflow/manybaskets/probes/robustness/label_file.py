@@ -26,8 +26,8 @@ Labels = list[dict[str, Any]]
 def read_rows(path: Path, prompt: str, response: str) -> list[dict[str, Any]]:
     """Rows of id, prompt, response and state, with all fields of the file under `fields`.
 
-    A row without a response has the state `empty`. Raises InputError for a file that cannot be read,
-    or that lacks a field.
+    A row without a response has the state `empty`. Raises InputError for a file that cannot be
+    read, or that lacks a field.
     """
     if path.suffix.lower() in (".csv", ".tsv"):
         rows = _csv_rows(path, [prompt, response])

@@ -1,0 +1,18 @@
+"""Questions about single texts; each file contains a `TextQuestion` named QUESTION."""
+
+from manybaskets import plugins
+from manybaskets.probes.preference.text_question import TextQuestion
+
+LOADS = ("probes.preference.text_questions",)
+FOLDER = "probes.preference.text_questions"
+
+
+def known() -> list[str]:
+    """The names of the questions."""
+    return plugins.names(FOLDER)
+
+
+def question(name: str) -> TextQuestion:
+    """The question that a study calls `name`. Raises KeyError for an unknown name."""
+    found: TextQuestion = plugins.module(FOLDER, name).QUESTION
+    return found
