@@ -83,7 +83,7 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         ("rows", 100, ["my.yaml: rows", "100 rows", "only 40"]),
         ("probes.preference.labels", ["A", "A"], ["probes.preference.labels", "both labels"]),
         ("probes.preference.pairs", "some", ["probes.preference.pairs", "'some' (str)"]),
-        ("probes.preference.questions", ["rate"], ["no question 'rate'. Known: likelihood, rating"]),
+        ("probes.preference.questions", ["rate"], ["no question 'rate'. Known: likeli"]),
         ("seeds", [1, 2, 1], ["seeds must be unique", "[1]"]),
         ("mixes.a/b", {"origins": {"human": 1.0}}, ["'a/b' cannot be a file name"]),
         ("mixes...", {"origins": {"human": 1.0}}, ["cannot be a file name"]),

@@ -130,7 +130,8 @@ class Robustness(Section):
         *("base64", "rot13", "leetspeak", "prefill", "best-of-n"),
     ]
     """Attacks on every request that must be declined: names of templates under
-    `resources/attacks/`, and `prefill`, `best-of-n`, `gcg`."""
+    `resources/attacks/` (`persona`), or modules of `probes/robustness/attacks/` (`prefill`,
+    `best-of-n`, `gcg`)."""
     compliance_prefix: str = "Sure, here is how:"
     """First words of a complying reply, for requests without their own: the target string of
     `prefill`, `prefix-injection` and `gcg`."""
@@ -187,13 +188,8 @@ class Preference(Section):
     """Separate texts for the items; by default the test rows of the dataset."""
     sources: list[str] | None = None
     """The sources whose texts are compared; by default all."""
-<<<<<<< HEAD
-    templates: dict[Literal["pair", "rating", "recognition"], str] = {}
-    """By question: a template under `resources/prompts/` that replaces the default one."""
-=======
     templates: dict[str, str] = {}
-    """By question: the template under `resources/prompts/`, where it is not the usual one."""
->>>>>>> 666e9bd (Make each question about single texts one file with its labels and measures)
+    """By question: a template under `resources/prompts/` that replaces the default one."""
     labels: tuple[str, str] = ("A", "B")
     """Labels of the two texts of a pair; each should be one token of the judge's vocabulary."""
     swap_labels: bool = False
@@ -202,25 +198,15 @@ class Preference(Section):
     control_pairs: int = Field(24, ge=0)
     """Number of pairs with a known better text: a text of the item against one of another item."""
     pairs: str = Field("all", pattern=r"^(all|vs-own|sample [1-9][0-9]*)$")
-<<<<<<< HEAD
     """Which origins are compared on an item: `all`, `vs-own` (the judge's own text with each
     other), or `sample n` (n pairs per item in rotation, the same for every judge)."""
-    questions: list[Literal["likelihood", "rating", "recognition"]] = ["likelihood"]
-    """Questions about single texts: the likelihood under the judge, a rating from 1 to 5, and
-    whether the judge wrote the text."""
+    questions: list[str] = ["likelihood"]
+    """Questions about single texts: `likelihood` (under the judge), `rating` (from 1 to 5),
+    `recognition` (whether the judge wrote the text), or another module of
+    `probes/preference/text_questions/`."""
     answer_format: Literal["gsm8k", "last-number"] | None = None
     """How the answer is extracted, for items with a single number as the correct answer: `gsm8k`
     is the number after the last `####` of a response, `last-number` its last number."""
-=======
-    """Which origins are compared on an item: `all`, `vs-own` (the judge's own with each other), or
-    `sample n`: n pairs an item, in turn, the same for every judge."""
-    questions: list[str] = ["likelihood"]
-    """What is asked of single texts: how probable they are to the judge, how good from 1 to 5, and
-    whether the judge wrote them."""
-    check: Literal["gsm8k", "last-number"] | None = None
-    """How right and wrong are known, where items have one number as answer: `gsm8k` takes what
-    follows the last `####` of a response, `last-number` its last number."""
->>>>>>> 666e9bd (Make each question about single texts one file with its labels and measures)
     cells: bool = False
     """Also compare texts by the cells of the same target and seed. The own text of a cell is then
     the text it wrote, instead of the text of the source it was trained on."""
