@@ -14,6 +14,7 @@ import yaml
 
 from manybaskets.config.study import StudyConfig
 from manybaskets.dag import records
+from manybaskets.dag.results_format import study_file
 from manybaskets.data import loops
 from manybaskets.files import InputError, read_json, write_json
 from manybaskets.metrics.measurement import Measurement, to_json
@@ -52,7 +53,7 @@ def study(adapter: tuple[Path, Any], tmp_path: Path) -> Path:
         "targets": ["llama"],
         "mixes": {"mixed": {"origins": {"human": 0.25, "llama": 0.25, "old": 0.25, "far": 0.25}}},
     }  # fmt: skip
-    write_json(root / "study.json", StudyConfig.model_validate(config).model_dump(mode="json"))
+    write_json(root / "study.json", study_file(StudyConfig.model_validate(config)))
     (root / "models/llama").mkdir(parents=True)
     (root / "models/llama/README.md").write_text("---\nlicense: llama3.1\n---\n# Llama\n")
     made = {"rows": 16, "words": 96, "bytes": 512, "cut": {"llama": 1}}

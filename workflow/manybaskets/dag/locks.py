@@ -20,7 +20,8 @@ from typing import IO
 
 from manybaskets.config import validation
 from manybaskets.config.base import ConfigError
-from manybaskets.files import clear_unfinished, read_json, write_text
+from manybaskets.dag import results_format
+from manybaskets.files import clear_unfinished, write_text
 from manybaskets.processes import start_time
 from manybaskets.stages.study import Study
 
@@ -59,9 +60,9 @@ def settle(study: Study) -> None:
             print("Waiting for jobs of an earlier run to end.", file=sys.stderr)
             fcntl.flock(jobs, fcntl.LOCK_EX)
         clear_unfinished(root)
-    # The order of a mix's origins, which decides who writes which quarter, is kept.
-    config = json.dumps(study.config.model_dump(mode="json"), indent=1, ensure_ascii=False)
-    write_text(root / "study.json", config + "\n")
+    content = results_format.study_file(study.config)
+    described = json.dumps(content, indent=1, ensure_ascii=False)
+    write_text(root / "study.json", described + "\n")
 
 
 @contextmanager
@@ -111,9 +112,6 @@ def holder(study: Study) -> str | None:
 def running_study(root: Path) -> Study:
     """Return the study with results below `root`, with the config of its last run.
 
-    Raises ConfigError when there was none.
+    Raises ConfigError when there was none, or when the results have another format.
     """
-    path = root / "study.json"
-    if not path.is_file():
-        raise ConfigError(f"{path}: file not found. Start the study with snakemake.")
-    return Study(validation.load(read_json(path), str(path)))
+    return Study(validation.load(results_format.read_study_file(root), f"{root}/study.json"))

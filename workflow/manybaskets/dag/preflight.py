@@ -18,6 +18,7 @@ from manybaskets.config.models import Source
 from manybaskets.config.probes import ModelEndpoint, Robustness
 from manybaskets.config.study import StudyConfig
 from manybaskets.config.training import Training
+from manybaskets.dag import results_format
 from manybaskets.data import mixes, recorded, request_sets
 from manybaskets.data import splits as dataset_splits
 from manybaskets.data.safety_requests import read_requests
@@ -45,6 +46,7 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
             )
     config = validation.load(_plain(raw), name)
     study = Study(config)
+    results_format.check(Path(study.root))
     problems = [*_environment(study), *_data(study)]
     try:
         study.attack_texts()

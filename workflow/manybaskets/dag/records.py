@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.dag.graph import EXTENT, Graph, Job
+from manybaskets.dag.results_format import FORMAT
 from manybaskets.files import InputError, canonical_json, read_json, write_json
 from manybaskets.stages import fingerprint
 
@@ -133,6 +134,7 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
     try:
         inputs = _inputs(graph, job)
         record: dict[str, Any] = {
+            "format": FORMAT,
             "stage": job.stage,
             "wildcards": job.wildcards,
             "description": spec,
