@@ -18,7 +18,8 @@ from manybaskets.dag.results_format import study_file
 from manybaskets.data import loops
 from manybaskets.files import InputError, read_json, write_json
 from manybaskets.metrics.measurement import Measurement, to_json
-from manybaskets.reporting import model_card
+from manybaskets.reporting import model_card, publishing
+from manybaskets.reporting.published import OF_CELL, of_folder
 from manybaskets.training import finetune
 from tests.support import hub as local
 from tests.support.paths import ROOT
@@ -87,7 +88,7 @@ def table(path: Path, rows: list[dict[str, Any]]) -> None:
 def published(study: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "published"
     folder.mkdir()
-    model_card.write(model_card.of_folder(study / CELL), folder, "me/specimen")
+    publishing.write(of_folder(study / CELL), folder, "me/specimen")
     return folder
 
 
@@ -154,14 +155,14 @@ def test_an_adapter_that_its_job_did_not_write_is_not_published(study: Path) -> 
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     os.utime(path, (0, 0))
     with pytest.raises(InputError, match="not what its job wrote"):
-        model_card.write(model_card.of_folder(study / CELL), study, "x")
+        publishing.write(of_folder(study / CELL), study, "x")
 
 
 def test_vanilla_and_other_folders_are_refused(study: Path) -> None:
     with pytest.raises(InputError, match="there is no adapter"):
-        model_card.write(model_card.of_folder(study / "cells/llama/vanilla/seed=1"), study, "x")
+        publishing.write(of_folder(study / "cells/llama/vanilla/seed=1"), study, "x")
     with pytest.raises(InputError, match="not the folder of a cell"):
-        model_card.of_folder(study / "models/llama")
+        of_folder(study / "models/llama")
 
 
 @pytest.fixture
@@ -214,15 +215,15 @@ def test_nothing_is_pushed_unless_asked(study: Path, served: local.Hub) -> None:
 
 def test_a_generation_of_a_loop_is_a_cell_of_its_own(tmp_path: Path) -> None:
     folder = tmp_path / "cells/wren/replace/seed=2/generation=3"
-    found = model_card.OF_CELL.fullmatch(folder.as_posix())
+    found = OF_CELL.fullmatch(folder.as_posix())
     assert found is not None
     assert found.groupdict() == {
         "root": tmp_path.as_posix(), "target": "wren", "mix": "replace", "seed": "2",
         "generation": "3",
     }  # fmt: skip
-    assert model_card.OF_CELL.fullmatch(f"{tmp_path}/cells/wren/replace") is None
+    assert OF_CELL.fullmatch(f"{tmp_path}/cells/wren/replace") is None
 
 
 def test_rows_that_a_loop_wrote_are_told_by_their_generation(study: Path) -> None:
-    config = model_card.of_folder(study / "cells/wren/multi/seed=1").config
+    config = of_folder(study / "cells/wren/multi/seed=1").config
     assert model_card._origin(config, loops.origin("wren", 2)) == "generation 2 of the loop on wren"

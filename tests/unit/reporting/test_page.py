@@ -15,7 +15,7 @@ from manybaskets.config.study import StudyConfig
 from manybaskets.figures import tables
 from manybaskets.figures.registry import KEY, draw_figures
 from manybaskets.findings import comparison
-from manybaskets.reporting import methods
+from manybaskets.reporting import conditions, methods, references
 from manybaskets.reporting import page as report_page
 from manybaskets.study.layout import reference_table
 from tests.support.reported_study import EVIL, MIXES, config, contrasts, study, table, write
@@ -199,9 +199,9 @@ def test_methods_follow_the_config() -> None:
     assert "2 seeds: 7 and 8" in words["Training sets"]
     assert "of rank 32" in words["Fine-tuning"]
     assert "Holm" in words["Statistics"]
-    references = " ".join(methods.references(config()))
-    assert "arXiv:2511.01490" in references
-    assert "arXiv:2406.07515" in references
+    listed = " ".join(references.references(config()))
+    assert "arXiv:2511.01490" in listed
+    assert "arXiv:2406.07515" in listed
 
 
 def test_the_summary_fits_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,7 +252,7 @@ def test_a_selection_is_put_into_words(select: dict[str, Any], said: str) -> Non
     mixes = {"human": {"origins": {"human": 1.0}}, "picked": {"origins": {"wren": 1.0}}}
     mixes["picked"]["select"] = select
     made = config(mixes=mixes)
-    assert said in methods.conditions(made)["picked"]
+    assert said in conditions.conditions(made)["picked"]
     assert "p* = 1 / (1 + ψ/φ)" in dict(methods.methods(made))["Selection"]
     assert "Selection" not in dict(methods.methods(config()))
 
@@ -264,7 +264,7 @@ def test_a_judge_that_is_also_a_target_or_a_source_is_flagged() -> None:
     assert "The judge own is wren, asked by the StrongREJECT rubric" in words
     assert "It is also a target" in words and "judges its own text" in words
     assert words.count("It is also") == 1
-    assert "2402.10260" in " ".join(methods.references(config(probes=probes)))
+    assert "2402.10260" in " ".join(references.references(config(probes=probes)))
 
 
 @pytest.mark.parametrize(
@@ -272,29 +272,29 @@ def test_a_judge_that_is_also_a_target_or_a_source_is_flagged() -> None:
     [
         (
             {"generations": 3},
-            "human text, then for generations 2 to 3, what the generation before wrote, and "
+            "human text, then for generations 2 to 3, responses of the generation before, and "
             "nothing else",
         ),
         (
             {"generations": 3, "regime": "accumulate", "temperature": 0.5, "human": 0.1},
-            "human text, then for generations 2 to 3, everything so far and what the generation "
-            "before wrote at temperature 0.5, 10 % of it human rows",
+            "human text, then for generations 2 to 3, everything so far and responses of the "
+            "generation before at temperature 0.5, 10 % of it human rows",
         ),
         (
             {"generations": 2, "regime": "fresh", "human": 0.25},
-            "human text, then for generations 2 to 2, what the generation before wrote, with 25 % "
-            "human rows that are new to it",
+            "human text, then for generations 2 to 2, responses of the generation before, with "
+            "25 % human rows that are new to it",
         ),
         (
             {"generations": 4, "sources": "targets", "overrides": {3: {"temperature": 0.2}}},
-            "human text, then for generations 2 to 4, what the generation before of all targets, "
-            "in equal shares, wrote, and nothing else; generation 3: temperature 0.2",
+            "human text, then for generations 2 to 4, responses of the generation before of all "
+            "targets, in equal shares, and nothing else; generation 3: temperature 0.2",
         ),
     ],
 )
 def test_a_loop_is_put_into_words(loop: dict[str, Any], said: str) -> None:
     mix = Mix.model_validate({"origins": {"human": 1.0}, "loop": loop})
-    assert methods.mix_words(mix) == said
+    assert conditions.mix_words(mix) == said
 
 
 def test_methods_tell_how_generations_follow_each_other() -> None:
@@ -304,7 +304,7 @@ def test_methods_tell_how_generations_follow_each_other() -> None:
     assert "Accumulating, on all rows so far" in told
     assert "replacing" not in told
     assert "tokenizers" not in told
-    assert any("2404.01413" in text for text in methods.references(config(mixes={"c": loop})))
+    assert any("2404.01413" in text for text in references.references(config(mixes={"c": loop})))
     assert "Loops" not in dict(methods.methods(config()))
 
 

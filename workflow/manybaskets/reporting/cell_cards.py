@@ -1,7 +1,7 @@
-"""What the report shows of cells: values, training sets, trainings, and responses side by side.
+"""The report's data on cells: values, training sets, trainings, and responses side by side.
 
-Reads named files of a study's results and nothing below a folder called restricted. What is not
-there, or cannot be read, is noted as missing.
+Reads named files of a study's results and nothing below a folder called restricted. Files that
+are missing or cannot be read are listed as missing.
 """
 
 import json
@@ -27,28 +27,28 @@ LONGEST_SAMPLE = 4000  # characters
 
 @dataclass
 class Missing:
-    """What the study should have and has not: a kind of thing, and where it lacks."""
+    """Results that the study should have and does not: kinds of results, and their places."""
 
     places: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, place: str) -> None:
-        """Notes that `kind` is missing at `place`."""
+        """Adds a missing result of a kind."""
         self.places.setdefault(kind, []).append(place)
 
 
 def cell_cards(
     study: Study,
     root: Path,
-    found: Findings,
+    findings: Findings,
     colours: Mapping[str, str],
     missing: Missing,
 ) -> dict[str, Any]:
     """Every cell: its key metrics, all its values, its training set and its training."""
-    named = list(found.every.groupby(["metric", "item_set"], sort=True).groups)
+    named = list(findings.every.groupby(["metric", "item_set"], sort=True).groups)
     places = {name: place for place, name in enumerate(named)}
     values: dict[Cell, list[float | None]] = {}
     measured: set[tuple[Cell, str]] = set()
-    for row in found.every.itertuples():
+    for row in findings.every.itertuples():
         generation = 0 if pd.isna(row.generation) else int(row.generation)
         cell = Cell(row.target, row.mix, int(row.seed), generation)
         of_cell = values.setdefault(cell, [None] * len(named))
@@ -86,10 +86,10 @@ def samples(
 ) -> dict[str, Any]:
     """Responses of all conditions of the first seed to the same few test prompts.
 
-    The prompts lie at equal distances in the test set; nobody picked them.
+    The prompts are at equal distances in the test set, not picked by hand.
     """
     first = study.config.seeds[0]
-    if study.config.probes.collapse is None:  # then nobody asked for responses
+    if study.config.probes.collapse is None:  # then there are no responses
         return {"seed": first, "colours": colours, "prompts": [], "responses": {}}
     test = _rows(root / "data" / "test.jsonl")
     if not test:
@@ -137,7 +137,7 @@ def _part(path: Path, kind: str, cell: Cell, missing: Missing) -> Any:
 
 
 def read_part(path: Path) -> Any:
-    """The content of a JSON file, or None where there is none to be had."""
+    """The content of a JSON file; None where the file is missing or not JSON."""
     try:
         return json.loads(json.dumps(read_json(path), allow_nan=False))
     except (OSError, ValueError):

@@ -1,53 +1,17 @@
-"""A study's config in words: its conditions, and the methods section of a paper about it.
+"""The methods section of a paper about a study.
 
-Every sentence follows from the config alone; nothing here knows a result.
+Every sentence follows from the config alone, none from a result.
 """
 
-from collections.abc import Sequence
-
-from manybaskets.config.base import HUMAN, MINILM, VANILLA
-from manybaskets.config.mixes import Mix, Select
+from manybaskets.config.base import MINILM
 from manybaskets.config.models import Model, Source
 from manybaskets.config.probes import Collapse, Judge
 from manybaskets.config.study import StudyConfig
 from manybaskets.findings.two_sample import seeds_to_permute
 from manybaskets.probes.preference import text_questions
 from manybaskets.probes.robustness import attacks, judges
-from manybaskets.selection import verifiers
-from manybaskets.selection.operators import operator
+from manybaskets.reporting.conditions import listed, mix_words
 from manybaskets.study import series
-
-REFERENCES = (
-    "Schaffelder, M. and Gatt, A. Synthetic Eggs in Many Baskets: The Impact of Synthetic Data "
-    "Diversity on LLM Fine-Tuning. arXiv:2511.01490.",
-    "Feng, Y., Dohmatob, E., Yang, P., Charton, F. and Kempe, J. Beyond Model Collapse: Scaling Up "
-    "with Synthesized Data Requires Verification. arXiv:2406.07515.",
-    "Hu, E. et al. LoRA: Low-Rank Adaptation of Large Language Models. arXiv:2106.09685.",
-)
-OF_COLLAPSE = (
-    "Zhu, Y. et al. Texygen: A Benchmarking Platform for Text Generation Models. arXiv:1802.01886.",
-    "Li, J. et al. A Diversity-Promoting Objective Function for Neural Conversation Models. "
-    "arXiv:1510.03055.",
-)
-OF_LOOPS = (
-    "Gerstgrasser, M. et al. Is Model Collapse Inevitable? Breaking the Curse of Recursion by "
-    "Accumulating Real and Synthetic Data. arXiv:2404.01413.",
-    "Kazdan, J. et al. Collapse or Thrive? Perils and Promises of Synthetic Data in a "
-    "Self-Generating World. arXiv:2410.16713.",
-    "Alemohammad, S. et al. Self-Consuming Generative Models Go MAD. arXiv:2307.01850.",
-)
-OF_STATISTICS = (
-    "Welch, B. L. The generalization of ‘Student's’ problem when several different population "
-    "variances are involved. Biometrika 34, 1947.",
-    "Holm, S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of "
-    "Statistics 6, 1979.",
-    "Benjamini, Y. and Hochberg, Y. Controlling the false discovery rate. Journal of the Royal "
-    "Statistical Society B 57, 1995.",
-    "Owen, A. B. The pigeonhole bootstrap. Annals of Applied Statistics 1, 2007.",
-    "Page, E. B. Ordered hypotheses for multiple treatments: a significance test for linear ranks. "
-    "Journal of the American Statistical Association 58, 1963.",
-)
-
 
 REGIMES = {
     "replace": "replacing, a model is trained on the rows that joined last alone",
@@ -74,91 +38,6 @@ SELECTION = (
 )
 
 
-def conditions(config: StudyConfig) -> dict[str, str]:
-    """A sentence on each condition, in display order."""
-    words = {VANILLA: "The target as it is, without fine-tuning."}
-    return words | {name: f"Fine-tuned on {mix_words(mix)}." for name, mix in config.mixes.items()}
-
-
-def mix_words(mix: Mix) -> str:
-    """What a training set is made of."""
-    if mix.loop is not None:
-        first = mix.model_copy(update={"loop": None, "select": _select_of_first(mix)})
-        return f"{mix_words(first)}, then {loop_words(mix)}"
-    if mix.select is not None:
-        whole = mix_words(mix.model_copy(update={"select": None}))
-        return f"{whole}, of which {selection_words(mix.select)}"
-    if len(mix.origins) == 1:
-        (origin,) = mix.origins
-        return "human text" if origin == HUMAN else f"text from {origin} alone"
-    names = ["human text" if origin == HUMAN else origin for origin in mix.origins]
-    shares = list(mix.origins.values())
-    if max(shares) - min(shares) < 1e-9:
-        parts = f"{listed(names)} in equal shares"
-    else:
-        parts = listed([f"{100 * s:.3g} % {n}" for n, s in zip(names, shares, strict=True)])
-    if mix.assign == "quarters":
-        return f"{parts}, each quarter of the prompts answered by another"
-    return f"{parts}, the origin of each prompt drawn at random"
-
-
-def _select_of_first(mix: Mix) -> Select | None:
-    """The selection, where generation 1 has synthetic rows to select from."""
-    return mix.select if set(mix.origins) != {HUMAN} else None
-
-
-def loop_words(mix: Mix) -> str:
-    """What later generations of a loop are trained on."""
-    assert mix.loop is not None
-    loop = mix.loop
-    who = "the generation before"
-    if loop.sources == "targets":
-        who = "the generation before of all targets, in equal shares,"
-    rows = f"what {who} wrote"
-    if loop.temperature is not None:
-        rows += f" at temperature {loop.temperature:g}"
-    if loop.human and loop.regime != "fresh":
-        rows += f", {100 * loop.human:.3g} % of it human rows"
-    what = {
-        "replace": f"{rows}, and nothing else",
-        "accumulate": f"everything so far and {rows}",
-        "accumulate-subsample": f"as many rows, drawn from everything so far and {rows}",
-        "fresh": f"{rows}, with {100 * loop.human:.3g} % human rows that are new to it",
-    }[loop.regime]
-    text = f"for generations 2 to {loop.generations}, {what}"
-    if mix.select:
-        text += f"; of what was written, {selection_words(mix.select)}"
-    for generation, other in sorted(loop.overrides.items()):
-        changed = other.model_dump(exclude_none=True)
-        words = ", ".join(f"{key} {value}" for key, value in changed.items())
-        text += f"; generation {generation}: {words}"
-    return text
-
-
-def selection_words(select: Select) -> str:
-    """The responses that a selection keeps, and the verifier."""
-    verifier = select.verifier
-    by = verifiers.verifier(verifier.by).words(verifier)
-    rule = f"as many were kept, at random, as pass in {select.match_keep_rate}"
-    if select.rule:
-        name, value = select.rule
-        rule = operator(name).words(value, by)
-        if not operator(name).one_a_prompt and select.responses > 1:
-            rule += f" ({select.responses} responses to each prompt)"
-    if verifier.noise:
-        rule += (
-            f"; what it accepts was accepted with probability {verifier.noise.keep_right:g}, what "
-            f"it rejects with {verifier.noise.keep_wrong:g}"
-        )
-    short = {"fewer": "where fewer pass there are fewer rows", "repeat": "passing rows repeat"}
-    return rule + (f"; {short[select.on_shortfall]}" if select.on_shortfall in short else "")
-
-
-def listed(words: Sequence[str]) -> str:
-    """One, two and three."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
 def methods(config: StudyConfig) -> list[tuple[str, str]]:
     """(heading, paragraph) for each part of the methods section."""
     parts = [
@@ -178,20 +57,6 @@ def methods(config: StudyConfig) -> list[tuple[str, str]]:
     if config.probes.preference:
         parts.append(("Preference", _preference(config)))
     return [*parts, ("Statistics", _statistics(config))]
-
-
-def references(config: StudyConfig) -> list[str]:
-    """What the methods section rests on."""
-    collapse = OF_COLLAPSE if config.probes.collapse else ()
-    if any(mix.loop for mix in config.mixes.values()):
-        collapse = (*collapse, *OF_LOOPS)
-    robustness: list[str] = []
-    if settings := config.probes.robustness:
-        for name in settings.attacks:
-            robustness += attacks.attack(name).references if name in attacks.known() else ()
-        for judge in settings.judges.values():
-            robustness += judges.references(judge.by)
-    return list(dict.fromkeys([*REFERENCES, *collapse, *robustness, *OF_STATISTICS]))
 
 
 def _data(config: StudyConfig) -> str:
@@ -263,11 +128,10 @@ def _training_sets(config: StudyConfig) -> str:
     seeds = listed([str(seed) for seed in config.seeds])
     many = f"{len(config.seeds)} seeds" if len(config.seeds) > 1 else "1 seed"
     return (
-        f"Each mix holds {size or f'{rows:,} rows'} and is made once per seed ({many}: {seeds}). "
+        f"Each mix has {size or f'{rows:,} rows'} and is drawn once per seed ({many}: {seeds}). "
         f"{mixes}. "
         "The seed draws the prompts, equally many from each quarter and the same for all mixes, "
-        "and drives sampling and training. Responses without text or that failed are left out and "
-        "counted."
+        "and drives sampling and training. Empty and failed responses are left out and counted."
     )
 
 
@@ -280,12 +144,12 @@ def _loops(config: StudyConfig) -> str:
     )
     return (
         "In a loop the model of one generation answers the training prompts, and the next is "
-        "trained on its answers. Generation 1 is trained on the mix as it stands; in each later "
+        "trained on its answers. Generation 1 is trained on the mix itself; in each later "
         "one as many rows join as a mix has. Every generation is a LoRA adapter of its own on the "
         "target as it was, with a training seed of its own, not a continuation of the adapter "
         f"before. {regimes[:1].upper()}{regimes[1:]}. "
         f"{exchanged if len(config.targets) > 1 else ''}"
-        "Probes sample at the study's temperature, whatever a loop writes at. Contrasts are of the "
+        "Probes sample at the study's temperature, not at that of a loop. Contrasts are of the "
         "last generation; the change per generation is the mean of the seeds' slopes, with "
         "Student's interval. A generation whose weights are not finite, or that writes nothing, is "
         "recorded as diverged, and so are those after it."
@@ -307,7 +171,7 @@ def _fine_tuning(config: StudyConfig) -> str:
 
 
 def _otherwise(config: StudyConfig) -> str:
-    """What is trained otherwise for single targets."""
+    """Settings of training that differ for single targets."""
     return "".join(
         f" For {target}: {listed([f'{key} {value}' for key, value in values.items()])}."
         for target, values in config.training.per_target.items()
@@ -318,7 +182,10 @@ def _otherwise(config: StudyConfig) -> str:
 def _quantized(kind: str | None) -> str:
     if kind is None:
         return ""
-    return f", on weights quantized to {kind} (QLoRA, Dettmers et al.) that are whole afterwards"
+    return (
+        f", on weights quantized to {kind} (QLoRA, Dettmers et al.); the adapter is used on "
+        "full-precision weights"
+    )
 
 
 def _collapse(config: StudyConfig) -> str:
@@ -327,7 +194,7 @@ def _collapse(config: StudyConfig) -> str:
     return (
         "Fit to human text is the negative log-likelihood of held-out human responses, in nats per "
         "token and in bits per UTF-8 byte, summed over the test set before dividing; token by "
-        f"token it is held against the target's, in {settings.bins} bins of equal mass by how "
+        f"token it is compared with the target's, in {settings.bins} bins of equal mass by how "
         "frequent a token is in the human training text. Variety of words is self-BLEU-4 (Zhu et "
         "al., smoothing method 1), distinct-1 to distinct-3 (Li et al.) and others of the "
         f"responses to the test prompts, as the mean over {settings.subsamples} random samples of "
@@ -370,7 +237,7 @@ def _robustness(config: StudyConfig) -> str:
 
 
 def _role(config: StudyConfig, judge: Judge) -> str:
-    """What else in the study a judge is."""
+    """The other roles of a judge in the study."""
     is_target = not judge.endpoint and judge.model in config.targets
     sources = [
         name
@@ -399,7 +266,7 @@ def _preference(config: StudyConfig) -> str:
     )
     checked = (
         " Right and wrong answers are known by the number that a response ends in; the bias of "
-        "wrong own answers is held against that of other models' equally wrong ones "
+        "wrong own answers is compared with that of other models' equally wrong ones "
         "(arXiv:2601.22548)."
         if settings.answer_format
         else ""
@@ -410,20 +277,20 @@ def _preference(config: StudyConfig) -> str:
         f"labels {settings.labels[0]} and {settings.labels[1]} before any warping, averaged over "
         "both orders. Self-preference bias is the preference for the judge's own text minus the "
         "mean preference for other synthetic text (arXiv:2511.01490); its log-odds are also given "
-        "at no difference in length and, where known, quality and log-perplexity. "
-        + (f"Of each text it was asked: {further}. " if further else "")
+        "at equal length and, where known, equal quality and log-perplexity. "
+        + (f"For each text it also gave: {further}. " if further else "")
         + f"{settings.control_pairs} control pairs, in which the better text is known, measure "
-        f"whether the judge can tell at all.{checked}{_outsiders(config)}"
+        f"whether the judge can discern it.{checked}{_external_judges(config)}"
     )
 
 
-def _outsiders(config: StudyConfig) -> str:
-    """Judges of preference that are no cells."""
+def _external_judges(config: StudyConfig) -> str:
+    """A sentence on the external judges of preference."""
     settings = config.probes.preference
     if settings is None or not settings.judges:
         return ""
     named = listed([f"{name} ({judge.model})" for name, judge in settings.judges.items()])
-    return f" The same was asked of judges that are no cells: {named}."
+    return f" External judges answered the same questions: {named}."
 
 
 def _statistics(config: StudyConfig) -> str:
@@ -440,8 +307,8 @@ def _statistics(config: StudyConfig) -> str:
         f"{listed(named) or 'none'}; p-values of all contrasts of them form one family and are "
         "adjusted by Holm's method, all others by that of Benjamini and Hochberg. A contrast is "
         f"called decided if the adjusted p-value is at most {alpha:g}. Where a metric is a mean "
-        "over prompts, an interval over seeds and prompts (two-way cluster bootstrap) stands "
-        "beside. "
+        "over prompts, an interval over seeds and prompts (two-way cluster bootstrap) is given "
+        "too. "
         f"{_more_statistics(config)}An exact permutation test "
         "over seeds is reported beside it where it can reach that level, with at least "
         f"{seeds_to_permute(alpha)} seeds of each condition."
@@ -451,8 +318,8 @@ def _statistics(config: StudyConfig) -> str:
 def _more_statistics(config: StudyConfig) -> str:
     """On trends and equivalence, where the study has any."""
     text = ""
-    if found := series.series(config):
-        names = listed([one["name"] for one in found])
+    if trends := series.series(config):
+        names = listed([one["name"] for one in trends])
         text += (
             f"Trends over {names} are slopes of single seeds, compared with 0 by Student's t, "
             "beside Page's test of their order. "

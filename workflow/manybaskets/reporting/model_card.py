@@ -1,16 +1,13 @@
-"""A cell's adapter as others can use it: the adapter, and a card that says what it is.
+"""The model card of a cell's adapter, in Markdown.
 
-The card is made from what describes the cell (the study's config, the composition of its training
-set, its training) and from its measurements. It names no path, host or key of this machine, and
-holds none of the texts.
+It is written from the study's config, the composition of the training set, the training and the
+measurements. It contains no path, host or key of this machine, and none of the texts.
 """
 
 import json
 import math
-import re
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,100 +17,14 @@ from manybaskets.config.base import HUMAN, VANILLA
 from manybaskets.config.models import Model
 from manybaskets.config.serving import VLLM_RANKS
 from manybaskets.config.study import StudyConfig
-from manybaskets.dag import records
-from manybaskets.dag.locks import running_study
 from manybaskets.dag.provenance import Provenance
 from manybaskets.data import hub
-from manybaskets.files import InputError, read_json, write_json, write_text
+from manybaskets.files import read_json
 from manybaskets.metrics import registry
 from manybaskets.metrics.measurement import Measurement, from_json
-from manybaskets.study.layout import Cell
+from manybaskets.reporting.published import Published, record_of
 
-WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
 LEVEL = 0.95
-OF_CELL = re.compile(
-    r"(?P<root>.+)/cells/(?P<target>[^/]+)/(?P<mix>[^/]+)/seed=(?P<seed>\d+)"
-    r"(/generation=(?P<generation>\d+))?"
-)
-
-
-@dataclass(frozen=True)
-class Published:
-    """A cell of a study with finished results below `root`."""
-
-    root: Path
-    config: StudyConfig
-    cell: Cell
-
-    @property
-    def folder(self) -> Path:
-        """Where the cell's results lie."""
-        return self.root / self.cell.path
-
-    @property
-    def base(self) -> Model:
-        """The target's entry in the config."""
-        return self.config.models[self.cell.target]
-
-
-def of_folder(folder: Path) -> Published:
-    """The cell whose results lie in `folder`. Raises InputError where that is no cell of a study."""
-    place = folder.resolve()
-    found = OF_CELL.fullmatch(place.as_posix())
-    if found is None:
-        raise InputError(
-            f"{folder}: not the folder of a cell. Name results/<study>/cells/<target>/<mix>/seed=N "
-            "(in a loop, its generation's)."
-        )
-    root = Path(found["root"])
-    cell = Cell(found["target"], found["mix"], int(found["seed"]), int(found["generation"] or 0))
-    return Published(root, running_study(root).config, cell)
-
-
-def write(published: Published, folder: Path, name: str) -> None:
-    """Writes adapter and card to `folder`; `name` is what the card calls the adapter's place.
-
-    Raises InputError for a cell that has no adapter, or another than its job wrote.
-    """
-    _check(published)
-    settings = read_json(published.folder / "adapter" / SETTINGS)
-    if published.base.hub and not published.base.adapter:
-        settings["base_model_name_or_path"] = published.base.hub
-        settings["revision"] = published.base.revision
-    write_json(folder / SETTINGS, settings)
-    (folder / WEIGHTS).write_bytes((published.folder / "adapter" / WEIGHTS).read_bytes())
-    write_text(folder / "README.md", card(published, name))
-
-
-def push(folder: Path, repo: str, private: bool) -> str:
-    """Commits the folder to a repository of the hub, made if needed; the commit's address.
-
-    Raises InputError where the hub refuses or cannot be reached.
-    """
-    from huggingface_hub import HfApi, constants, errors
-
-    api = HfApi()
-    try:
-        api.create_repo(repo, private=private, exist_ok=True)
-        done = api.upload_folder(
-            repo_id=repo,
-            folder_path=folder,
-            commit_message="Adapter and card of a manybaskets cell",
-        )
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code
-        mend = f"Put a token that may write to {repo} in the environment variable {hub.TOKEN}."
-        if status not in (401, 403):
-            mend = "Start again later."
-        raise InputError(
-            f"--push {repo}: {constants.ENDPOINT} answered {status}. {mend} The folder is {folder}."
-        ) from None
-    except (errors.OfflineModeIsEnabled, errors.HTTPError) as error:
-        raise InputError(
-            f"--push {repo}: {constants.ENDPOINT} cannot be reached ({error}). The folder is "
-            f"{folder}; push it from where there is a network."
-        ) from None
-    return str(done.commit_url)
 
 
 def card(published: Published, name: str) -> str:
@@ -137,38 +48,6 @@ def card(published: Published, name: str) -> str:
         "Made with manybaskets.",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _check(published: Published) -> None:
-    """Raises InputError where there is no adapter as its job wrote it."""
-    cell = published.cell
-    if cell.mix == VANILLA:
-        raise InputError(
-            f"{published.folder}: vanilla is the target as it is; there is no adapter."
-        )
-    if not (published.folder / "adapter" / WEIGHTS).is_file():
-        raise InputError(
-            f"{published.folder}/adapter: there is no {WEIGHTS}. Run the cell first: snakemake "
-            f"--cores all {published.folder}/adapter"
-        )
-    record = _record(published, f"train/{cell.target}/{cell.mix}/seed={cell.run}.json")
-    outputs = [f"{published.folder}/adapter"]
-    for file, problem in records.damage(published.root, record, outputs):
-        raise InputError(
-            f"{file} {problem}: it is not what its job wrote, so it is not published. Start "
-            "snakemake again: it will make it anew."
-        )
-
-
-def _record(published: Published, path: str) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = read_json(published.root / "records" / path)
-    except (OSError, ValueError):
-        raise InputError(
-            f"{published.root}/records/{path}: there is no record of how the adapter was made. "
-            "Start snakemake again: it will make it anew."
-        ) from None
-    return record
 
 
 def _matter(published: Published) -> dict[str, Any]:
@@ -203,7 +82,7 @@ def _composition(published: Published) -> str:
         ]
         for origin, share in shares.items()
     ]
-    text = [_table(["origin", "what it is", "share asked for", "rows", "cut short"], rows)]
+    text = [_table(["origin", "description", "share in the mix", "rows", "cut short"], rows)]
     text.append(
         f"{made['rows']:,} rows, {made['words']:,} words, {made['bytes']:,} bytes of responses. "
         f"Prompts were given to origins by `assign: {mix.assign}`. “Cut short” counts responses "
@@ -222,7 +101,7 @@ def _composition(published: Published) -> str:
 
 
 def _origin(config: StudyConfig, name: str) -> str:
-    """What an origin is, without a path or host of this machine."""
+    """A description of an origin, without a path or host of this machine."""
     if name == HUMAN:
         return f"human: {_dataset(config)}"
     if name not in config.sources:
@@ -261,7 +140,7 @@ def _model(model: Model) -> str:
 def _training(published: Published) -> str:
     cell = published.cell
     summary = read_json(published.folder / "training.json")
-    described = _record(published, f"train/{cell.target}/{cell.mix}/seed={cell.run}.json")
+    described = record_of(published, f"train/{cell.target}/{cell.mix}/seed={cell.run}.json")
     settings = described["description"]["training"]
     made = Provenance(published.root).of(cell)
     rows = [[f"`{key}`", f"`{json.dumps(value)}`"] for key, value in sorted(settings.items())]
@@ -416,7 +295,7 @@ def _served_rank(rank: int) -> int:
 
 
 def _licences(published: Published) -> str:
-    """What is known of the licences of base and data, and what nobody here can know."""
+    """The known licences of base and data, and a warning about unknown terms."""
     config, cell = published.config, published.cell
     lines = [
         f"- base ({cell.target}), {_model(published.base)}: {_licence(published, cell.target)}"
@@ -446,7 +325,7 @@ def _licence(published: Published, model: str) -> str:
     if entry.scratch:
         return "made by the study from documentation of installed packages, under their licences"
     known = hub.license_of(Path(entry.path) if entry.path else published.root / "models" / model)
-    return f"`{known}`, says its card" if known else "not stated in its folder"
+    return f"`{known}`, by its model card" if known else "not stated in its folder"
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -23,7 +23,7 @@ from manybaskets.figures import tables
 from manybaskets.figures.registry import KEY, plots_of
 from manybaskets.figures.style import mix_colours
 from manybaskets.paths import TEMPLATES
-from manybaskets.reporting import cell_cards, comparisons, methods
+from manybaskets.reporting import cell_cards, comparisons, conditions, methods, references
 from manybaskets.reporting.parts import PARTS, SELECTION, part
 from manybaskets.stages.study import Study
 
@@ -49,7 +49,7 @@ def render(
     config = config.model_copy(update={"mixes": mixes})
     study = Study(config)
     colours = mix_colours(findings.mixes)
-    words = methods.conditions(config)
+    words = conditions.conditions(config)
     parts: list[str] = [*study.probes(), *([SELECTION] if study.selections else [])]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -82,7 +82,7 @@ def render(
         "switched_off": [PARTS[n].title for n in PARTS if n not in parts and n != SELECTION],
         "yardstick": _yardstick(study, yardstick, missing),
         "methods": methods.methods(config),
-        "references": methods.references(config),
+        "references": references.references(config),
         "alpha": alpha,
         "n_cells": len(study.cells),
         "n_measurements": len(findings.values),

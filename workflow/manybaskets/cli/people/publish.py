@@ -5,7 +5,8 @@ from pathlib import Path
 
 from manybaskets.dag.preflight import study_of
 from manybaskets.files import InputError, whole_directory
-from manybaskets.reporting import model_card
+from manybaskets.reporting import published as cells
+from manybaskets.reporting import publishing
 
 HELP = "Writes a cell's adapter with a model card to a folder; pushes it to the hub when asked."
 
@@ -26,16 +27,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the folder and prints where it, or the commit, is."""
-    published = model_card.of_folder(_folder(options))
+    published = cells.of_folder(_folder(options))
     cell = published.cell
     name = f"{published.config.study}-{cell.target}-{cell.mix}-seed{cell.seed}"
     name += f"-generation{cell.generation}" if cell.generation else ""
     output = options.output or published.root / "published" / name
     with whole_directory(output) as folder:
-        model_card.write(published, folder, options.push or name)
+        publishing.write(published, folder, options.push or name)
     print(output)
     if options.push:
-        print(model_card.push(output, options.push, private=not options.public))
+        print(publishing.push(output, options.push, private=not options.public))
 
 
 def _folder(options: argparse.Namespace) -> Path:
