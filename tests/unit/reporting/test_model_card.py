@@ -136,7 +136,9 @@ def test_the_card_tells_composition_intervals_use_and_licences(published: Path) 
     assert 'PeftModel.from_pretrained(base, "me/specimen")' in card
     assert f"vllm serve birds/llama --revision {'d' * 40} --enable-lora" in card
     assert "--lora-modules mixed=me/specimen" in card
-    assert "the terms of the service that wrote it" in card and "`llama3.1`, says its card" in card
+    assert (
+        "the terms of the service that wrote it" in card and "`llama3.1`, by its model card" in card
+    )
 
 
 def test_the_card_names_no_place_host_or_key_of_this_machine(published: Path, study: Path) -> None:
@@ -154,7 +156,7 @@ def test_an_adapter_that_its_job_did_not_write_is_not_published(study: Path) -> 
     path = study / CELL / "adapter" / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     os.utime(path, (0, 0))
-    with pytest.raises(InputError, match="not what its job wrote"):
+    with pytest.raises(InputError, match="modified after its job wrote it"):
         publishing.write(of_folder(study / CELL), study, "x")
 
 

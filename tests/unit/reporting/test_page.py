@@ -177,7 +177,7 @@ def test_the_same_study_gives_the_same_bytes(tmp_path: Path, drawn: Path) -> Non
 
 
 def test_methods_say_what_judges_were_asked() -> None:
-    settings = {"swap_labels": True, "pairs": "sample 3", "check": "gsm8k", "cells": True}
+    settings = {"swap_labels": True, "pairs": "sample 3", "answer_format": "gsm8k", "cells": True}
     probes = {"preference": {**settings, "labels": ["G", "H"], "questions": ["rating"]}}
     said = dict(methods.methods(config(probes=probes)))["Preference"]
     for words in (
