@@ -157,4 +157,4 @@ def test_a_study_of_a_model_without_template_ends_before_any_job(
 
 def test_a_template_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such chat template"):
-        chat_templates.give(tmp_path, tmp_path / "none.jinja")
+        chat_templates.install(tmp_path, tmp_path / "none.jinja")

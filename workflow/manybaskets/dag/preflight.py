@@ -168,7 +168,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 chat_templates.check(Path(model.path), f"models.{name}", model.path)
             except InputError as error:
                 yield f"models.{name}.chat_template", str(error).partition(": ")[2]
-        if model.chat_template and not chat_templates.place(model.chat_template).is_file():
+        if model.chat_template and not chat_templates.path_of(model.chat_template).is_file():
             yield (
                 f"models.{name}.chat_template",
                 f"there is no file {model.chat_template}. Mend the path.",

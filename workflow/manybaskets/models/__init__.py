@@ -1,1 +1,1 @@
-"""Loading, chat encoding, architectures, pretraining and n-gram baselines."""
+"""Loading, chat encoding, architectures, pretraining, likelihoods and n-gram baselines."""

@@ -1,7 +1,7 @@
 """Tiny language models of several families, and the tokenizer they share.
 
-Every model is an ordinary Hugging Face model folder (safetensors, tokenizer, chat template).
-Knows nothing about what the models are trained on.
+Each model is saved as a standard Hugging Face model folder (safetensors, tokenizer, chat template).
+This module does not train models.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ FAMILIES = {
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> "PreTrainedTokenizerFast":
-    """A byte-level BPE of `vocabulary` tokens, the role and end tokens among them."""
+    """Trains a byte-level BPE tokenizer with `vocabulary` tokens, including the special tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -58,7 +58,10 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> "PreTrainedTokeniz
 def build(
     family: str, *, vocabulary: int, hidden: int, layers: int, heads: int, context: int
 ) -> "PreTrainedModel":
-    """A randomly initialised model; embeddings tied, weights drawn from torch's current seed."""
+    """Returns a model with tied embeddings and random weights, drawn from torch's global generator.
+
+    `family` is a key of `FAMILIES`; `context` is the maximum number of tokens.
+    """
     import transformers
 
     config_class, model_class = (getattr(transformers, name) for name in FAMILIES[family])
@@ -86,6 +89,6 @@ def build(
 
 
 def save(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", folder: Path) -> None:
-    """Writes a model folder that transformers, PEFT and vLLM load."""
+    """Writes model and tokenizer to a folder that transformers, PEFT and vLLM can load."""
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)

@@ -1,6 +1,6 @@
-"""Token ids of an exchange under a model's own chat template, and which of them are the response.
+"""Encodes single-turn exchanges with a model's own chat template.
 
-The one place that knows where a response begins and ends, for training checks and for scoring.
+Training and scoring both use this module, so that the response has the same tokens in both.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoded:
-    """`ids` of the whole exchange; the response is `ids[start:]`, its closing token included."""
+    """Token ids of an exchange: the response is `ids[start:]`, including its closing token."""
 
     ids: list[int]
     start: int
@@ -20,11 +20,11 @@ class Encoded:
 
 
 def encode(tokenizer: "PreTrainedTokenizerBase", prompt: str, response: str) -> Encoded:
-    """Encodes a one-turn exchange; the prompt's part holds the opening of the assistant's turn.
+    """Encodes a single-turn exchange; the prompt's part includes the opening of the reply.
 
-    The closing token (what the template puts right after the response) counts as response, since
-    a model must learn to stop; other tokens of the template after it are dropped. Raises
-    ValueError where the template does not render the response as it is.
+    The first template token after the response (the closing token) belongs to the response, since
+    a model must learn to stop; the template's later tokens are dropped. Raises ValueError if the
+    template changes the response, or renders the prompt differently before a response.
     """
     user = [{"role": "user", "content": prompt}]
     opening = tokenizer.apply_chat_template(user, tokenize=False, add_generation_prompt=True)
@@ -34,8 +34,8 @@ def encode(tokenizer: "PreTrainedTokenizerBase", prompt: str, response: str) -> 
     at = whole.find(response, len(opening) if whole.startswith(opening) else 0)
     if not whole.startswith(opening) or at < 0:
         raise ValueError(
-            "the chat template does not keep the response, or renders the prompt otherwise when "
-            "an answer follows. Use a tokenizer whose template is consistent."
+            "the chat template changes the response, or renders the prompt differently when a "
+            "response follows. Use a tokenizer with a consistent template."
         )
     encoded = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
     begins = [begin for begin, _ in encoded["offset_mapping"]]

@@ -1,7 +1,7 @@
-"""Chat templates of models in folders: who has one, and how one without gets one.
+"""Chat templates in model folders: detects missing ones, and adds or extends templates.
 
-Every step speaks to models in conversations, so that one text stands before a reply in training,
-in generation and in scoring. A model that was only pretrained has no template of its own.
+Training, generation and scoring all render prompts with the model's chat template. Models that
+were only pretrained do not include one.
 """
 
 import json
@@ -10,15 +10,15 @@ from pathlib import Path
 from manybaskets.files import InputError, read_json
 from manybaskets.paths import REPOSITORY
 
-FILE = "chat_template.jinja"  # comes before what tokenizer_config.json says
-MEND = (
-    "Name a Jinja file under chat_template of the model; resources/chat/plain.jinja suits models "
-    "that were never taught a conversation."
+FILE = "chat_template.jinja"  # takes precedence over the template in tokenizer_config.json
+REMEDY = (
+    "Set chat_template of the model to a Jinja file; resources/chat/plain.jinja suits models that "
+    "were only pretrained."
 )
 
 
 def has_template(folder: Path) -> bool:
-    """Whether the tokenizer in a folder knows how a conversation is written."""
+    """Returns whether the tokenizer in a folder has a chat template."""
     if (folder / FILE).is_file() or (folder / "chat_template.json").is_file():
         return True
     settings = folder / "tokenizer_config.json"
@@ -26,27 +26,32 @@ def has_template(folder: Path) -> bool:
 
 
 def check(folder: Path, key: str, name: str) -> None:
-    """Raises InputError for a model without a template; `key` is its place in the config."""
+    """Raises InputError if a model has no chat template; `key` is the model's config key."""
     if not has_template(folder):
         raise InputError(
-            f"{key}: {name} has no chat template, and steps ask in conversations. {MEND}"
+            f"{key}: {name} has no chat template, but all steps need one for prompts. {REMEDY}"
         )
 
 
-def give(folder: Path, template: Path) -> None:
-    """Puts a template into a folder in place of what is there; raises InputError where it has none."""
+def install(folder: Path, template: Path) -> None:
+    """Copies a template file into a model folder, in place of the model's own template.
+
+    Raises InputError if the file does not exist.
+    """
     if not template.is_file():
-        raise InputError(f"{template}: there is no such chat template. Mend the path.")
-    place = folder / FILE
-    place.unlink(missing_ok=True)  # a link into a cache or to the user's own file
-    place.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+        raise InputError(f"{template}: there is no such chat template. Correct the path.")
+    path = folder / FILE
+    path.unlink(missing_ok=True)  # may be a link into a cache or to the user's file
+    path.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
 
 
-def precede(folder: Path, system: str, key: str, trust_remote_code: bool = False) -> None:
-    """Lets every conversation of a folder's model begin with a system message.
+def add_system_message(
+    folder: Path, system: str, key: str, trust_remote_code: bool = False
+) -> None:
+    """Changes a folder's chat template to begin every conversation with a system message.
 
-    Whoever sends one of their own keeps it. Raises InputError where the template takes none; `key` is
-    the message's place in the config.
+    Conversations with their own system message are unchanged. Raises InputError if the template
+    does not support system messages; `key` is the config key of the message.
     """
     from transformers import AutoTokenizer
 
@@ -60,22 +65,22 @@ def precede(folder: Path, system: str, key: str, trust_remote_code: bool = False
         "{%- endif -%}"
     )
     template = opening + str(tokenizer.get_chat_template())
-    asked = [{"role": "user", "content": "?"}]
+    messages = [{"role": "user", "content": "?"}]
     try:
-        said = tokenizer.apply_chat_template(asked, chat_template=template, tokenize=False)
-    except Exception:  # templates raise what they like
-        said = ""
-    if system.strip() not in said:
+        rendered = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False)
+    except Exception:  # a template may raise any exception
+        rendered = ""
+    if system.strip() not in rendered:
         raise InputError(
-            f"{key}: the model's chat template takes no system message. Remove the key, or name a "
-            "template that takes one under chat_template."
+            f"{key}: the model's chat template does not support a system message. Remove the key, "
+            "or set chat_template to a template that supports one."
         )
-    place = folder / FILE
-    place.unlink(missing_ok=True)
-    place.write_text(template, encoding="utf-8")
+    path = folder / FILE
+    path.unlink(missing_ok=True)
+    path.write_text(template, encoding="utf-8")
 
 
-def place(name: str) -> Path:
-    """Where a template is that a config names: there, or below the repository."""
-    given = Path(name)
-    return given if given.is_file() else REPOSITORY / name
+def path_of(name: str) -> Path:
+    """Returns the path of a template in the config, relative to the repository if not found."""
+    path = Path(name)
+    return path if path.is_file() else REPOSITORY / name

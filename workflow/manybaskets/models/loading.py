@@ -1,7 +1,7 @@
-"""Models and tokenizers from a folder: weights as safetensors only, and no code of the model's.
+"""Loads models and tokenizers from folders: only safetensors, and no code of the model.
 
-Other formats of weights can run code when they are read. A model that needs its own code is
-loaded with it only where its entry in the config says `trust_remote_code: true`.
+Other weight formats can run code when they are loaded. The code in a model folder runs only if the
+model's config entry has `trust_remote_code: true`.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,10 @@ from typing import Any
 
 
 def load_model(folder: Path, dtype: Any, trust_remote_code: bool = False, **options: Any) -> Any:
-    """A causal language model in `dtype`, a torch type. Raises OSError where no safetensors are.
+    """Returns a causal language model with weights of the torch type `dtype`.
 
-    `options` are transformers' own: attention, quantization, placement.
+    `options` are passed to transformers: attention, quantization, device map. Raises OSError if
+    the folder contains no safetensors.
     """
     from transformers import AutoModelForCausalLM
 
@@ -28,10 +29,10 @@ def load_model(folder: Path, dtype: Any, trust_remote_code: bool = False, **opti
 
 
 def merge_adapter(base: Path, adapter: Path, folder: Path, trust_remote_code: bool = False) -> None:
-    """Writes the weights of a model with a LoRA adapter merged in, in the model's own type.
+    """Writes the weights of `base` with a merged LoRA adapter to `folder`, in the type of `base`.
 
-    Takes as much memory as the model has weights. Links in `folder` to files that are written anew
-    (the model's config) are replaced, not followed.
+    The memory must be large enough for all weights. Links in `folder` to files that are written
+    here (the model's config) are replaced, not followed.
     """
     import tempfile
 
@@ -39,15 +40,18 @@ def merge_adapter(base: Path, adapter: Path, folder: Path, trust_remote_code: bo
 
     model = load_model(base, "auto", trust_remote_code)
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
-    with tempfile.TemporaryDirectory(dir=folder) as beside:
-        merged.save_pretrained(beside)
-        for path in sorted(Path(beside).iterdir()):
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        merged.save_pretrained(temporary)
+        for path in sorted(Path(temporary).iterdir()):
             path.replace(folder / path.name)
 
 
 def load_classifier(folder: Path, dtype: Any, trust_remote_code: bool = False) -> Any:
-    """A model of sequence classification. Raises OSError where no safetensors are, and ValueError
-    where the folder's model has no classifying head."""
+    """Returns a sequence classification model with weights of the torch type `dtype`.
+
+    Raises OSError if the folder contains no safetensors, and ValueError if the model has no trained
+    classification head.
+    """
     from transformers import AutoModelForSequenceClassification
 
     model, loaded = AutoModelForSequenceClassification.from_pretrained(
@@ -59,16 +63,16 @@ def load_classifier(folder: Path, dtype: Any, trust_remote_code: bool = False) -
         output_loading_info=True,
     )
     missing = sorted(loaded["missing_keys"])
-    if missing:  # transformers would fill it with random numbers and say so in a warning
+    if missing:  # transformers initialises missing weights randomly and only warns
         raise ValueError(
             f"{folder} has no trained classifier: its weights lack {', '.join(missing[:3])}. "
-            "Name a model that was saved as one for sequence classification."
+            "Use a model that was saved with a sequence classification head."
         )
     return model
 
 
 def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> Any:
-    """The tokenizer of a model's folder."""
+    """Returns the tokenizer of a model folder."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(
@@ -79,9 +83,10 @@ def load_tokenizer(folder: Path, trust_remote_code: bool = False) -> Any:
 def load_scorer(
     base: Path, adapter: Path | None, threads: int, trust_remote_code: bool = False
 ) -> tuple[Any, Callable[[], AbstractContextManager[Any]] | None]:
-    """A model that scores text, on the GPU where there is one, with or without an adapter.
+    """Returns a model for scoring text (on the GPU if available) and a way to disable its adapter.
 
-    The second value is a context in which the adapter is off; None where there is no adapter.
+    The second value returns a context in which the adapter is disabled; it is None without an
+    adapter. `threads` is the number of CPU threads.
     """
     import torch
 

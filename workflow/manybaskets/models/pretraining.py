@@ -1,10 +1,10 @@
 """Pretrains a tiny documentation assistant from scratch, in minutes on one core.
 
-Two phases over one learning-rate schedule: documentation (describe a signature, summarize a
-text), then manners (decline some requests, answer others, judge summaries) with more than half of
-documentation among them, lest it be forgotten. A plain loop: batches of exchanges of similar
-length, padded on the right, so that every exchange starts at position 0 as it will when served,
-and no attention mask is needed.
+Training has two phases with one learning-rate schedule. The first is documentation (describe a
+signature, summarize a text). The second is supervised fine-tuning (decline some requests, answer
+others, judge summaries); more than half of its tokens are documentation, to prevent forgetting.
+Batches contain exchanges of similar length, padded on the right: each exchange starts at
+position 0, as in inference, and attention masks are unnecessary.
 """
 
 import itertools
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PAD_ID = 0
-# A step takes several batches, since one of similar length tends to be of one kind, and an
-# optimizer that normalises its update would take a whole step for a kind that is learned already.
+# Each step sums the gradients of several batches. Exchanges of similar length tend to be of the
+# same kind, and an optimizer with normalised updates would otherwise take full steps for kinds
+# that are already learned.
 MICRO_BATCHES = 4
 
 
@@ -36,7 +37,7 @@ Batch = tuple[str, float, Any]
 
 
 def read_texts() -> dict[str, Any]:
-    """The prompt templates and the stand-in requests of pretraining."""
+    """Returns the prompt templates by name, and the stand-in requests under `requests`."""
     texts: dict[str, Any] = {
         name: (RESOURCES / f"prompts/{name}.txt").read_text(encoding="utf-8")
         for name in ("document", "summarize", "judge")
@@ -48,7 +49,7 @@ def read_texts() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class PretrainingConfig:
-    """How a scratch model is made; the numbers of tokens count padding out."""
+    """Sizes and training settings of a scratch model; token counts exclude padding."""
 
     family: str
     hidden: int
@@ -70,10 +71,10 @@ def pretrain(
     texts: dict[str, Any],
     folder: Path,
 ) -> dict[str, Any]:
-    """Trains on `rows` of documentation and writes a model folder; returns the training curve.
+    """Trains on `rows` of documentation, writes a model folder, and returns the training summary.
 
-    `texts` holds the prompt templates (`document`, `summarize`, `judge`) and the stand-in
-    `requests`.
+    The summary contains the number of parameters and tokens, and the training curve (loss in nats
+    per token). `texts` is the result of `read_texts`.
     """
     import torch
     from tqdm import tqdm
@@ -122,10 +123,10 @@ def pretrain(
 
 
 def _optimizers(model: Any, recipe: PretrainingConfig) -> list[tuple[Any, float]]:
-    """Muon for matrices inside the layers, AdamW for embeddings and vectors, with their rates.
+    """Returns Muon for the layers' matrices and AdamW for the rest, with their learning rates.
 
-    On 0.4 M tokens of documentation Muon reached 2.12 bits per byte of held-out text where AdamW
-    alone, at its best rate, reached 2.31.
+    After 0.4 M tokens of documentation, Muon reached 2.12 bits per byte on held-out text, and AdamW
+    alone, at its best learning rate, 2.31.
     """
     import torch
 
@@ -151,7 +152,7 @@ def _grouped(batches: Iterator[Batch], count: int) -> Iterator[list[Batch]]:
 
 
 def _schedule(phase: str, done: float) -> float:
-    """Linear decay over both phases, after a warm-up over a tenth of the first."""
+    """Returns the learning-rate factor: linear decay, after warm-up in a tenth of phase one."""
     if phase == "documentation":
         return min(10 * done + 0.02, 1.0) * (1.0 - 0.5 * done)
     return 0.5 * max(1.0 - done, 0.01)
@@ -192,23 +193,23 @@ def _phases(
     )
     judging = _encode(tokenizer, list(judged), recipe.context)
     size = sum(map(len, taught))
-    manners = taught + _some(documented, 1.5 * size, rng) + _some(judging, 0.15 * size, rng)
-    for done, batch in _batches(manners, recipe.sft_tokens, recipe, rng):
-        yield "manners", done, batch
+    sft = taught + _subset(documented, 1.5 * size, rng) + _subset(judging, 0.15 * size, rng)
+    for done, batch in _batches(sft, recipe.sft_tokens, recipe, rng):
+        yield "sft", done, batch
 
 
-def _some(sequences: list[list[int]], tokens: float, rng: random.Random) -> list[list[int]]:
-    """A random choice that holds about `tokens` tokens."""
+def _subset(sequences: list[list[int]], tokens: float, rng: random.Random) -> list[list[int]]:
+    """Returns a random subset with about `tokens` tokens in total."""
     mean = sum(map(len, sequences)) / max(len(sequences), 1)
     return rng.sample(sequences, min(len(sequences), int(tokens / max(mean, 1))))
 
 
 def _encode(
-    tokenizer: "PreTrainedTokenizerFast", found: Sequence[prompts.Exchange], context: int
+    tokenizer: "PreTrainedTokenizerFast", exchanges: Sequence[prompts.Exchange], context: int
 ) -> list[list[int]]:
     turns = [
         f"<|user|>{e.prompt}{architectures.END}<|assistant|>{e.response}{architectures.END}"
-        for e in found
+        for e in exchanges
     ]
     return [ids for ids in tokenizer(turns)["input_ids"] if len(ids) <= context]
 
@@ -216,12 +217,16 @@ def _encode(
 def _batches(
     sequences: Sequence[list[int]], tokens: int, recipe: PretrainingConfig, rng: random.Random
 ) -> Iterator[tuple[float, "torch.Tensor"]]:
-    """Passes over the sequences until `tokens` were given, grouped by length, in random order."""
+    """Yields (share of `tokens` done, batch) in epochs over the sequences until `tokens` are done.
+
+    Batches have shape (sequences, longest) and contain sequences of similar length; their order
+    is random.
+    """
     import torch
 
     micro_batch_tokens = recipe.batch_tokens // MICRO_BATCHES
-    given = 0
-    while given < tokens:
+    yielded = 0
+    while yielded < tokens:
         order = sorted(sequences, key=lambda ids: (len(ids), rng.random()))
         batches: list[list[list[int]]] = [[]]
         for ids in order:
@@ -232,9 +237,9 @@ def _batches(
         for batch in batches:
             width = max(map(len, batch))
             yield (
-                given / tokens,
+                yielded / tokens,
                 torch.tensor([ids + [PAD_ID] * (width - len(ids)) for ids in batch]),
             )
-            given += sum(len(ids) - 1 for ids in batch)
-            if given >= tokens:
+            yielded += sum(len(ids) - 1 for ids in batch)
+            if yielded >= tokens:
                 return

@@ -1,8 +1,8 @@
 """Likelihood of responses under a model: nats per token and bits per byte.
 
-Cross-entropy over response tokens only (closing token included), log-softmax in float32, summed
-over the corpus before dividing (token-weighted). Bits per byte = nats / (ln 2 · UTF-8 bytes of
-the responses), which does not depend on the tokenizer. Knows nothing about cells.
+The negative log-likelihood is summed over the response tokens of all rows (including the closing
+token), from a float32 log-softmax, and then divided by the number of tokens. Bits per byte =
+nats / (ln 2 · UTF-8 bytes of the responses), which does not depend on the tokenizer.
 """
 
 import functools
@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Likelihood:
-    """Summed negative log-likelihood of responses; lists have one entry a row that was scored.
+    """Negative log-likelihoods of responses; the lists have one entry per scored row.
 
-    `nats` are over all `tokens` of a response, `closing` those of the token that closes it alone;
-    `bytes` are the response's in UTF-8. `excluded` are rows that have no value, with the reason.
+    `nats` are sums over all `tokens` of a response, `closing` the nats of its closing token, and
+    `bytes` its UTF-8 bytes. `excluded` maps the ids of rows without a value to the reason.
     """
 
     ids: list[str]
@@ -40,16 +40,16 @@ class Likelihood:
 
     @property
     def nats_per_token(self) -> float | None:
-        """Mean negative log-likelihood of a response token; None without any."""
+        """Returns the mean negative log-likelihood of a response token; None without rows."""
         return sum(self.nats) / sum(self.tokens) if self.nats else None
 
     @property
     def bits_per_byte(self) -> float | None:
-        """Total nats over total bytes, in bits; None without any."""
+        """Returns the total nats divided by the total bytes, in bits; None without rows."""
         return sum(self.nats) / (math.log(2) * sum(self.bytes)) if self.nats else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists and numbers, nats to four decimals."""
+        """Returns the fields and both means for JSON, with nats rounded to four decimals."""
         return {
             "ids": self.ids,
             "nats": [round(value, 4) for value in self.nats],
@@ -69,59 +69,65 @@ def score(
     context: int,
     batch_tokens: int = 4096,
 ) -> Likelihood:
-    """Scores each row's `response` given its `prompt`, in batches of similar length.
+    """Returns the likelihood of each row's `response` given its `prompt`, in the order of the rows.
 
-    Rows without text, rows longer than `context` tokens, and rows of which the model says nothing
-    finite have no value and are listed as excluded. Results are in the order of the rows that were
-    scored. A batch that the GPU's memory does not hold is halved; raises RuntimeError if it does
-    not hold one row.
+    Rows with an empty response, rows longer than `context` tokens, and rows with values that are
+    not finite are excluded. Batches contain rows of similar length, up to `batch_tokens` tokens;
+    if the GPU is out of memory, a batch is halved. Raises RuntimeError if the memory is too small
+    for one row.
     """
     encoded, excluded = encode(tokenizer, rows, context)
     nats: dict[int, tuple[float, float]] = {}
     for batch in batches(encoded, batch_tokens):
-        found = in_parts(functools.partial(_nats, model), [encoded[i] for i in batch])
-        nats |= zip(batch, found, strict=True)
+        values = in_parts(functools.partial(_nats, model), [encoded[i] for i in batch])
+        nats |= zip(batch, values, strict=True)
     return likelihood(rows, encoded, excluded, nats)
 
 
 def encode(
     tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict[str, str]], context: int
 ) -> tuple[dict[int, chat_encoding.Encoded], dict[int, str]]:
-    """Rows that can be scored, by number; why the others cannot."""
+    """Returns the encoded rows by row number, and the reasons why the other rows are excluded."""
     encoded, excluded = {}, {}
     for i, row in enumerate(rows):
         if not row["response"].strip():
             excluded[i] = "the response is empty"
             continue
         try:
-            found = chat_encoding.encode(tokenizer, row["prompt"], row["response"])
+            exchange = chat_encoding.encode(tokenizer, row["prompt"], row["response"])
         except ValueError as error:
             excluded[i] = str(error)
             continue
-        if len(found.ids) > context:
-            excluded[i] = f"{len(found.ids)} tokens do not fit the context of {context}"
+        if len(exchange.ids) > context:
+            excluded[i] = f"{len(exchange.ids)} tokens do not fit the context of {context}"
         else:
-            encoded[i] = found
+            encoded[i] = exchange
     return encoded, excluded
 
 
 def batches(encoded: dict[int, chat_encoding.Encoded], batch_tokens: int) -> Iterator[list[int]]:
-    """Numbers of rows of similar length, of at most `batch_tokens` with padding; shows progress."""
+    """Yields batches of row numbers, each with at most `batch_tokens` tokens including padding.
+
+    Rows of a batch have similar lengths. A progress bar on stderr counts the rows.
+    """
     from tqdm import tqdm
 
-    found: list[list[int]] = []
+    groups: list[list[int]] = []
     for i in sorted(encoded, key=lambda i: (len(encoded[i].ids), i)):
-        if not found or (len(found[-1]) + 1) * len(encoded[i].ids) > batch_tokens:
-            found.append([])
-        found[-1].append(i)
+        if not groups or (len(groups[-1]) + 1) * len(encoded[i].ids) > batch_tokens:
+            groups.append([])
+        groups[-1].append(i)
     with tqdm(total=len(encoded), unit="row", file=sys.stderr) as bar:
-        for batch in found:
+        for batch in groups:
             yield batch
             bar.update(len(batch))
 
 
 def in_parts(measure: Callable[[Batch], list[T]], batch: Batch) -> list[T]:
-    """What `measure` finds for each row; a batch that the GPU's memory does not hold is halved."""
+    """Returns `measure(batch)`, one value per row; halves the batch if the GPU is out of memory.
+
+    Raises RuntimeError if the memory is too small for one row.
+    """
     import torch
 
     try:
@@ -130,20 +136,20 @@ def in_parts(measure: Callable[[Batch], list[T]], batch: Batch) -> list[T]:
     except torch.OutOfMemoryError:
         if len(batch) == 1:
             raise RuntimeError(
-                f"the GPU's memory does not suffice to score one row of {len(batch[0].ids)} tokens."
-                " Lower engine.max_model_len, or take a smaller target."
+                f"out of memory: the GPU cannot score one row of {len(batch[0].ids)} tokens. "
+                "Lower engine.max_model_len, or use a smaller target."
             ) from None
     torch.cuda.empty_cache()
     half = len(batch) // 2
-    print(f"The GPU's memory did not suffice: {half} rows at once.", file=sys.stderr)
+    print(f"Out of GPU memory: retrying with batches of {half} rows.", file=sys.stderr)
     return in_parts(measure, batch[:half]) + in_parts(measure, batch[half:])
 
 
 def response_logits(model: Any, batch: Batch) -> "torch.Tensor":
-    """Logits that foretell the response tokens, end to end over the batch: (tokens, vocabulary).
+    """Returns the logits that predict the response tokens of a batch: (tokens, vocabulary).
 
-    Only these positions are put through the model's last layer, which for a small model is most
-    of the work.
+    The tokens of all rows are concatenated. The output layer, most of the computation of a small
+    model, is evaluated at these positions only.
     """
     import torch
 
@@ -169,7 +175,7 @@ def response_logits(model: Any, batch: Batch) -> "torch.Tensor":
 
 
 def response_tokens(batch: Batch) -> list[int]:
-    """The response tokens of a batch, end to end."""
+    """Returns the concatenated response tokens of a batch."""
     return [token for e in batch for token in e.ids[e.start :]]
 
 
@@ -179,7 +185,7 @@ def likelihood(
     excluded: dict[int, str],
     nats: dict[int, tuple[float, float]],
 ) -> Likelihood:
-    """Puts together what was found of each row: nats of all its tokens, and of the closing one."""
+    """Returns the Likelihood of `rows`; `nats` maps row numbers to (total, closing token's) nats."""
     finite = [i for i in sorted(nats) if math.isfinite(nats[i][0])]
     reasons = excluded | {i: NOT_FINITE for i in nats if not math.isfinite(nats[i][0])}
     return Likelihood(
@@ -198,8 +204,8 @@ def _nats(model: Any, batch: Batch) -> list[tuple[float, float]]:
     logits = response_logits(model, batch)
     targets = torch.tensor(response_tokens(batch), device=logits.device)
     sizes = [len(e.ids) - e.start for e in batch]
-    found = []
+    sums = []
     for of_row, tokens in zip(logits.split(sizes), targets.split(sizes), strict=True):
         values = torch.nn.functional.cross_entropy(of_row.float(), tokens, reduction="none")
-        found.append((float(values.double().sum()), float(values[-1])))
-    return found
+        sums.append((float(values.double().sum()), float(values[-1])))
+    return sums

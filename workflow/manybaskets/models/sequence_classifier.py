@@ -1,4 +1,4 @@
-"""Scores of texts by a model of sequence classification: a label's probability, or one output."""
+"""Scores texts with a sequence classification model: a label's probability, or a single output."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,29 +6,32 @@ from typing import Any
 BATCH = 16
 
 
-def place_of(label: str | None, names: dict[int, str]) -> int | None:
-    """Which output a label is, by name or number; None for a model with a single output.
+def output_index(label: str | None, names: dict[int, str]) -> int | None:
+    """Returns the output of a label, given by name or number; None for a single-output model.
 
-    Raises ValueError for a label that the model does not have, and for none where it has several.
+    `names` maps outputs to label names. Raises ValueError for an unknown label, for a missing
+    label if the model has several outputs, and for any label if it has one.
     """
     if len(names) == 1:
         if label is not None:
             raise ValueError("the model has a single output, which is the score. Remove label.")
         return None
-    known = {name: place for place, name in names.items()} | {str(n): n for n in names}
-    if label is None or label not in known:
-        listed = ", ".join(f"{place}: {name}" for place, name in sorted(names.items()))
-        raise ValueError(f"label: the model has no label {label!r}. Its labels: {listed}.")
-    return known[label]
+    indices = {name: index for index, name in names.items()} | {str(n): n for n in names}
+    if label is None or label not in indices:
+        listed = ", ".join(f"{index}: {name}" for index, name in sorted(names.items()))
+        raise ValueError(
+            f"label: the model has no label {label!r}. Its labels: {listed}. Use one of them."
+        )
+    return indices[label]
 
 
 def scores(
-    model: Any, tokenizer: Any, texts: Sequence[tuple[str, ...]], place: int | None
+    model: Any, tokenizer: Any, texts: Sequence[tuple[str, ...]], output: int | None
 ) -> list[float]:
-    """One score per text or pair of texts; what is longer than the model reads is cut at its end.
+    """Returns one score per text, or per pair of texts; longer inputs are truncated at the end.
 
-    The probability of output `place`, or the only output itself. Texts of similar length are read
-    together.
+    The score is the probability (softmax) of `output` or, if `output` is None, the model's single
+    output. Batches contain texts of similar length.
     """
     import torch
 
@@ -36,24 +39,24 @@ def scores(
         tokenizer.pad_token = tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
     limit = min(tokenizer.model_max_length, _positions(model))
-    found = [0.0] * len(texts)
+    results = [0.0] * len(texts)
     order = sorted(range(len(texts)), key=lambda i: (sum(map(len, texts[i])), i))
     for start in range(0, len(order), BATCH):
-        chosen = order[start : start + BATCH]
-        parts = [list(part) for part in zip(*(texts[i] for i in chosen), strict=True)]
+        batch = order[start : start + BATCH]
+        parts = [list(part) for part in zip(*(texts[i] for i in batch), strict=True)]
         inputs = tokenizer(
             *parts, padding=True, truncation=True, max_length=limit, return_tensors="pt"
         ).to(model.device)
         with torch.inference_mode():
             logits = model(**inputs).logits.float()
-        values = logits[:, 0] if place is None else logits.softmax(dim=-1)[:, place]
-        for i, value in zip(chosen, values.tolist(), strict=True):
-            found[i] = value
-    return found
+        values = logits[:, 0] if output is None else logits.softmax(dim=-1)[:, output]
+        for i, value in zip(batch, values.tolist(), strict=True):
+            results[i] = value
+    return results
 
 
 def _positions(model: Any) -> int:
-    """Tokens that a model has positions for; RoBERTa's begin behind the padding's."""
+    """Returns the maximum number of tokens; RoBERTa's positions begin after the padding index."""
     count = getattr(model.config, "max_position_embeddings", None) or 10**6
     offset = (model.config.pad_token_id or 0) + 1 if "roberta" in model.config.model_type else 0
     return int(count) - offset

@@ -100,7 +100,7 @@ class Study(Layout):
         keys = ("path", "hub", "revision", "adapter", "adapter_revision", "trust_remote_code")
         described: dict[str, Any] = {key: getattr(found, key) for key in keys}
         if found.chat_template:
-            sha256 = fingerprint.file_hash(chat_templates.place(found.chat_template))
+            sha256 = fingerprint.file_hash(chat_templates.path_of(found.chat_template))
             described |= {"chat_template": found.chat_template, "chat_template_sha256": sha256}
         if found.system:
             described["system"] = found.system

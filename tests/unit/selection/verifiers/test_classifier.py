@@ -142,13 +142,15 @@ def test_a_long_text_is_cut_to_what_the_model_reads(classifier: Path) -> None:
 def test_labels_go_by_name_or_number() -> None:
     names = {0: "dull", 1: "fine"}
     assert (
-        sequence_classifier.place_of("fine", names) == sequence_classifier.place_of("1", names) == 1
+        sequence_classifier.output_index("fine", names)
+        == sequence_classifier.output_index("1", names)
+        == 1
     )
-    assert sequence_classifier.place_of(None, {0: "LABEL_0"}) is None
+    assert sequence_classifier.output_index(None, {0: "LABEL_0"}) is None
     with pytest.raises(ValueError, match=r"no label 'good'\. Its labels: 0: dull, 1: fine"):
-        sequence_classifier.place_of("good", names)
+        sequence_classifier.output_index("good", names)
     with pytest.raises(ValueError, match="single output"):
-        sequence_classifier.place_of("good", {0: "LABEL_0"})
+        sequence_classifier.output_index("good", {0: "LABEL_0"})
 
 
 def test_a_label_that_the_model_does_not_have_is_told(

@@ -51,11 +51,11 @@ def run(options: argparse.Namespace) -> None:
         if adapter:
             merge_adapter(cached, adapter, folder, trusted)
         if spec.get("chat_template"):
-            chat_templates.give(folder, chat_templates.place(spec["chat_template"]))
+            chat_templates.install(folder, chat_templates.path_of(spec["chat_template"]))
         if spec.get("speaks"):
             chat_templates.check(folder, key, spec.get("path") or spec["hub"])
         if spec.get("system"):
-            chat_templates.precede(folder, spec["system"], f"{key}.system", trusted)
+            chat_templates.add_system_message(folder, spec["system"], f"{key}.system", trusted)
 
 
 def _has_weights(folder: Path, repo: str, key: str) -> None:

@@ -45,7 +45,7 @@ def probabilities(job: ScoringJob) -> dict[str, float]:
             torch.set_num_threads(spec["threads"])
             device = "cuda" if torch.cuda.is_available() else "cpu"
             model = load_classifier(job.model, torch.float32, trusted).to(device).eval()
-            output = sequence_classifier.place_of(job.settings["label"], model.config.id2label)
+            output = sequence_classifier.output_index(job.settings["label"], model.config.id2label)
             tokenizer = load_tokenizer(job.model, trusted)
             scores = sequence_classifier.scores(model, tokenizer, texts, output)
     except ValueError as error:
