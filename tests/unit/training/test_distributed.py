@@ -40,7 +40,7 @@ def stay(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_processes_know_of_each_other_and_add_up(tmp_path: Path) -> None:
-    distributed_module.together(add_up, (tmp_path,), 2, gpu=False)
+    distributed_module.run_ranks(add_up, (tmp_path,), 2, gpu=False)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "0 of 2": "3.0", "1 of 2": "3.0",
     }  # fmt: skip
@@ -49,15 +49,15 @@ def test_processes_know_of_each_other_and_add_up(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_failure_ends_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RuntimeError, match="one of 2 processes"):
-        distributed_module.together(one_fails, (tmp_path, False), 2, gpu=False)
+    with pytest.raises(RuntimeError, match="one of 2 training processes"):
+        distributed_module.run_ranks(one_fails, (tmp_path, False), 2, gpu=False)
     assert "ValueError: the reason" in capfd.readouterr().err
 
 
 @pytest.mark.slow
 def test_too_little_memory_on_one_device_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(distributed_module.RankOutOfMemory):
-        distributed_module.together(one_fails, (tmp_path, True), 2, gpu=False)
+        distributed_module.run_ranks(one_fails, (tmp_path, True), 2, gpu=False)
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         "from tests.unit.training import test_distributed\n"
         "if __name__ == '__main__':\n"
         f"    path = Path({str(tmp_path)!r})\n"
-        "    distributed.together(test_distributed.stay, (path,), 2, gpu=False)\n"
+        "    distributed.run_ranks(test_distributed.stay, (path,), 2, gpu=False)\n"
     )
     script = tmp_path / "start.py"
     script.write_text(code)

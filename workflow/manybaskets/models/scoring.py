@@ -185,7 +185,7 @@ def likelihood(
     excluded: dict[int, str],
     nats: dict[int, tuple[float, float]],
 ) -> Likelihood:
-    """Returns the Likelihood of `rows`; `nats` maps row numbers to (total, closing token's) nats."""
+    """Returns the Likelihood of `rows`; `nats` maps row numbers to nats (total, closing token)."""
     finite = [i for i in sorted(nats) if math.isfinite(nats[i][0])]
     reasons = excluded | {i: NOT_FINITE for i in nats if not math.isfinite(nats[i][0])}
     return Likelihood(

@@ -1,1 +1,1 @@
-"""Fine-tuning: batches, the LoRA trainer, and training on several devices."""
+"""LoRA fine-tuning: batches, the trainer, and training on several devices."""

@@ -1,7 +1,7 @@
-"""Which rows make up each step of a training, and how a step is divided over devices and in time.
+"""Batches of a training job: the rows of each step, divided over devices and micro-batches.
 
-A step has the same rows on one device and on several, at once and in parts: what a training gives
-does not depend on how it was fitted into memory, but for rounding. Knows nothing about models.
+A step has the same rows on one device and on several, and with any number of micro-batches. The
+result of a training job therefore depends on this division only by rounding.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,52 +12,52 @@ import numpy as np
 
 from manybaskets.seeds import derived_seed
 
-GROUPS = 50  # steps among which rows are put beside others of their length
-IGNORED = -100  # label of a token that carries no loss
+SORTED_STEPS = 50  # rows are sorted by length within groups of at most this many steps
+IGNORED = -100  # label of a token without loss
 
 
 @dataclass(frozen=True)
 class Row:
-    """Token ids of an exchange, and its labels: IGNORED where a token is not learned."""
+    """Token ids of an exchange and their labels; IGNORED is the label of tokens without loss."""
 
     ids: list[int]
     labels: list[int]
 
     @property
-    def silent(self) -> "Row":
-        """The same ids without anything to learn: work for a device that has no row of a step."""
+    def without_loss(self) -> "Row":
+        """Returns the row with all labels ignored, for a device without a row in a step."""
         return Row(self.ids, [IGNORED] * len(self.labels))
 
 
 def steps(lengths: Sequence[int], rows_per_step: int, seed: int) -> list[list[int]]:
-    """The rows of every step of an epoch: shuffled, and those of a step alike in length.
+    """Returns the row indices of every step of an epoch, shuffled, with similar lengths in a step.
 
-    Groups reach over up to 50 steps, and over a quarter of the rows at most; the step with the
-    longest row comes first, so that memory that does not suffice is noticed at once. Every row is
-    in one step; the last step may have fewer.
+    Rows are sorted by length within groups of up to 50 steps or a quarter of the rows. The step
+    with the longest row is first, so that a job that is out of memory fails at once. Every row is
+    in exactly one step; the last step may have fewer rows.
     """
     shuffled = np.random.default_rng(seed).permutation(len(lengths)).tolist()
-    reach = rows_per_step * max(1, min(GROUPS, len(lengths) // (4 * rows_per_step)))
+    group_size = rows_per_step * max(1, min(SORTED_STEPS, len(lengths) // (4 * rows_per_step)))
     ordered: list[int] = []
-    for begin in range(0, len(shuffled), reach):
-        ordered += sorted(shuffled[begin : begin + reach], key=lambda i: -lengths[i])
-    longest = max(range(len(ordered)), key=lambda place: lengths[ordered[place]])
+    for begin in range(0, len(shuffled), group_size):
+        ordered += sorted(shuffled[begin : begin + group_size], key=lambda i: -lengths[i])
+    longest = max(range(len(ordered)), key=lambda position: lengths[ordered[position]])
     ordered[0], ordered[longest] = ordered[longest], ordered[0]
     return [ordered[i : i + rows_per_step] for i in range(0, len(ordered), rows_per_step)]
 
 
 def part_of(rows: Sequence[int], rank: int, ranks: int, parts: int) -> list[list[int]]:
-    """A device's rows of a step, in `parts` that are alike in size; parts may be empty."""
-    own = rows[rank::ranks]
-    return [list(part) for part in np.array_split(np.array(own, dtype=int), parts)]
+    """Returns the rows of one device in a step, in `parts` of equal size; parts may be empty."""
+    own_rows = rows[rank::ranks]
+    return [list(part) for part in np.array_split(np.array(own_rows, dtype=int), parts)]
 
 
 @dataclass
 class StepBatches:
     """The batches of one device in every epoch, for a torch DataLoader.
 
-    An empty part of a step holds the step's first row as a negative number, -1 - i: it takes part
-    without being learned.
+    An empty part of a step contains the step's first row i as the negative number -1 - i: the
+    device computes this row without loss.
     """
 
     lengths: Sequence[int]
@@ -78,17 +78,17 @@ class StepBatches:
                 yield [int(i) for i in part] or [-1 - rows[0]]
 
     def set_epoch(self, epoch: int) -> None:
-        """Says which epoch comes next."""
+        """Sets the epoch of the next iteration."""
         self.epoch = epoch
 
     @property
     def batch_sampler(self) -> "StepBatches":
-        """Itself: transformers looks for a sampler inside the sampler to tell it the epoch."""
+        """Returns itself, since transformers calls `batch_sampler.set_epoch`."""
         return self
 
 
 def padded(rows: Sequence[Row], pad: int) -> dict[str, Any]:
-    """Rows beside each other, shape (rows, longest), padded on the right."""
+    """Returns tensors of shape (rows, longest), padded on the right."""
     import torch
 
     longest = max(len(row.ids) for row in rows)
@@ -102,18 +102,18 @@ def padded(rows: Sequence[Row], pad: int) -> dict[str, Any]:
 
 
 def packed(rows: Sequence[Row]) -> dict[str, Any]:
-    """Rows end to end, shape (1, tokens), without padding.
+    """Returns tensors of shape (1, tokens) with the concatenated rows, without padding.
 
-    Positions start anew with every row: from them attention keeps the rows apart. A row's first
-    token is predicted from nothing and carries no loss.
+    Positions restart at 0 in every row, and attention separates the rows by them. The first token
+    of a row has no context and therefore no loss.
     """
     import torch
 
     ids = [i for row in rows for i in row.ids]
     labels = [label for row in rows for label in [IGNORED, *row.labels[1:]]]
-    places = [place for row in rows for place in range(len(row.ids))]
+    positions = [position for row in rows for position in range(len(row.ids))]
     return {
         "input_ids": torch.tensor([ids]),
-        "position_ids": torch.tensor([places]),
+        "position_ids": torch.tensor([positions]),
         "labels": torch.tensor([labels]),
     }

@@ -1,7 +1,7 @@
-"""Several processes on this machine that compute together, one per device, and end together.
+"""Runs a function in several connected processes on this machine, one per device.
 
-torch's collectives connect them: NCCL between GPUs, gloo between CPU processes. They end when one
-of them fails, and when the process that started them ends, however it does.
+The processes communicate with torch's collectives (NCCL on GPUs, gloo on CPUs). All of them end
+when one fails, and when their parent process ends for any reason.
 """
 
 import ctypes
@@ -16,20 +16,20 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import Any
 
-OUT_OF_MEMORY = 75  # EX_TEMPFAIL: with smaller parts it may succeed
+OUT_OF_MEMORY = 75  # exit status EX_TEMPFAIL: smaller micro-batches may succeed
 PR_SET_PDEATHSIG = 1
 GRACE_SECONDS = 5.0
 
 
 class RankOutOfMemory(RuntimeError):
-    """A process had too little memory on its device; all have ended."""
+    """Raised when one process was out of memory on its device; all processes have ended."""
 
 
-def together(work: Callable[..., None], arguments: tuple[Any, ...], ranks: int, gpu: bool) -> None:
-    """Runs `work(*arguments)` in `ranks` processes that know of each other; waits for all.
+def run_ranks(work: Callable[..., None], arguments: tuple[Any, ...], ranks: int, gpu: bool) -> None:
+    """Runs `work(*arguments)` in `ranks` connected processes and waits for them.
 
-    `work` is a function of a module, and the arguments can be pickled. Raises RankOutOfMemory, or
-    RuntimeError where a process failed; what it said stands on standard error.
+    `work` is a module-level function with picklable arguments. Raises RankOutOfMemory if a process
+    was out of memory, and RuntimeError if one failed; its traceback is on stderr.
     """
     context = multiprocessing.get_context("spawn")
     port = _free_port()
@@ -49,18 +49,18 @@ def together(work: Callable[..., None], arguments: tuple[Any, ...], ranks: int, 
             running = [process for process in running if process.exitcode is None]
             for code in ended:
                 if code == OUT_OF_MEMORY:
-                    raise RankOutOfMemory("a process had too little memory on its device")
+                    raise RankOutOfMemory("one training process was out of memory on its device")
                 if code != 0:
                     raise RuntimeError(
-                        f"one of {ranks} processes that trained together ended with {code}; what "
-                        "it said stands above."
+                        f"one of {ranks} training processes exited with status {code}; its "
+                        "traceback is above."
                     )
     finally:
-        _end(processes)
+        _terminate(processes)
 
 
 def rank() -> tuple[int, int]:
-    """Which of the processes this is, and how many there are; (0, 1) for one alone."""
+    """Returns the rank of this process and the number of processes; (0, 1) outside `run_ranks`."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
@@ -72,11 +72,11 @@ def _enter(
     port: int,
     gpu: bool,
 ) -> None:
-    """What a process does from its start to its end."""
+    """Runs `work` in a child process."""
     parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before we asked
+        if os.getppid() != parent:  # the parent ended before prctl took effect
             os._exit(1)
     os.environ |= {
         "RANK": str(rank),
@@ -98,24 +98,24 @@ def _enter(
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
-        os._exit(1)  # the others wait for this one; a tidy end would wait for them
+        os._exit(1)  # the other processes wait for this one, and a normal exit for them
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
-def _end(processes: list[Any]) -> None:
+def _terminate(processes: list[Any]) -> None:
     started = [process for process in processes if process.pid is not None]
     for process in started:
         process.terminate()
-    until = time.monotonic() + GRACE_SECONDS
+    deadline = time.monotonic() + GRACE_SECONDS
     for process in started:
-        process.join(max(0.0, until - time.monotonic()))
+        process.join(max(0.0, deadline - time.monotonic()))
         if process.is_alive():
             process.kill()
             process.join()
 
 
 def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

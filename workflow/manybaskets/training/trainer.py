@@ -1,6 +1,6 @@
-"""The trainer of one cell: model, adapter, rows and settings, put together for TRL's SFTTrainer.
+"""Builds the trainer of one cell: TRL's SFTTrainer with model, adapter, rows and settings.
 
-Where rows come from and where the adapter goes is `training`'s.
+The module `finetune` runs the trainer and saves the adapter.
 """
 
 import functools
@@ -17,15 +17,18 @@ from manybaskets.models.loading import load_model, load_tokenizer
 from manybaskets.training import distributed
 from manybaskets.training.batching import IGNORED, Row, StepBatches, packed, padded
 
-LEAK = 1e-3  # of the logits' own spread: what rounding may do where examples are kept apart
+# Largest change of a logit, in standard deviations, by a row packed before it; rounding alone
+# stays below.
+MAX_LEAK = 1e-3
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """LoRA and optimizer settings of a cell; `config.training.Training` documents them.
+    """LoRA and optimizer settings of a cell, documented in `config.training`.
 
-    A step has `gradient_accumulation` batches of `batch_size` rows, over all `devices` together.
-    `threads` matters on CPUs only, where `devices` are processes.
+    `batch_size` is the number of rows in a micro-batch, over all `devices`; a step has
+    `gradient_accumulation` micro-batches. `threads` has an effect only on CPUs, where `devices` are
+    processes.
     """
 
     rank: int
@@ -51,43 +54,44 @@ class TrainingConfig:
 
     @property
     def is_sharded(self) -> bool:
-        """Whether the model is split over the devices."""
+        """Returns whether the model is sharded over the devices."""
         return self.devices > 1 and self.parallel == "fsdp"
 
 
 class PackingLeaks(RuntimeError):
-    """Under this model's attention a packed row changes what its neighbour is predicted from."""
+    """Raised when the attention implementation lets a packed row change the next row's logits."""
 
 
 def encode(
     tokenizer: Any, rows: Sequence[dict[str, str]], max_length: int, loss: str = "response"
 ) -> list[Row]:
-    """Rows as token ids under the model's chat template; the response carries the loss.
+    """Returns the rows as token ids under the model's chat template, up to `max_length` tokens.
 
-    With `loss` "text" the prompt and the template carry it, too.
-
-    Cut at `max_length` tokens. Raises InputError where the chat template cannot be used, and where
-    no row has a token of its response left.
+    The loss is on the response only or, with `loss` "text", also on the prompt and the template.
+    Raises InputError if the chat template is unusable, and if no row has a token with loss.
     """
-    found = []
+    encoded = []
     for number, row in enumerate(rows, start=1):
         try:
             exchange = chat_encoding.encode(tokenizer, row["prompt"], row["response"])
         except ValueError as error:
             raise InputError(f"training row {number}: {error}") from None
-        silent = exchange.start if loss == "response" else 0
-        labels = [IGNORED] * silent + exchange.ids[silent:]
-        found.append(Row(exchange.ids[:max_length], labels[:max_length]))
-    if all(label == IGNORED for row in found for label in row.labels):
+        ignored = exchange.start if loss == "response" else 0
+        labels = [IGNORED] * ignored + exchange.ids[ignored:]
+        encoded.append(Row(exchange.ids[:max_length], labels[:max_length]))
+    if all(label == IGNORED for row in encoded for label in row.labels):
         raise InputError(
-            f"no training row has a token of its response within training.max_length "
-            f"({max_length} tokens). Raise it."
+            f"training.max_length is {max_length} tokens, and no training row has a response token "
+            "within it. Raise it."
         )
-    return found
+    return encoded
 
 
 def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, folder: Path) -> Any:
-    """A trainer that is ready to train; its working files go to `folder`."""
+    """Returns a trainer that is ready to train; its temporary files are in `folder`.
+
+    Raises InputError for unusable rows or settings.
+    """
     from datasets import Dataset
     from torch.nn.utils import clip_grad_norm_
     from torch.utils.data import DataLoader
@@ -97,9 +101,9 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
     encoded = encode(tokenizer, rows, recipe.max_length, recipe.loss)
     gpu = _has_gpu()
-    settings = _settings(recipe, folder, gpu)  # connects the processes
+    settings = _settings(recipe, folder, gpu)  # also connects the processes
     if len(encoded) * recipe.epochs <= recipe.batch_size * recipe.gradient_accumulation:
-        settings.warmup_steps = 0  # a warm-up's first step changes nothing; here it is the only
+        settings.warmup_steps = 0  # the rate of the first warm-up step, here the only one, is 0
     model = _adapted(_model(base, recipe), recipe)
     if recipe.is_sharded:
         shard(model, recipe.devices, gpu)
@@ -114,11 +118,11 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 
     def collate(indices: list[int]) -> dict[str, Any]:
-        chosen = [encoded[i] if i >= 0 else encoded[-1 - i].silent for i in indices]
-        return packed(chosen) if recipe.packing else padded(chosen, pad)
+        batch = [encoded[i] if i >= 0 else encoded[-1 - i].without_loss for i in indices]
+        return packed(batch) if recipe.packing else padded(batch, pad)
 
     class CellTrainer(SFTTrainer):  # type: ignore[misc]
-        """TRL's trainer over the batches that the cell's seed decides."""
+        """TRL's trainer with the batches that the cell's seed determines."""
 
         def get_train_dataloader(self) -> Any:
             return DataLoader(
@@ -129,10 +133,10 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
             )
 
         def _clip_grad_norm(self, model: Any) -> Any:
-            return clip_grad_norm_(learned, self.args.max_grad_norm)
+            return clip_grad_norm_(trainable, self.args.max_grad_norm)
 
         def floating_point_ops(self, inputs: Any) -> int:
-            return 0  # it counts all parameters at every step, for a number that nobody reads
+            return 0  # the base class counts all parameters at every step; the number is unused
 
     if rank == 0:
         print(f"{len(rows)} rows, {recipe.epochs} epochs, rank {recipe.rank}", file=sys.stderr)
@@ -140,14 +144,14 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
     trainer = (CellTrainer if gpu else _with_plain_loss(CellTrainer))(
         model=model,
         args=settings,
-        train_dataset=Dataset.from_dict(sample),  # looked at, not trained on: see above
+        train_dataset=Dataset.from_dict(sample),  # inspected only; `get_train_dataloader` has rows
         processing_class=tokenizer,
     )
-    learned = [weights for weights in trainer.model.parameters() if weights.requires_grad]
-    _in_full_precision(learned)
-    _spare_walks(trainer.model, learned)
+    trainable = [weights for weights in trainer.model.parameters() if weights.requires_grad]
+    _set_full_precision(trainable)
+    _skip_redundant_traversals(trainer.model, trainable)
     if recipe.is_sharded:
-        # It is divided already: accelerate would make copies, and on CPUs it knows nothing else.
+        # The model is already sharded; accelerate would replicate it (on CPUs it always does).
         prepare = trainer.accelerator.prepare_model
         trainer.accelerator.prepare_model = functools.partial(prepare, evaluation_mode=True)
     if recipe.packing:
@@ -156,10 +160,10 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
 
 
 def shard(model: Any, devices: int, gpu: bool) -> None:
-    """Divides a model's weights over the processes, layer by layer (torch's fully_shard).
+    """Shards a model's weights over the processes, layer by layer (torch's `fully_shard`).
 
-    A layer is brought together when it computes. The frozen weights are gathered in their own
-    type, gradients summed in 32 bits.
+    The weights of a layer are gathered when it computes. On GPUs, weights are gathered in bfloat16
+    and gradients are summed in float32.
     """
     import torch
     from torch.distributed.device_mesh import init_device_mesh
@@ -178,9 +182,10 @@ def shard(model: Any, devices: int, gpu: bool) -> None:
 
 
 def leak(model: Any, rows: Sequence[Row]) -> float:
-    """How much a packed row changes the logits of the one behind it, in their standard deviation.
+    """Returns the largest change of a row's logits by the row packed before it.
 
-    0 but for rounding where attention keeps packed rows apart.
+    The unit is the standard deviation of the logits. The result is 0 up to rounding if attention
+    separates packed rows.
     """
     import torch
 
@@ -189,13 +194,13 @@ def leak(model: Any, rows: Sequence[Row]) -> float:
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    seen = []
+    logits = []
     with torch.no_grad():
         for before in (first, other):
             inputs = {k: v.to(device) for k, v in packed([before, second]).items() if k != "labels"}
-            seen.append(model(**inputs, use_cache=False).logits[0, len(before.ids) :].float())
+            logits.append(model(**inputs, use_cache=False).logits[0, len(before.ids) :].float())
     model.train(was_training)
-    return float((seen[0] - seen[1]).abs().max() / seen[0].std())
+    return float((logits[0] - logits[1]).abs().max() / logits[0].std())
 
 
 def _settings(recipe: TrainingConfig, folder: Path, gpu: bool) -> Any:
@@ -211,8 +216,8 @@ def _settings(recipe: TrainingConfig, folder: Path, gpu: bool) -> Any:
         lr_scheduler_type="cosine",
         warmup_steps=0.03,
         weight_decay=0.01,
-        max_length=None,  # rows are cut already
-        packing=False,  # of TRL's own kind, which moves rows between steps
+        max_length=None,  # rows are already truncated
+        packing=False,  # TRL's packing moves rows between steps
         dataset_kwargs={"skip_prepare_dataset": True},
         seed=recipe.seed,
         data_seed=recipe.seed,
@@ -239,7 +244,7 @@ def _model(base: Path, recipe: TrainingConfig) -> Any:
     flash = (recipe.attention or "").startswith("flash")
     if not gpu and (flash or recipe.liger):
         key = f"attention: {recipe.attention}" if flash else "liger: true"
-        raise InputError(f"training.{key} is for GPUs, and this job has none. Remove it.")
+        raise InputError(f"training.{key} is for GPUs, but this job has no GPU. Remove the key.")
     options: dict[str, Any] = {}
     if recipe.attention:
         options["attn_implementation"] = recipe.attention
@@ -251,13 +256,13 @@ def _model(base: Path, recipe: TrainingConfig) -> Any:
     model = load_model(base, dtype, recipe.trust_remote_code, **options)
     for module in model.modules():
         if getattr(module, "support_avx512bf16_for_cpu", False):
-            # What repacks 4-bit weights for inference on some CPUs refuses sizes that others take.
+            # bitsandbytes repacks 4-bit weights on such CPUs, and fails for some sizes.
             module.support_avx512bf16_for_cpu = False
     return model
 
 
 def _adapted(model: Any, recipe: TrainingConfig) -> Any:
-    """The model with an adapter that changes nothing yet."""
+    """Returns the model with a new adapter, which does not change its logits."""
     from peft import LoraConfig, get_peft_model
 
     lora = LoraConfig(
@@ -272,7 +277,7 @@ def _adapted(model: Any, recipe: TrainingConfig) -> Any:
 
 
 def _quantization(kind: str, gpu: bool) -> Any:
-    """Settings of bitsandbytes. Raises InputError where it is not installed."""
+    """Returns the settings of bitsandbytes; raises InputError if it is not installed."""
     from importlib.util import find_spec
 
     import torch
@@ -280,8 +285,8 @@ def _quantization(kind: str, gpu: bool) -> Any:
 
     if find_spec("bitsandbytes") is None:
         raise InputError(
-            f"training.quantization: {kind} needs the package bitsandbytes, which this environment "
-            "has not. Install it (pip install bitsandbytes), or remove the key."
+            f"training.quantization: {kind} needs the package bitsandbytes, which is not installed "
+            "in this environment. Install it (pip install bitsandbytes), or remove the key."
         )
     if kind == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
@@ -293,30 +298,30 @@ def _quantization(kind: str, gpu: bool) -> Any:
     )
 
 
-def _in_full_precision(learned: Sequence[Any]) -> None:
-    """Trains the adapter in 32 bits. TRL makes it 16 on quantized models: small steps get lost."""
+def _set_full_precision(trainable: Sequence[Any]) -> None:
+    """Sets adapter weights to float32; TRL's bfloat16 on quantized models loses small updates."""
     import torch
 
-    for weights in learned:
+    for weights in trainable:
         if weights.dtype != torch.float32:
             weights.data = weights.data.to(torch.float32)
 
 
-def _spare_walks(model: Any, learned: Sequence[Any]) -> None:
-    """Keeps transformers from visiting every module of the model several times a step.
+def _skip_redundant_traversals(model: Any, trainable: Sequence[Any]) -> None:
+    """Replaces `train()` and `zero_grad()` of the model, which visit every module.
 
-    It says `train()` and `zero_grad()` at each; of a tiny model that is a tenth of the time.
+    transformers calls them at every step; for a tiny model they take a tenth of the time.
     """
-    walk = model.train
+    set_mode = model.train
 
     def train(mode: bool = True) -> Any:
-        return model if model.training == mode else walk(mode)
+        return model if model.training == mode else set_mode(mode)
 
     def zero_grad() -> None:
-        for weights in learned:
+        for weights in trainable:
             weights.grad = None
 
-    walk(True)  # its parts may be in another mode than it says itself
+    set_mode(True)  # submodules may be in another mode than the model
     model.train, model.zero_grad = train, zero_grad
 
 
@@ -324,24 +329,24 @@ def _packing_check(rows: Sequence[Row]) -> Any:
     from transformers import TrainerCallback
 
     class Check(TrainerCallback):  # type: ignore[misc]
-        """Asks the model itself, as it is placed and wrapped, before the first step."""
+        """Checks the model before the first step, on its device and with its wrappers."""
 
-        def on_train_begin(self, args: Any, state: Any, control: Any, **found: Any) -> None:
-            if len(rows) > 1 and not (seen := leak(found["model"], rows)) < LEAK:
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if len(rows) > 1 and not (change := leak(kwargs["model"], rows)) < MAX_LEAK:
                 raise PackingLeaks(
-                    f"training.packing: under this model's attention a row changes the one packed "
-                    f"behind it (by {seen:.2g} of the logits' spread). Set packing: false, or an "
-                    "attention that keeps rows apart (attention: flash_attention_2)."
+                    f"training.packing: with this model's attention, a row changes the logits of "
+                    f"the row packed after it (by {change:.2g} standard deviations). Set packing: "
+                    "false, or an attention that separates rows (attention: flash_attention_2)."
                 )
 
     return Check()
 
 
 def _with_plain_loss(trainer: Any) -> Any:
-    """The trainer with transformers' own cross-entropy over the same labels.
+    """Returns the trainer class with the cross-entropy of transformers over the same labels.
 
-    TRL's chunked log-probabilities save GPU memory; on a CPU they take more time than the rest of
-    the step (0.53 s instead of 0.25 s at 0.9 M parameters), for the same loss.
+    TRL's chunked log-probabilities save GPU memory, but double the time of a step on a CPU (0.53 s
+    instead of 0.25 s with 0.9 M parameters), for the same loss.
     """
     from transformers import Trainer
 
