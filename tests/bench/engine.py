@@ -40,7 +40,7 @@ from manybaskets.models import architectures
 from manybaskets.seeds import derived_seed
 from manybaskets.serving.client import ChatRequest
 from manybaskets.serving.engine import EngineSettings, engine, stop_engines
-from manybaskets.serving.vllm_args import arguments, described, environment
+from manybaskets.serving.vllm_args import arguments, environment, resolve_base
 from tests.support.paths import ROOT
 
 WORKFLOW = ROOT / "workflow"
@@ -312,7 +312,7 @@ def chat_requests(test: Path) -> list[ChatRequest]:
 
 def offline_llm(options: argparse.Namespace) -> Any:
     """vLLM's offline LLM with the arguments and the environment of the project's engines."""
-    base, chosen = described(options.base), settings(options.base.parent)
+    base, chosen = resolve_base(options.base), settings(options.base.parent)
     if options.worker == "cold":
         chosen = replace(chosen, threads=1)
     os.environ |= environment(base, chosen)  # read when torch is imported, which is below

@@ -306,7 +306,7 @@ def test_killed_server_is_started_again_and_finished_rows_are_kept(
         assert partial.read_text().count("\n") == 400  # no row was finished twice
         os.kill(only_engine().server_pid or 0, signal.SIGKILL)
         wait_until(lambda: live_engines() == [])
-        with pytest.raises(RuntimeError, match="started again once before"):
+        with pytest.raises(RuntimeError, match="lost after a restart"):
             client.chat([question(1)])
 
 

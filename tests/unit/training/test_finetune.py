@@ -144,7 +144,7 @@ def test_too_little_memory_is_answered_by_smaller_parts_of_the_same_batches(
     short_of_memory(monkeypatch, rows=4)
     parts = finetune.fine_tune(tiny_model, ROWS, recipe(batch_size=12), tmp_path / "parts")
     assert (whole["micro_batch"], parts["micro_batch"]) == (12, 3)
-    assert "3 rows at once, 4 times per step" in capsys.readouterr().err
+    assert "micro-batches of 3 rows, 4 per step" in capsys.readouterr().err
     assert whole["steps"] == parts["steps"]
     one, other = (load_file(tmp_path / k / "adapter_model.safetensors") for k in ("whole", "parts"))
     for name, weights in one.items():

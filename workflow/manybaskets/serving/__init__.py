@@ -1,1 +1,1 @@
-"""The vLLM server, its client, and endpoints of others."""
+"""vLLM servers, OpenAI-compatible endpoints, and a client for both."""

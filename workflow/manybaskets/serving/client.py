@@ -1,12 +1,10 @@
-"""Asks language models many things at once: chat replies, and log-probabilities of labels.
+"""A client that sends many requests at once: chat replies and log-probabilities.
 
-Speaks to engines of this host over a unix socket and to OpenAI-compatible endpoints over HTTP.
-Knows nothing about how an engine is started or ended; `engine.engine` and `engine.endpoint` make
-the clients.
+The client connects to engines on this host by unix socket, and to OpenAI-compatible endpoints by
+HTTP. `engine.engine` and `engine.endpoint` create clients.
 
-The same request with the same seed has the same text wherever the server promises it: vLLM on a
-CPU does, whatever else is in the batch; vLLM on a GPU only in its batch-invariant mode; most
-endpoints never.
+Equal requests with equal seeds have equal replies if the server guarantees it. vLLM does on a CPU,
+whatever else is in the batch, and on a GPU only in its batch-invariant mode; most endpoints do not.
 """
 
 import asyncio
@@ -31,16 +29,16 @@ from manybaskets.serving.http import (
     State,
     connect,
 )
-from manybaskets.serving.text_logprobs import TextReply, TextRequest, ask_text, ask_texts
+from manybaskets.serving.text_logprobs import TextReply, TextRequest, score_text, score_texts
 
-ENGINE_REQUESTS_IN_FLIGHT = 512  # vLLM queues what its batch does not hold
+ENGINE_REQUESTS_IN_FLIGHT = 512  # vLLM queues requests beyond its batch
 ENDPOINT_REQUESTS_IN_FLIGHT = 64
-ENDPOINT_TOP_LOG_PROBS = 20  # the most that OpenAI's API returns
+ENDPOINT_TOP_LOG_PROBS = 20  # the maximum of OpenAI's API
 
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One conversation to be continued by one reply of at most `max_tokens` tokens."""
+    """A conversation to be continued by a reply of at most `max_tokens` tokens."""
 
     id: str  # unique within the call
     messages: tuple[dict[str, str], ...]  # [{"role": …, "content": …}]
@@ -49,30 +47,29 @@ class ChatRequest:
     top_p: float = 1.0
     max_tokens: int = 128
     prefill: str = ""  # forced beginning of the reply; the reply's text excludes it
-    raw_prompt: str = ""  # a text that is continued as it stands, instead of messages
-    score_tokens: tuple[
-        str, ...
-    ] = ()  # tokens, such as "1" to "5", of which probabilities are wanted
+    raw_prompt: str = ""  # a text to be continued without a chat template, instead of messages
+    score_tokens: tuple[str, ...] = ()  # tokens whose log-probabilities the reply contains: "1"
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back for one ChatRequest; `text` is empty unless the state is ok or length."""
+    """The reply to a ChatRequest; `text` is empty unless the state is ok or length."""
 
     id: str
     text: str
     state: State  # length: stopped at max_tokens; too_long: the prompt does not fit the context
-    reason: str  # "" when ok; else a sentence (for failed: what the server said)
+    reason: str  # "" if ok, else a sentence; for failed, the server's message
     prompt_tokens: int
     completion_tokens: int
-    # Where one of the `score_tokens` was written: its place in `text`, and the log-probabilities of all
-    # of them there, before temperature and top-p (None outside the 20 likeliest).
+    # For each token of the reply that is one of the `score_tokens`: its offset in `text`, and the
+    # log-probabilities of all `score_tokens` at this position, before temperature and top-p (None
+    # outside the 20 likeliest tokens).
     scores: tuple[tuple[int, tuple[float | None, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
 class LabelRequest:
-    """One conversation whose reply should begin with one of `labels`, such as ("A", "B")."""
+    """A conversation whose reply should begin with one of `labels`, such as ("A", "B")."""
 
     id: str
     messages: tuple[dict[str, str], ...]
@@ -83,9 +80,9 @@ class LabelRequest:
 class LabelReply:
     """Natural log-probabilities of the labels as the beginning of the reply.
 
-    Taken before temperature and top-p, log-sum-exp over a label's spellings ("A" and " A"): those
-    that are one token, or where none is, as an engine's tokenizer cuts them. None where the server
-    did not return it.
+    They are values before temperature and top-p, with log-sum-exp over the spellings of a label
+    ("A" and " A") that are a single token; if none is, over both spellings as several tokens. None
+    is a value that the server did not return.
     """
 
     id: str
@@ -94,69 +91,71 @@ class LabelReply:
     reason: str
 
 
-ModelEndpoint = TypeVar("ModelEndpoint", ChatRequest, LabelRequest, TextRequest)
-Answered = TypeVar("Answered", Reply, LabelReply, TextReply)
+AnyRequest = TypeVar("AnyRequest", ChatRequest, LabelRequest, TextRequest)
+AnyReply = TypeVar("AnyReply", Reply, LabelReply, TextReply)
 
 
 class Client:
-    """Asks one model; made by `engine.engine` or `engine.endpoint`, usable inside their block."""
+    """A client of one model, valid within the context of `engine.engine` or `engine.endpoint`."""
 
     def __init__(
         self,
-        access: ServerAddress,
-        revive: Callable[[str], ServerAddress] | None = None,
+        address: ServerAddress,
+        restart: Callable[[str], ServerAddress] | None = None,
         token_budget: int | None = None,
     ) -> None:
-        """`revive` starts a lost engine again, or raises RuntimeError with the engine's log."""
-        self._access = access
-        self._revive = revive
+        """`restart` restarts a lost engine, or raises RuntimeError with the engine's log."""
+        self._address = address
+        self._restart = restart
         self._budget = Budget(token_budget)
 
     def chat(
         self, requests: Sequence[ChatRequest], partial: Path | None = None, progress: str = ""
     ) -> list[Reply]:
-        """One reply per request, in their order.
+        """Returns one reply per request, in order.
 
-        Finished rows are appended to `partial` (JSON lines) and not asked again when the same
-        request to the same weights is found there; rows that failed are asked again. `progress`
-        names a bar on stderr. Raises ValueError for two requests with one id, and RuntimeError
-        with the end of the engine's log when the engine is lost twice.
+        Finished rows are appended to the JSON-lines file `partial`. A row in this file with the
+        same request and the same weights is reused; failed rows are sent again. `progress` is the
+        title of a progress bar on stderr. Raises ValueError for two requests with the same id, and
+        RuntimeError with the end of the engine's log if the engine is lost twice.
         """
-        return self._all(requests, _Rows(partial, "chat", Reply), self._chat_one, progress)
+        rows = _PartialRows(partial, "chat", Reply)
+        return self._all(requests, rows, self._chat_one, progress)
 
     def label_log_probs(
         self, requests: Sequence[LabelRequest], partial: Path | None = None, progress: str = ""
     ) -> list[LabelReply]:
-        """One LabelReply per request, in their order; otherwise as `chat`.
+        """Returns one LabelReply per request, in order; see `chat` for the arguments.
 
-        From an engine the values are exact for labels of any rank in the vocabulary; an endpoint
-        tells the 20 likeliest tokens only, and labels outside them are None.
+        An engine returns exact values for all labels. An endpoint returns values for the 20
+        likeliest tokens only; other labels are None.
         """
-        one = self._label_one if self._access.socket else self._label_one_of_top
-        return self._all(requests, _Rows(partial, "labels", LabelReply), one, progress)
+        one = self._label_one if self._address.socket else self._label_one_of_top
+        return self._all(requests, _PartialRows(partial, "labels", LabelReply), one, progress)
 
     def text_log_probs(
         self, requests: Sequence[TextRequest], partial: Path | None = None, progress: str = ""
     ) -> list[TextReply]:
-        """One TextReply per request, in their order; otherwise as `chat`.
+        """Returns one TextReply per request, in order; see `chat` for the arguments.
 
-        An endpoint does not tell it: every reply has failed with that reason.
+        Endpoints do not support this: all their replies have the state failed.
         """
-        if self._access.socket is None:
-            reason = "An endpoint does not tell how probable a given text is."
+        if self._address.socket is None:
+            reason = "An endpoint does not return the log-probability of a given text."
             return [TextReply(request.id, None, 0, "failed", reason) for request in requests]
-        return self._all(requests, _Rows(partial, "texts", TextReply), self._text_one, progress)
+        rows = _PartialRows(partial, "texts", TextReply)
+        return self._all(requests, rows, self._text_one, progress)
 
     def _all(
         self,
-        requests: Sequence[ModelEndpoint],
-        rows: "_Rows[Answered]",
-        one: "Callable[[Connection, ModelEndpoint], Awaitable[Answered]]",
+        requests: Sequence[AnyRequest],
+        rows: "_PartialRows[AnyReply]",
+        one: "Callable[[Connection, AnyRequest], Awaitable[AnyReply]]",
         progress: str,
-    ) -> list[Answered]:
+    ) -> list[AnyReply]:
         if len({request.id for request in requests}) < len(requests):
             raise ValueError("two requests of one call have the same id")
-        keys = {request.id: rows.key(self._access.identity, request) for request in requests}
+        keys = {request.id: rows.key(self._address.identity, request) for request in requests}
         done = rows.finished(keys)
         while True:
             missing = [request for request in requests if request.id not in done]
@@ -173,35 +172,35 @@ class Client:
                 ) as bar,
             ):
 
-                def finish(answer: Answered) -> None:
-                    done[answer.id] = answer
-                    if answer.state != "failed":
-                        append(keys[answer.id], answer)
+                def finish(reply: AnyReply) -> None:
+                    done[reply.id] = reply
+                    if reply.state != "failed":
+                        append(keys[reply.id], reply)
                     bar.update()
 
                 try:
-                    asyncio.run(self._ask(missing, one, finish))
+                    asyncio.run(self._send_all(missing, one, finish))
                 except EngineLostError as lost:
-                    if self._revive is None:
+                    if self._restart is None:
                         raise RuntimeError(str(lost)) from lost
-                    self._access = self._revive(str(lost))
+                    self._address = self._restart(str(lost))
 
-    async def _ask(
+    async def _send_all(
         self,
-        requests: Sequence[ModelEndpoint],
-        one: "Callable[[Connection, ModelEndpoint], Awaitable[Answered]]",
-        finish: Callable[[Answered], None],
+        requests: Sequence[AnyRequest],
+        one: "Callable[[Connection, AnyRequest], Awaitable[AnyReply]]",
+        finish: Callable[[AnyReply], None],
     ) -> None:
         in_flight = (
-            ENGINE_REQUESTS_IN_FLIGHT if self._access.socket else ENDPOINT_REQUESTS_IN_FLIGHT
+            ENGINE_REQUESTS_IN_FLIGHT if self._address.socket else ENDPOINT_REQUESTS_IN_FLIGHT
         )
-        waiting = iter(requests)  # shared by the workers: each takes the next one
+        waiting = iter(requests)  # shared by all workers
 
         async def work(connection: Connection) -> None:
             for request in waiting:
                 finish(await one(connection, request))
 
-        async with connect(self._access, self._budget, in_flight) as connection:
+        async with connect(self._address, self._budget, in_flight) as connection:
             workers = [
                 asyncio.ensure_future(work(connection))
                 for _ in range(min(in_flight, len(requests)))
@@ -214,27 +213,8 @@ class Client:
                 await asyncio.gather(*workers, return_exceptions=True)
 
     async def _chat_one(self, connection: "Connection", request: ChatRequest) -> Reply:
-        body: dict[str, Any] = {
-            "model": self._access.model,
-            "messages": list(request.messages),
-            "seed": request.seed,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "max_tokens": request.max_tokens,
-        }
-        if request.prefill:
-            body["messages"].append({"role": "assistant", "content": request.prefill})
-            body["add_generation_prompt"] = False
-            body["continue_final_message"] = True
-        place = "/chat/completions"
-        if request.raw_prompt:
-            place, body["prompt"] = "/completions", request.raw_prompt
-            del body["messages"]
-        if request.score_tokens:
-            many = ENDPOINT_TOP_LOG_PROBS
-            body |= {"logprobs": many} if request.raw_prompt else {"logprobs": True}
-            body |= {} if request.raw_prompt else {"top_logprobs": many}
-        answer = await connection.post(place, body, request.max_tokens)
+        path, body = self._chat_body(request)
+        answer = await connection.post(path, body, request.max_tokens)
         if isinstance(answer, RowFailure):
             return Reply(request.id, "", answer.state, answer.reason, 0, 0)
         choice = answer["choices"][0]
@@ -250,16 +230,39 @@ class Client:
         elif choice.get("finish_reason") == "length":
             state = "length"
             reason = f"The reply was cut after {completion_tokens} tokens."
-        scores = _score_tokens(choice.get("logprobs") or {}, request.score_tokens)
+        scores = _scores(choice.get("logprobs") or {}, request.score_tokens)
         return Reply(request.id, text, state, reason, prompt_tokens, completion_tokens, scores)
 
+    def _chat_body(self, request: ChatRequest) -> tuple[str, dict[str, Any]]:
+        """Returns the path and the body of the HTTP request."""
+        body: dict[str, Any] = {
+            "model": self._address.model,
+            "messages": list(request.messages),
+            "seed": request.seed,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "max_tokens": request.max_tokens,
+        }
+        if request.prefill:
+            body["messages"].append({"role": "assistant", "content": request.prefill})
+            body["add_generation_prompt"] = False
+            body["continue_final_message"] = True
+        if request.raw_prompt:
+            body["prompt"] = request.raw_prompt
+            del body["messages"]
+        if request.score_tokens and request.raw_prompt:
+            body["logprobs"] = ENDPOINT_TOP_LOG_PROBS
+        elif request.score_tokens:
+            body |= {"logprobs": True, "top_logprobs": ENDPOINT_TOP_LOG_PROBS}
+        return "/completions" if request.raw_prompt else "/chat/completions", body
+
     async def _label_one(self, connection: "Connection", request: LabelRequest) -> LabelReply:
-        nothing = (None,) * len(request.labels)
-        spellings = [await connection.spellings(label) for label in request.labels]
+        missing = (None,) * len(request.labels)
+        spellings = [await connection.label_tokens(label) for label in request.labels]
         if not all(spellings):
             return await self._label_one_of_several_tokens(connection, request)
         body = {
-            "model": self._access.model,
+            "model": self._address.model,
             "messages": list(request.messages),
             "max_tokens": 1,
             "temperature": 0.0,
@@ -269,7 +272,7 @@ class Client:
         }
         answer = await connection.post("/chat/completions", body, 1)
         if isinstance(answer, RowFailure):
-            return LabelReply(request.id, nothing, answer.state, answer.reason)
+            return LabelReply(request.id, missing, answer.state, answer.reason)
         log_probs = {
             int(top["token"].removeprefix("token_id:")): float(top["logprob"])
             for top in answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
@@ -280,28 +283,29 @@ class Client:
     async def _label_one_of_several_tokens(
         self, connection: "Connection", request: LabelRequest
     ) -> LabelReply:
-        asked = TextRequest(request.id, request.messages, "")
+        conversation = TextRequest(request.id, request.messages, "")
         values = []
         for label in request.labels:
-            spelled = await ask_texts(connection, self._access.model, asked, (label, f" {label}"))
-            for reply in spelled:
+            spellings = (label, f" {label}")
+            replies = await score_texts(connection, self._address.model, conversation, spellings)
+            for reply in replies:
                 if reply.state != "ok":
-                    nothing = (None,) * len(request.labels)
-                    return LabelReply(request.id, nothing, reply.state, reply.reason)
+                    missing = (None,) * len(request.labels)
+                    return LabelReply(request.id, missing, reply.state, reply.reason)
             values.append(
-                _log_sum_exp([-reply.nats for reply in spelled if reply.nats is not None])
+                _log_sum_exp([-reply.nats for reply in replies if reply.nats is not None])
             )
         return LabelReply(request.id, tuple(values), "ok", "")
 
     async def _text_one(self, connection: "Connection", request: TextRequest) -> TextReply:
-        return await ask_text(connection, self._access.model, request)
+        return await score_text(connection, self._address.model, request)
 
     async def _label_one_of_top(
         self, connection: "Connection", request: LabelRequest
     ) -> LabelReply:
-        nothing = (None,) * len(request.labels)
+        missing = (None,) * len(request.labels)
         body = {
-            "model": self._access.model,
+            "model": self._address.model,
             "messages": list(request.messages),
             "max_tokens": 1,
             "temperature": 0.0,
@@ -310,44 +314,44 @@ class Client:
         }
         answer = await connection.post("/chat/completions", body, 1)
         if isinstance(answer, RowFailure):
-            return LabelReply(request.id, nothing, answer.state, answer.reason)
+            return LabelReply(request.id, missing, answer.state, answer.reason)
         content = (answer["choices"][0].get("logprobs") or {}).get("content") or []
         if not content:
             reason = "The endpoint returned no log-probabilities."
-            return LabelReply(request.id, nothing, "failed", reason)
+            return LabelReply(request.id, missing, "failed", reason)
         top = content[0].get("top_logprobs") or []
         values = []
         for label in request.labels:
-            spelled = [row for row in top if row["token"] in (label, f" {label}")]
-            values.append(_log_sum_exp([float(row["logprob"]) for row in spelled]))
+            spellings = [row for row in top if row["token"] in (label, f" {label}")]
+            values.append(_log_sum_exp([float(row["logprob"]) for row in spellings]))
         return LabelReply(request.id, tuple(values), "ok", "")
 
 
-def _score_tokens(
-    told: dict[str, Any], score_tokens: Sequence[str]
+def _scores(
+    logprobs: dict[str, Any], score_tokens: Sequence[str]
 ) -> tuple[tuple[int, tuple[float | None, ...]], ...]:
-    """The places of score tokens in a reply, from the token data of either API."""
+    """Returns `Reply.scores` from the `logprobs` of the chat or the completions API."""
     if not score_tokens:
         return ()
-    if "content" in told:
-        tokens = [row["token"] for row in told["content"] or []]
+    if "content" in logprobs:
+        tokens = [row["token"] for row in logprobs["content"] or []]
         tops = [
             {top["token"]: float(top["logprob"]) for top in row.get("top_logprobs") or []}
-            for row in told["content"] or []
+            for row in logprobs["content"] or []
         ]
     else:
-        tokens, tops = told.get("tokens") or [], told.get("top_logprobs") or []
-    found = []
-    place = 0
+        tokens, tops = logprobs.get("tokens") or [], logprobs.get("top_logprobs") or []
+    scores = []
+    offset = 0
     for token, top in zip(tokens, tops, strict=True):
         if token.strip() in score_tokens:
             values = []
             for label in score_tokens:
-                spelled = [float(value) for key, value in top.items() if key.strip() == label]
-                values.append(_log_sum_exp(spelled))
-            found.append((place + token.index(token.strip()), tuple(values)))
-        place += len(token)
-    return tuple(found)
+                spellings = [float(value) for key, value in top.items() if key.strip() == label]
+                values.append(_log_sum_exp(spellings))
+            scores.append((offset + token.index(token.strip()), tuple(values)))
+        offset += len(token)
+    return tuple(scores)
 
 
 def _log_sum_exp(values: Sequence[float]) -> float | None:
@@ -357,36 +361,36 @@ def _log_sum_exp(values: Sequence[float]) -> float | None:
     return largest + math.log(sum(math.exp(value - largest) for value in values))
 
 
-class _Rows(Generic[Answered]):
-    """The resumable side file: one JSON object a line, `key` beside the fields of the answer."""
+class _PartialRows(Generic[AnyReply]):
+    """The file of finished rows: one JSON object per line, with `key` and the fields of a reply."""
 
-    def __init__(self, path: Path | None, kind: str, answer: type[Answered]) -> None:
+    def __init__(self, path: Path | None, kind: str, reply_type: type[AnyReply]) -> None:
         self._path = path
         self._kind = kind
-        self._answer: type[Any] = answer
+        self._reply_type: type[Any] = reply_type
 
     def key(self, identity: str, request: ChatRequest | LabelRequest | TextRequest) -> str:
-        """Changes with anything that changes the answer; the row's id is not among it."""
+        """Returns a hash of all that determines the reply (not the row's id)."""
         fields = {name: value for name, value in asdict(request).items() if name != "id"}
-        told = canonical_json([self._kind, identity, fields])
-        return hashlib.sha256(told.encode()).hexdigest()[:32]
+        content = canonical_json([self._kind, identity, fields])
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
 
-    def finished(self, keys: dict[str, str]) -> dict[str, Answered]:
-        """By request id, the answers already in the file; a torn last line is no answer."""
+    def finished(self, keys: dict[str, str]) -> dict[str, AnyReply]:
+        """Returns the replies in the file by request id; skips incomplete lines."""
         if self._path is None or not self._path.is_file():
             return {}
-        known: dict[str, dict[str, Any]] = {}
+        rows: dict[str, dict[str, Any]] = {}
         with self._path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
                     row = json.loads(line)
-                    known[row.pop("key")] = row
+                    rows[row.pop("key")] = row
                 except (ValueError, KeyError, TypeError, AttributeError):
                     continue
         return {
-            id: self._answer(**self._restored(known[key], id))
+            id: self._reply_type(**self._restored(rows[key], id))
             for id, key in keys.items()
-            if key in known
+            if key in rows
         }
 
     @staticmethod
@@ -395,11 +399,11 @@ class _Rows(Generic[Answered]):
         if "log_probs" in row:
             row["log_probs"] = tuple(row["log_probs"])
         if "scores" in row:
-            row["scores"] = tuple((place, tuple(values)) for place, values in row["scores"])
+            row["scores"] = tuple((offset, tuple(values)) for offset, values in row["scores"])
         return row
 
     def appending(self) -> "_Appending":
-        """A context that yields `append(key, answer)`."""
+        """Returns a context that yields the function `append(key, reply)`."""
         return _Appending(self._path)
 
 
@@ -411,14 +415,14 @@ class _Appending:
         if self._path is None:
             return lambda *_: None
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        torn = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
+        is_incomplete = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
         self._file = self._path.open("a", encoding="utf-8", buffering=1)
-        if torn and self._file.tell() > 0:
+        if is_incomplete and self._file.tell() > 0:
             self._file.write("\n")
         return self._append
 
-    def _append(self, key: str, answer: Reply | LabelReply | TextReply) -> None:
-        self._file.write(canonical_json({"key": key, **asdict(answer)}) + "\n")
+    def _append(self, key: str, reply: Reply | LabelReply | TextReply) -> None:
+        self._file.write(canonical_json({"key": key, **asdict(reply)}) + "\n")
 
     def __exit__(self, *_: object) -> None:
         if self._path is not None:

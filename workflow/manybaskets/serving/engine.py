@@ -1,11 +1,11 @@
-"""Warm engines: one vLLM server per base model, shared by the jobs of a user on a host.
+"""Warm engines: one vLLM server per base model, shared by all jobs of a user on a host.
 
     with engine(base, EngineSettings(), adapter) as client:
         replies = client.chat(requests)
 
-Joins the server that is up for that base, or starts one; `supervisor` ends it. The server is
-vLLM's own, on a unix socket that only its owner can open. `endpoint` makes the same client for an
-OpenAI-compatible endpoint. Knows nothing about what is asked.
+A job joins the running server of its base model, or starts one; the server's supervisor ends it.
+The server is vLLM's OpenAI server on a unix socket that only its owner can open. `endpoint` yields
+the same kind of client for an OpenAI-compatible endpoint.
 """
 
 import contextlib
@@ -33,29 +33,29 @@ from manybaskets.serving.client import Client
 from manybaskets.serving.http import ServerAddress
 from manybaskets.serving.supervisor import (
     NO_RUN,
-    answers,
-    ask,
     is_alive,
+    is_healthy,
     is_used,
     kill_group,
+    send_request,
     start_lock,
 )
 from manybaskets.serving.vllm_args import (
     Base,
     EngineSettings,
     arguments,
-    described,
     environment,
     python_path,
+    resolve_base,
 )
 
 ERRORS_IN_MESSAGES = 5
 LOG_LINES_IN_MESSAGES = 20
-LOST_SECONDS = 30.0  # a lost engine that has not ended by then is told to
+LOST_SECONDS = 30.0  # a lost engine that has not ended by then is terminated
 POLL_SECONDS = 0.1
 MORE_MEMORY = (
-    " The memory did not suffice: lower engine.gpu_memory_utilization where others use the GPU "
-    "too; raise it (on a CPU, engine.kv_cache_gib) where the cache got too little; or lower "
+    " It was out of memory. If other processes use the GPU, lower engine.gpu_memory_utilization. "
+    "If the KV cache is too small, raise it (on a CPU, raise engine.kv_cache_gib), or lower "
     "engine.max_model_len."
 )
 _OUT_OF_MEMORY = re.compile(r"out of memory|Free memory on device|memory for the cache|max seq len")
@@ -66,7 +66,7 @@ _ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception)\b: ?")
 
 @dataclass(frozen=True)
 class EngineState:
-    """One live engine of this host, as `live_engines` finds it."""
+    """The state of a running engine on this host."""
 
     base: str
     settings: EngineSettings
@@ -75,7 +75,7 @@ class EngineState:
     log: Path
     supervisor_pid: int
     server_pid: int | None  # None while the supervisor waits for a device
-    run_pids: tuple[int, ...]  # the Snakemake runs it serves
+    run_pids: tuple[int, ...]  # Snakemake runs that use the engine
     in_use: bool
     idle_seconds: float  # 0 while in use
     adapters: tuple[str, ...]
@@ -85,64 +85,66 @@ class EngineState:
 def engine(
     base: Path | str, settings: EngineSettings, adapter: Path | None = None
 ) -> Iterator[Client]:
-    """A client of `base` (a local folder, or a hub id with or without "@revision") and `adapter`.
+    """Yields a client of `base` (a folder, or a hub id with or without "@revision") and `adapter`.
 
-    On GPUs a server that has to be started leases `settings.devices` devices first, and waits for
-    them; on a CPU it takes no exclusive lease, since Snakemake's cores do the counting there. A
-    server that is lost inside the block is started again once.
+    On GPUs, a new server first waits for a lease of `settings.devices` devices. On a CPU there are
+    no leases, since Snakemake limits the number of jobs by their cores. A server that is lost
+    within the context is restarted once.
 
     Raises ValueError for an adapter that cannot be served, and RuntimeError with the end of the
-    server's log when the server does not start or is lost twice.
+    server's log if the server does not start or is lost twice.
     """
     if adapter is not None and settings.max_loras < 1:
-        raise ValueError(f"{adapter} cannot be served: max_loras is {settings.max_loras}")
-    with _Session(described(base), settings, adapter) as session:
-        yield Client(session.access(), session.revive)
+        raise ValueError(
+            f"{adapter} cannot be served: max_loras is {settings.max_loras}. Set it to at least 1."
+        )
+    with _Session(resolve_base(base), settings, adapter) as session:
+        yield Client(session.address(), session.restart)
 
 
 @contextmanager
 def endpoint(
     url: str, model: str, api_key_env: str | None = None, token_budget: int | None = None
 ) -> Iterator[Client]:
-    """A client of an OpenAI-compatible endpoint, `url` up to and with "/v1".
+    """Yields a client of an OpenAI-compatible endpoint; `url` ends with "/v1".
 
-    The key is read from the environment variable `api_key_env` only. `token_budget` bounds the
-    tokens of prompts and replies that this client spends; rows beyond it are failed, with that
-    reason. Raises RuntimeError when the variable is not set.
+    The key is the value of the environment variable `api_key_env`. `token_budget` is the budget for
+    tokens of prompts and replies; rows beyond it have the state failed. Raises RuntimeError if the
+    variable is not set.
     """
     key = None
     if api_key_env is not None:
         key = os.environ.get(api_key_env, "").strip()
         if not key:
             raise RuntimeError(
-                f"The key for {url} is read from the environment variable {api_key_env}, which is "
-                f"not set. Set it (export {api_key_env}=…) and start again."
+                f"The key for {url} is read from the environment variable {api_key_env}, which is not "
+                f"set. Set it (export {api_key_env}=…) and start again."
             )
-    address = url.rstrip("/")
+    base_url = url.rstrip("/")
     yield Client(
         ServerAddress(
-            address, model, canonical_json([address, model]), key=key, api_key_env=api_key_env
+            base_url, model, canonical_json([base_url, model]), key=key, api_key_env=api_key_env
         ),
         token_budget=token_budget,
     )
 
 
 def live_engines() -> list[EngineState]:
-    """The engines of this user on this host that are up or starting, in the order of their names.
+    """Returns the running and starting engines of this user on this host, sorted by name.
 
-    Clears what engines left that were killed together with their supervisors.
+    Deletes the files of engines whose supervisors were killed.
     """
     clear_stale()
     states = []
     for directory in _directories():
-        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+        with contextlib.suppress(FileNotFoundError):  # the engine just ended
             if is_alive(directory):
                 states.append(_state(directory))
     return states
 
 
 def stop_engines() -> int:
-    """Ends every engine of this user on this host, also those in use; returns how many."""
+    """Ends all engines of this user on this host, even if in use; returns their number."""
     stopped = 0
     for state in live_engines():
         if _terminate(state):
@@ -151,7 +153,7 @@ def stop_engines() -> int:
 
 
 def clear_stale() -> None:
-    """Removes directories, sockets and locks of engines whose supervisor was killed."""
+    """Deletes the directories, sockets and locks of engines whose supervisors were killed."""
     for directory in _directories(hidden=True):
         if directory.name.startswith("."):
             if not is_alive(directory):
@@ -167,24 +169,24 @@ def clear_stale() -> None:
 
 
 class _Session:
-    """One job's use of one engine: joined or started, held, and started again once when lost."""
+    """A job's use of an engine: joins or starts the engine, and restarts it once if it is lost."""
 
     def __init__(self, base: Base, settings: EngineSettings, adapter: Path | None) -> None:
         self._base = base
         self._settings = settings
         self._adapter = adapter
         self._devices = () if visible() == (CPU,) else visible()
-        shared_by_all_jobs = [
+        identity = [
             base.weights,
             arguments(base, settings),
             environment(base, settings),
             self._devices,
             {key: value for key, value in os.environ.items() if key.startswith("VLLM_")},
             sys.executable,
-            os.environ.get("SLURM_JOB_ID"),  # what was started in one job dies with it
+            os.environ.get("SLURM_JOB_ID"),  # SLURM kills all processes of a job at its end
         ]
-        self._directory = private_directory() / _digest(shared_by_all_jobs)[:12]
-        self._revived = False
+        self._directory = private_directory() / _digest(identity)[:12]
+        self._is_restarted = False
         self._log: IO[bytes] | None = None
         self._used: IO[bytes] | None = None
 
@@ -193,20 +195,20 @@ class _Session:
         try:
             self._join()
         except BaseException:
-            self._leave()
+            self._release()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        self._release()
         if os.environ.get("SLURM_JOB_ID"):
-            # With the job SLURM kills all it started, the supervisor before it could clear up.
+            # At the end of the job, SLURM would kill the supervisor before it can clean up.
             with contextlib.suppress(FileNotFoundError):
                 if not is_used(self._directory):
                     _terminate(_state(self._directory))
 
-    def access(self) -> ServerAddress:
-        """Loads the adapter, and tells where and under which name the model answers."""
+    def address(self) -> ServerAddress:
+        """Loads the adapter and returns the address of the model."""
         name = "base"
         if self._adapter is not None:
             name = _adapter_name(self._adapter)
@@ -215,43 +217,44 @@ class _Session:
         identity = canonical_json([self._base.weights, numbers, name])
         return ServerAddress("http://engine", name, identity, socket=self._directory / "s")
 
-    def revive(self, what: str) -> ServerAddress:
-        """Starts a lost engine again, the first time; raises RuntimeError afterwards."""
+    def restart(self, failure: str) -> ServerAddress:
+        """Restarts a lost engine and returns its address; the second time, raises RuntimeError."""
         log = self._log_tail()
-        if self._revived:
-            raise RuntimeError(f"{what} It was started again once before. Its log ends:\n{log}")
-        self._revived = True
-        print(f"{what} Starting it again. Its log ended:\n{log}", file=sys.stderr)
-        self._leave()
-        self._wait_for_the_end()
+        if self._is_restarted:
+            raise RuntimeError(f"{failure} It was lost after a restart. Its log ends:\n{log}")
+        self._is_restarted = True
+        print(f"{failure} Restarting it. Its log ended:\n{log}", file=sys.stderr)
+        self._release()
+        self._wait_for_end()
         self._join()
-        return self.access()
+        return self.address()
 
     def _join(self) -> None:
-        """Holds the engine from here on, and waits until it answers."""
+        """Joins or starts the engine, and waits until it is healthy."""
         while True:
             with locked(start_lock(self._directory)):
-                mine = not is_alive(self._directory)
-                if mine:
+                is_new = not is_alive(self._directory)
+                if is_new:
                     _clear(self._directory)
                     self._start()
-                with contextlib.suppress(FileNotFoundError):  # it was told to end at this moment
-                    self._hold()
+                with contextlib.suppress(FileNotFoundError):  # the engine is ending
+                    self._acquire()
                     while is_alive(self._directory):
-                        if answers(self._directory / "s"):
+                        if is_healthy(self._directory / "s"):
                             return
                         time.sleep(POLL_SECONDS)
-                if mine:
+                if is_new:
                     _clear(self._directory)
                     start_lock(self._directory).unlink(missing_ok=True)
                     log = self._log_tail()
-                    mend = MORE_MEMORY if _OUT_OF_MEMORY.search(log) else ""
+                    remedy = MORE_MEMORY if _OUT_OF_MEMORY.search(log) else ""
                     raise RuntimeError(
-                        f"The engine of {self._base.name} did not start.{mend} Its log ends:\n{log}"
+                        f"The engine of {self._base.name} did not start.{remedy} "
+                        f"Its log ends:\n{log}"
                     )
-            self._leave()
+            self._release()
 
-    def _hold(self) -> None:
+    def _acquire(self) -> None:
         self._log = (self._directory / "log").open("rb")
         self._used = (self._directory / "used").open("rb")
         fcntl.flock(self._used, fcntl.LOCK_SH)
@@ -260,83 +263,84 @@ class _Session:
     def _start(self) -> None:
         if self._devices and leased():
             raise RuntimeError(
-                "An engine leases its devices itself: ask for it outside of a lease, or it would "
-                "wait for its own job forever."
+                "An engine leases its devices itself. Request it outside of a lease; within one, "
+                "it would wait forever for the devices of its own job."
             )
         self._directory.mkdir(mode=0o700)
         (self._directory / "runs").mkdir()
         for name in ("used", "log"):
             (self._directory / name).touch()
-        python = [sys.executable, "-m"]
-        socket = ["--uds", str(self._directory / "s")]
-        scratch = {"TMPDIR": str(self._directory), "VLLM_RPC_BASE_PATH": str(self._directory)}
-        write_json(
-            self._directory / "order.json",
-            {
-                "base": self._base.name,
-                "settings": asdict(self._settings),
-                "devices": self._settings.devices if self._devices else 0,
-                "keep_alive": self._settings.keep_alive,
-                "command": [
-                    *python,
-                    "manybaskets.serving.vllm_server",
-                    *socket,
-                    *arguments(self._base, self._settings),
-                ],
-                # what vLLM leaves among the temporary files goes with the engine
-                "environment": environment(self._base, self._settings) | scratch,
-            },
-        )
+        write_json(self._directory / "order.json", self._order())
         with (
             (self._directory / "alive").open("a") as alive,
             (self._directory / "log").open("ab") as log,
         ):
-            fcntl.flock(alive, fcntl.LOCK_EX)  # handed over: unlocked when the supervisor ends
+            fcntl.flock(alive, fcntl.LOCK_EX)  # inherited by the supervisor until it ends
             subprocess.run(
-                [*python, "manybaskets.serving.supervisor", str(self._directory)],
+                [sys.executable, "-m", "manybaskets.serving.supervisor", str(self._directory)],
                 env=os.environ | {"PYTHONPATH": python_path()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd="/",
                 pass_fds=[alive.fileno()],
-                check=False,  # `alive` tells
+                check=False,  # the lock on `alive` shows whether it started
             )
 
+    def _order(self) -> dict[str, Any]:
+        """Returns the content of order.json: command, environment and settings of the server."""
+        server = [sys.executable, "-m", "manybaskets.serving.vllm_server"]
+        # vLLM's temporary files are deleted with the engine's directory
+        scratch = {"TMPDIR": str(self._directory), "VLLM_RPC_BASE_PATH": str(self._directory)}
+        return {
+            "base": self._base.name,
+            "settings": asdict(self._settings),
+            "devices": self._settings.devices if self._devices else 0,
+            "keep_alive": self._settings.keep_alive,
+            "command": [
+                *server,
+                *("--uds", str(self._directory / "s")),
+                *arguments(self._base, self._settings),
+            ],
+            "environment": environment(self._base, self._settings) | scratch,
+        }
+
     def _load(self, adapter: Path, name: str) -> None:
-        # Adapters are never unloaded: vLLM keeps the last used ones in memory, as many as
-        # --max-cpu-loras says, and unloading would only make it forget a name that another job
-        # may be using.
+        # Adapters are never unloaded: vLLM keeps the most recently used --max-cpu-loras adapters in
+        # memory, and unloading would remove a name that another job may be using.
         body = {"lora_name": name, "lora_path": str(adapter)}
+        socket = self._directory / "s"
         try:
-            status, said = ask(self._directory / "s", "POST", "/v1/load_lora_adapter", body)
+            status, text = send_request(socket, "POST", "/v1/load_lora_adapter", body)
         except OSError as error:
             raise RuntimeError(
                 f"The engine was lost while it loaded {adapter}. Its log ends:\n{self._log_tail()}"
             ) from error
-        if status != 200 and "already been loaded" not in said:
-            raise RuntimeError(f"{adapter} could not be loaded into its base: {said[:1000]}")
+        if status != 200 and "already been loaded" not in text:
+            raise RuntimeError(
+                f"{adapter} could not be loaded into {self._base.name}: {text[:1000]}"
+            )
 
-    def _wait_for_the_end(self) -> None:
-        """The supervisor of a lost server needs a moment to see and to clear it."""
+    def _wait_for_end(self) -> None:
+        """Waits until the supervisor of a lost server has ended, or the server is healthy."""
         deadline = time.monotonic() + LOST_SECONDS
-        while is_alive(self._directory) and not answers(self._directory / "s"):
+        while is_alive(self._directory) and not is_healthy(self._directory / "s"):
             if time.monotonic() > deadline:
-                with contextlib.suppress(FileNotFoundError):  # it ended at this moment
+                with contextlib.suppress(FileNotFoundError):  # the engine just ended
                     _terminate(_state(self._directory))
                 return
             time.sleep(POLL_SECONDS)
 
-    def _leave(self) -> None:
+    def _release(self) -> None:
         if self._used is not None:
-            os.utime(self._used.fileno())  # its time is the last use
+            os.utime(self._used.fileno())  # the modification time is the last use
             self._used.close()
         if self._log is not None:
             self._log.close()
         self._used = self._log = None
 
     def _log_tail(self) -> str:
-        """The distinct errors in the log, then its last lines."""
+        """Returns the distinct error lines of the log, followed by its last lines."""
         if self._log is None:
             return "(no log)"
         self._log.seek(0)
@@ -347,18 +351,18 @@ class _Session:
 
 
 def _run() -> str:
-    """The Snakemake run this job belongs to, as `<pid>-<start time>`; or `none`."""
+    """Returns the Snakemake run of this job as `<pid>-<start time>`, or `none`."""
     pid = os.environ.get("MANYBASKETS_RUN_PID", "")
     start = start_time(int(pid)) if pid.isdigit() else None
     return NO_RUN if start is None else f"{pid}-{start}"
 
 
 def _adapter_name(adapter: Path) -> str:
-    """The folder's name and a hash of its place and weights: a retrained adapter is another one."""
+    """Returns the folder's name and a hash of its path and files (a retrained adapter differs)."""
     files = sorted(Path(path) for path in glob.glob(f"{glob.escape(str(adapter))}/adapter_*"))
     if not any(path.name == "adapter_config.json" for path in files):
-        raise ValueError(f"{adapter}: not an adapter (adapter_config.json is missing)")
-    digest = hashlib.sha256(os.fsencode(adapter.resolve()))  # vLLM may read it again from there
+        raise ValueError(f"{adapter}: not an adapter folder (adapter_config.json is missing).")
+    digest = hashlib.sha256(os.fsencode(adapter.resolve()))  # vLLM may reload it from this path
     for path in files:
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return f"{adapter.resolve().name}-{digest.hexdigest()[:16]}"
@@ -377,7 +381,7 @@ def _directories(hidden: bool = False) -> list[Path]:
 
 
 def _terminate(state: EngineState) -> bool:
-    """Has the supervisor end its engine, and waits for it."""
+    """Terminates an engine's supervisor and waits for its end; False if it has already ended."""
     pid = state.supervisor_pid
     start = start_time(pid)
     try:
@@ -391,23 +395,23 @@ def _terminate(state: EngineState) -> bool:
 
 def _state(directory: Path) -> EngineState:
     order = read_json(directory / "order.json")
-    known = read_json(directory / "state.json")
+    state = read_json(directory / "state.json")
     in_use = is_used(directory)
     idle_seconds = max(0.0, time.time() - (directory / "used").stat().st_mtime)
     runs = [path.name for path in (directory / "runs").iterdir() if path.name != NO_RUN]
     adapters: list[str] = []
     with contextlib.suppress(OSError, ValueError):
-        status, said = ask(directory / "s", "GET", "/v1/models", timeout=5.0)
+        status, text = send_request(directory / "s", "GET", "/v1/models", timeout=5.0)
         if status == 200:
-            adapters = [model["id"] for model in json.loads(said)["data"] if model.get("parent")]
+            adapters = [model["id"] for model in json.loads(text)["data"] if model.get("parent")]
     return EngineState(
         base=order["base"],
         settings=EngineSettings(**order["settings"]),
-        devices=tuple(known["devices"]) or (CPU,),
+        devices=tuple(state["devices"]) or (CPU,),
         socket=directory / "s",
         log=directory / "log",
-        supervisor_pid=known["supervisor"]["pid"],
-        server_pid=known["server"]["pid"] if known["server"] else None,
+        supervisor_pid=state["supervisor"]["pid"],
+        server_pid=state["server"]["pid"] if state["server"] else None,
         run_pids=tuple(sorted(int(run.partition("-")[0]) for run in runs)),
         in_use=in_use,
         idle_seconds=0.0 if in_use else idle_seconds,
@@ -416,7 +420,7 @@ def _state(directory: Path) -> EngineState:
 
 
 def _clear(directory: Path) -> None:
-    """Removes what a killed supervisor left; its server died with it, by all that is known."""
+    """Deletes the directory of a killed supervisor, and kills its server if it is still running."""
     with contextlib.suppress(FileNotFoundError, ValueError):
         server = read_json(directory / "state.json")["server"]
         if server is not None and server["start"] == (start_time(server["pid"]) or -1):

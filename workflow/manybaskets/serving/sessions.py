@@ -1,7 +1,7 @@
-"""Clients for a study's models: a cell's, a source's, with the settings of the study.
+"""Clients for the models of a study (cells and sources), with the study's settings.
 
-Settings that may change an answer come in the job's description; those that do not (memory, how
-long an engine stays up) travel in the environment, so that changing them reruns nothing.
+Settings that can change a response are in the job's spec. Others (memory, `keep_alive`) are in
+environment variables, so that a change of them does not rerun any job.
 """
 
 import json
@@ -20,37 +20,37 @@ RUNS = ("vllm", "manybaskets.serving.vllm_server")
 ENGINE, ENDPOINTS = "MANYBASKETS_ENGINE", "MANYBASKETS_ENDPOINTS"
 
 
-def engine_settings(described: dict[str, Any]) -> EngineSettings:
-    """Engine settings from a job's description and the environment."""
-    kept = json.loads(os.environ.get(ENGINE, "{}"))
-    loras = kept.pop("max_loras", 1) if described["max_lora_rank"] else 0
-    ranks = {"max_lora_rank": described["max_lora_rank"] or 1, "max_loras": loras}
-    return EngineSettings(**{**described, **kept, **ranks})
+def engine_settings(spec: dict[str, Any]) -> EngineSettings:
+    """Returns engine settings from the `engine` part of a job's spec and from the environment."""
+    from_environment = json.loads(os.environ.get(ENGINE, "{}"))
+    max_loras = from_environment.pop("max_loras", 1) if spec["max_lora_rank"] else 0
+    loras = {"max_lora_rank": spec["max_lora_rank"] or 1, "max_loras": max_loras}
+    return EngineSettings(**{**spec, **from_environment, **loras})
 
 
 @contextmanager
-def serve_cell(base: Path, adapter: Path | None, described: dict[str, Any]) -> Iterator[Client]:
-    """A client of a base model with, or without, an adapter."""
-    with engine(base.resolve(), engine_settings(described), adapter) as client:
+def serve_cell(base: Path, adapter: Path | None, engine_spec: dict[str, Any]) -> Iterator[Client]:
+    """Yields a client of a base model with or without an adapter."""
+    with engine(base.resolve(), engine_settings(engine_spec), adapter) as client:
         yield client
 
 
 @contextmanager
 def serve_source(
-    source: dict[str, Any], model: Path | None, described: dict[str, Any]
+    source: dict[str, Any], model: Path | None, engine_spec: dict[str, Any]
 ) -> Iterator[Client]:
-    """A client of a source: an endpoint, or a model served here."""
+    """Yields a client of a source: an endpoint, or an engine with the model in a folder."""
     if source["endpoint"]:
-        access = json.loads(os.environ.get(ENDPOINTS, "{}")).get(source["name"], {})
-        with endpoint(source["endpoint"], source["model"], **access) as client:
+        options = json.loads(os.environ.get(ENDPOINTS, "{}")).get(source["name"], {})
+        with endpoint(source["endpoint"], source["model"], **options) as client:
             yield client
     else:
         assert model is not None
-        with engine(model.resolve(), engine_settings(described)) as client:
+        with engine(model.resolve(), engine_settings(engine_spec)) as client:
             yield client
 
 
-def ask(
+def generate(
     client: Client,
     prompts: list[tuple[str, str]],
     generation: dict[str, Any],
@@ -60,19 +60,20 @@ def ask(
     max_retries: int = 0,
     system: str | None = None,
 ) -> list[Reply]:
-    """Replies to (id, prompt) pairs, each request with the seed of its purpose and id.
+    """Returns one reply per (id, prompt) pair, in order.
 
-    An empty reply is retried with another seed, at most `max_retries` times. Finished rows are
-    kept in `partial` until the caller removes it.
+    The seed of a request is derived from `purpose`, its id and the attempt. Empty replies are
+    retried up to `max_retries` times with other seeds. Finished rows are saved in `partial`; the
+    caller deletes this file.
     """
     replies: dict[str, Reply] = {}
     waiting = prompts
-    opening = ({"role": "system", "content": system},) if system else ()
+    system_messages = ({"role": "system", "content": system},) if system else ()
     for attempt in range(max_retries + 1):
         requests = [
             ChatRequest(
                 id=row,
-                messages=(*opening, {"role": "user", "content": prompt}),
+                messages=(*system_messages, {"role": "user", "content": prompt}),
                 seed=derived_seed(*purpose, row, attempt),
                 temperature=generation["temperature"],
                 top_p=generation["top_p"],
@@ -89,20 +90,20 @@ def ask(
 
 def source_rows(
     spec: dict[str, Any],
-    asked: list[dict[str, Any]],
+    prompt_rows: list[dict[str, Any]],
     purpose: tuple[str | int, ...],
     model: Path | None,
     output: Path,
 ) -> list[dict[str, Any]]:
-    """What a source answers to rows of id and prompt; an empty answer is asked for twice more.
+    """Returns a source's responses to rows of id and prompt; retries empty responses twice.
 
-    `spec` is the description of a job of a source: source, generation, engine. Unfinished work
-    on `output` is kept in `partial_path(output)` until the caller removes it.
+    `spec` contains the source, its generation settings and the engine's. Finished rows are saved
+    in `partial_path(output)`; the caller deletes this file.
     """
     name, partial = spec["source"]["name"], partial_path(output)
-    prompts = [(row["id"], row["prompt"]) for row in asked]
+    prompts = [(row["id"], row["prompt"]) for row in prompt_rows]
     with serve_source(spec["source"], model, spec["engine"]) as client:
-        replies = ask(
+        replies = generate(
             client, prompts, spec["generation"], (*purpose, name), partial, name,
             max_retries=2, system=spec["source"].get("system"),
         )  # fmt: skip
@@ -116,17 +117,17 @@ def source_rows(
             "reason": reply.reason,
             "tokens": reply.completion_tokens,
         }
-        for row, reply in zip(asked, replies, strict=True)
+        for row, reply in zip(prompt_rows, replies, strict=True)
     ]
 
 
 def partial_path(output: Path) -> Path:
-    """Where unfinished work on `output` lies: beside it, unknown to Snakemake."""
+    """Returns the path of partial results for `output`: a hidden file in the same folder."""
     return output.with_name(f".{output.name}.partial")
 
 
 def summarize(replies: list[Reply]) -> str:
-    """How many replies of each state, for the log."""
+    """Returns a line for the log: the number of replies in each state and the first failure."""
     states = [reply.state for reply in replies]
     counts = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
     failed = next((reply.reason for reply in replies if reply.state == "failed"), "")

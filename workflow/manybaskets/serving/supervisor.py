@@ -1,18 +1,18 @@
-"""The process that owns one vLLM server, and ends it.
+"""The supervisor process of one vLLM server (an engine).
 
     python -m manybaskets.serving.supervisor <directory of the engine>
 
-It holds the lock `alive` as long as it lives and, on GPUs, the lease of the server's devices. It
-ends the server when nobody has used it for `keep_alive` seconds, when every Snakemake run that
-wanted it is gone, when it is told to (SIGTERM), and when it is idle and another job wants its
-device (SIGUSR1). Then no process, socket, file or lock of the engine is left. Only `engine` starts
-it. Files in the engine's directory:
+The supervisor keeps the file `alive` locked and, on GPUs, holds the lease of the server's devices.
+It terminates the server after `keep_alive` seconds without a client, after all Snakemake runs that
+use it have ended, on SIGTERM and, if the server is idle, on SIGUSR1 (another job needs its device).
+It then deletes all files of the engine. Only `engine` starts a supervisor. The engine's directory
+contains:
 
-    order.json   what to start: written by the job that wanted the engine
-    state.json   who runs: written here
+    order.json   command, environment and settings of the server; written by the job that starts it
+    state.json   PIDs of supervisor and server, and the devices; written by the supervisor
     alive        locked by the supervisor
-    used         locked, shared, by every job that uses the engine; its time is the last use
-    runs/        one empty file per Snakemake run that wanted it: <pid>-<start time>, or `none`
+    used         locked (shared) by every job that uses the engine; modified at the last use
+    runs/        one empty file per Snakemake run that uses it: <pid>-<start time>, or `none`
     s, log       socket and output of the server
 """
 
@@ -35,16 +35,16 @@ from manybaskets.files import read_json, write_json
 from manybaskets.processes import locked, start_time
 
 POLL_SECONDS = 0.25
-GRACE_SECONDS = 10.0  # from the polite end of a server to SIGKILL
-NO_RUN = "none"  # a file in runs/: somebody outside of Snakemake uses the engine
+GRACE_SECONDS = 10.0  # between SIGTERM and SIGKILL
+NO_RUN = "none"  # name of the file in runs/ for jobs outside of Snakemake
 
 
-class AskedToLeave(BaseException):
-    """Somebody told this process to end."""
+class TerminationRequested(BaseException):
+    """Raised by the handler of SIGTERM."""
 
 
 def is_alive(directory: Path) -> bool:
-    """Whether the supervisor of the engine in `directory` lives."""
+    """Returns whether the supervisor of the engine in `directory` is running."""
     try:
         with locked(directory / "alive", blocking=False, shared=True) as lock:
             return lock is None
@@ -53,20 +53,23 @@ def is_alive(directory: Path) -> bool:
 
 
 def is_used(directory: Path) -> bool:
-    """Whether a job is using the engine in `directory` at this moment."""
+    """Returns whether a job is using the engine in `directory`."""
     with locked(directory / "used", blocking=False) as lock:
         return lock is None
 
 
 def start_lock(directory: Path) -> Path:
-    """The file that is locked by whoever starts, joins or ends the engine in `directory`."""
+    """Returns the lock file for starting, joining or ending the engine in `directory`."""
     return directory.parent / f"{directory.name}.start"
 
 
-def ask(
+def send_request(
     server: Path, method: str, path: str, body: Any = None, timeout: float | None = None
 ) -> tuple[int, str]:
-    """One HTTP request over the unix socket `server`: status and text. Raises OSError."""
+    """Sends one HTTP request over the unix socket `server`; returns status and text.
+
+    Raises OSError if the server does not answer.
+    """
     connection = http.client.HTTPConnection("engine", timeout=timeout)
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(timeout)
@@ -77,63 +80,63 @@ def ask(
         response = connection.getresponse()
         return response.status, response.read().decode()
     except http.client.HTTPException as error:
-        raise OSError(f"no HTTP from the server ({type(error).__name__})") from error
+        raise OSError(f"invalid HTTP response ({type(error).__name__})") from error
     finally:
         connection.close()
 
 
-def answers(server: Path) -> bool:
-    """Whether the server behind the socket is up and well."""
+def is_healthy(server: Path) -> bool:
+    """Returns whether the server at the socket `server` answers its health check."""
     try:
-        return ask(server, "GET", "/health", timeout=5.0)[0] == 200
+        return send_request(server, "GET", "/health", timeout=5.0)[0] == 200
     except OSError:
         return False
 
 
 def kill_group(group: int) -> None:
-    """SIGKILL to a process group; nothing when it is gone."""
+    """Sends SIGKILL to a process group; does nothing if the group has ended."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
 
 def supervise(directory: Path) -> None:
-    """Runs the server that `order.json` in `directory` asks for, until its end."""
+    """Runs the server of `order.json` in `directory` until it ends or should end."""
     order = read_json(directory / "order.json")
-    wishes = _Wishes()
-    signal.signal(signal.SIGTERM, wishes.end)
-    signal.signal(signal.SIGUSR1, wishes.leave)
+    requests = _SignalRequests()
+    signal.signal(signal.SIGTERM, requests.terminate)
+    signal.signal(signal.SIGUSR1, requests.end_if_idle)
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     server: subprocess.Popen[bytes] | None = None
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as leases:
         try:
             devices: tuple[str, ...] = ()
             _write_state(directory, None, devices)
             if order["devices"]:
-                devices = held.enter_context(lease(order["devices"], preemptible=True))
+                devices = leases.enter_context(lease(order["devices"], preemptible=True))
             server = _start(directory, order, devices)
-            _watch(directory, server, order["keep_alive"], devices, wishes)
-        except AskedToLeave:
+            _wait_for_end(directory, server, order["keep_alive"], devices, requests)
+        except TerminationRequested:
             pass
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-            gone = _out_of_the_way(directory)
+            retired = _retire(directory)
             if server is not None:
-                _end(server)
-            shutil.rmtree(gone, ignore_errors=True)
+                _terminate(server)
+            shutil.rmtree(retired, ignore_errors=True)
 
 
-class _Wishes:
-    """What signals asked for."""
+class _SignalRequests:
+    """Signal handlers of the supervisor."""
 
-    leave_if_idle = False
+    is_device_needed = False
 
-    def end(self, _signum: int, _frame: FrameType | None) -> None:
-        raise AskedToLeave
+    def terminate(self, _signum: int, _frame: FrameType | None) -> None:
+        raise TerminationRequested
 
-    def leave(self, _signum: int, _frame: FrameType | None) -> None:
-        self.leave_if_idle = True
+    def end_if_idle(self, _signum: int, _frame: FrameType | None) -> None:
+        self.is_device_needed = True
 
 
 def _start(
@@ -147,7 +150,7 @@ def _start(
             stdout=log,
             stderr=log,
             cwd="/",
-            process_group=0,  # the server and all it starts can be killed at once
+            process_group=0,  # the server and its children can be killed at once
         )
     _write_state(directory, server.pid, devices)
     return server
@@ -160,37 +163,37 @@ def _write_state(directory: Path, server: int | None, devices: tuple[str, ...]) 
     write_json(directory / "state.json", state)
 
 
-def _watch(
+def _wait_for_end(
     directory: Path,
     server: "subprocess.Popen[bytes]",
     keep_alive: float,
     devices: tuple[str, ...],
-    wishes: _Wishes,
+    requests: _SignalRequests,
 ) -> None:
-    """Returns when the server should end, or has ended."""
+    """Waits until the server has ended or should end."""
     used = directory / "used"
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(POLL_SECONDS)
             return
-        if _runs_are_gone(directory):
+        if _have_runs_ended(directory):
             return
         if is_used(directory):
             os.utime(used)
             mark_active(devices)
-        elif wishes.leave_if_idle or time.time() - used.stat().st_mtime >= keep_alive:
+        elif requests.is_device_needed or time.time() - used.stat().st_mtime >= keep_alive:
             with (
-                locked(start_lock(directory), blocking=False) as starting,
-                locked(used, blocking=False) as using,
+                locked(start_lock(directory), blocking=False) as start,
+                locked(used, blocking=False) as use,
             ):
-                if starting is not None and using is not None:
-                    directory.rename(_gone(directory))
+                if start is not None and use is not None:
+                    directory.rename(_retired(directory))
                     start_lock(directory).unlink(missing_ok=True)
                     return
-        wishes.leave_if_idle = False
+        requests.is_device_needed = False
 
 
-def _runs_are_gone(directory: Path) -> bool:
+def _have_runs_ended(directory: Path) -> bool:
     runs = [path.name for path in (directory / "runs").iterdir()]
     if not runs or NO_RUN in runs:
         return False
@@ -198,27 +201,27 @@ def _runs_are_gone(directory: Path) -> bool:
 
 
 def is_running(run: str) -> bool:
-    """Whether the run `<pid>-<start time>` is the process of that number still."""
+    """Returns whether the process of the run `<pid>-<start time>` is running."""
     pid, _, start = run.partition("-")
     return start_time(int(pid)) == int(start)
 
 
-def _out_of_the_way(directory: Path) -> Path:
-    """Renames the engine's directory, so that nobody joins it and a new one may start at once."""
-    gone = _gone(directory)
+def _retire(directory: Path) -> Path:
+    """Renames the engine's directory: no job can join it, and a new engine can start at once."""
+    retired = _retired(directory)
     with contextlib.suppress(FileNotFoundError):
-        directory.rename(gone)
-        with locked(start_lock(directory), blocking=False) as starting:
-            if starting is not None:
+        directory.rename(retired)
+        with locked(start_lock(directory), blocking=False) as start:
+            if start is not None:
                 start_lock(directory).unlink(missing_ok=True)
-    return gone
+    return retired
 
 
-def _gone(directory: Path) -> Path:
+def _retired(directory: Path) -> Path:
     return directory.with_name(f".{directory.name}-{os.getpid()}")
 
 
-def _end(server: "subprocess.Popen[bytes]") -> None:
+def _terminate(server: "subprocess.Popen[bytes]") -> None:
     if server.poll() is None:
         server.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -228,7 +231,7 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
 
 
 def main() -> None:
-    """Detaches itself from the job that started it, then supervises."""
+    """Detaches this process from the job that started it, and supervises the server."""
     if os.fork() == 0:
         os.setsid()
         supervise(Path(sys.argv[1]))

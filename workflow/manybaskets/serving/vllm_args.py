@@ -1,7 +1,6 @@
-"""How a base model is served: the settings, and what they mean as vLLM's arguments and environment.
+"""Engine settings, and the arguments and environment variables of vLLM that they map to.
 
-Knows nothing about processes; `engine` starts and joins the servers. The comments name what was
-measured with vLLM 0.32 on 2 cores.
+The numbers in the comments were measured with vLLM 0.32 on 2 cores.
 """
 
 import os
@@ -16,39 +15,42 @@ from manybaskets.devices import on_cpu
 from manybaskets.paths import WORKFLOW
 
 GIB = 1024**3
-ADAPTERS_IN_MEMORY = 16  # vLLM drops the least recently used one beyond; it reloads from the file
+ADAPTERS_IN_MEMORY = 16  # vLLM drops the least recently used adapter, and reloads it from its file
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How a base model is served; two jobs share a server when all but `keep_alive` agree."""
+    """Settings of a server; jobs share a server if all their settings but `keep_alive` agree."""
 
     max_model_len: int = 512  # tokens of prompt and reply together
-    max_loras: int = 1  # adapters served in one batch; 0: none can be loaded
+    max_loras: int = 1  # adapters in one batch; 0 disables adapters
     max_lora_rank: int = 16
     dtype: str = "auto"
     quantization: str | None = None
     gpu_memory_utilization: float = 0.9  # share of each GPU's memory
-    threads: int = 2  # CPU engines: threads of the model
-    kv_cache_gib: float = 1.0  # CPU engines
-    keep_alive: float = 60.0  # seconds without a client until the server ends
-    trust_remote_code: bool = False  # run code that comes with the model
-    load_format: str = "safetensors"  # other weights can run code; "dummy": random, for benchmarks
-    devices: int = 1  # GPUs: how many the model is split over
+    threads: int = 2  # CPU only
+    kv_cache_gib: float = 1.0  # CPU only
+    keep_alive: float = 60.0  # seconds without a client until the server exits
+    trust_remote_code: bool = False  # run code in the model's repository
+    load_format: str = "safetensors"  # other formats can run code; "dummy" has random weights
+    devices: int = 1  # number of GPUs for tensor parallelism
 
 
 @dataclass(frozen=True)
 class Base:
-    """A model to be served, found on this machine or named on the hub."""
+    """A base model: a folder on this machine or a repository on the hub."""
 
     name: str  # the folder, or the hub id
     revision: str
     is_local: bool
-    weights: list[Any]  # tells a model from one that took its place
+    weights: list[Any]  # identifies the weights: file sizes and times, or the hub revision
 
 
-def described(base: Path | str) -> Base:
-    """Tells a local folder from a hub id, "name" or "name@revision". Raises ValueError for none."""
+def resolve_base(base: Path | str) -> Base:
+    """Returns the base model in a local folder, or of a hub id ("name" or "name@revision").
+
+    Raises ValueError for a path that is not a folder.
+    """
     folder = Path(base).expanduser()
     if folder.is_dir():
         folder = folder.resolve()
@@ -58,13 +60,13 @@ def described(base: Path | str) -> Base:
         ]
         return Base(str(folder), "", True, [str(folder), weights])
     if isinstance(base, Path) or base.startswith((".", "/", "~")):
-        raise ValueError(f"{base}: there is no such folder with a model.")
+        raise ValueError(f"{base}: there is no such folder. Use a model folder or a hub id.")
     name, _, revision = base.partition("@")
     return Base(name, revision, False, [name, revision])
 
 
 def arguments(base: Base, settings: EngineSettings) -> list[str]:
-    """The server's, all but its socket."""
+    """Returns the arguments of vLLM's server, without those for its socket."""
     flags = ["--disable-uvicorn-access-log", "--disable-log-stats"]
     named: dict[str, Any] = {
         "--model": base.name,
@@ -72,7 +74,7 @@ def arguments(base: Base, settings: EngineSettings) -> list[str]:
         "--max-model-len": settings.max_model_len,
         "--dtype": settings.dtype,
         "--load-format": settings.load_format,
-        "--generation-config": "vllm",  # requests say how to sample; the model's own wishes do not
+        "--generation-config": "vllm",  # ignore the sampling defaults in the model folder
         "--uvicorn-log-level": "warning",
     }
     if base.revision:
@@ -87,13 +89,13 @@ def arguments(base: Base, settings: EngineSettings) -> list[str]:
         named["--max-lora-rank"] = settings.max_lora_rank
         named["--max-cpu-loras"] = max(settings.max_loras, ADAPTERS_IN_MEMORY)
     if on_cpu():
-        # vLLM 0.32 on a CPU dies of a request with a seed whose prompt it splits (it sets back the
-        # generator, and CPU generators cannot be); so prompts are not split there.
+        # On a CPU, vLLM 0.32 crashes if it splits the prompt of a request with a seed (it rewinds
+        # the generator, which CPU generators do not support), so chunked prefill is disabled.
         flags += ["--enforce-eager", "--no-enable-chunked-prefill"]
         named["--max-num-batched-tokens"] = max(4096, settings.max_model_len)
         named["--max-num-seqs"] = 256
         named["--kv-cache-memory-bytes"] = int(settings.kv_cache_gib * GIB)
-        named["--distributed-executor-backend"] = "uni"  # one process less to start
+        named["--distributed-executor-backend"] = "uni"  # starts one process fewer
     else:
         named["--gpu-memory-utilization"] = settings.gpu_memory_utilization
         named["--tensor-parallel-size"] = settings.devices
@@ -101,7 +103,7 @@ def arguments(base: Base, settings: EngineSettings) -> list[str]:
 
 
 def environment(base: Base, settings: EngineSettings) -> dict[str, str]:
-    """What the server's environment has beside the user's own."""
+    """Returns the environment variables that the server has in addition to the job's."""
     added = {
         "PYTHONPATH": python_path(),
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
@@ -111,22 +113,22 @@ def environment(base: Base, settings: EngineSettings) -> dict[str, str]:
     if base.is_local:
         added["HF_HUB_OFFLINE"] = "1"
     if on_cpu():
-        # One process computes, with threads of its own that no core is bound to: several engines
-        # share a machine, and vLLM would bind each of them to the same cores.
+        # Threads are not bound to cores: several engines share a machine, and vLLM would bind all
+        # of them to the same cores.
         added["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         added["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"
         added["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
         added["OMP_NUM_THREADS"] = str(settings.threads)
-        # Threads that spin while they wait take the cores that other jobs need: on 2 busy cores
-        # 3,800 tokens a second, and 10,300 without spinning.
+        # Spinning threads block cores that other jobs need: on 2 busy cores, throughput is 3,800
+        # tokens per second with spinning and 10,300 without.
         added["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
         added["CUDA_VISIBLE_DEVICES"] = ""
-        added["GLOO_SOCKET_IFNAME"] = "lo"  # torch's group of one process meets itself over TCP
-        # Without it, parts of the sampler are compiled by a C++ compiler, if there is one, at the
+        added["GLOO_SOCKET_IFNAME"] = "lo"  # torch connects a group of one process over TCP
+        # Otherwise parts of the sampler are compiled with a C++ compiler, if installed, at the
         # first request of each kind: 26 s per server.
         added["TORCH_COMPILE_DISABLE"] = "1"
     else:
-        # the server's own temporary directory would lose what was compiled
+        # a cache in the server's own temporary directory would be deleted with it
         added["TORCHINDUCTOR_CACHE_DIR"] = os.environ.get(
             "TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor-{os.getuid()}"
         )
@@ -134,7 +136,7 @@ def environment(base: Base, settings: EngineSettings) -> dict[str, str]:
 
 
 def _bytecode() -> dict[str, str]:
-    """A place for bytecode where Python may not put it beside vLLM: it saves 8 s of each start."""
+    """Returns variables for a bytecode cache if there is none for vLLM; saves 8 s per start."""
     vllm = find_spec("vllm")
     if vllm is None or vllm.origin is None or not sys.dont_write_bytecode:
         return {}
@@ -148,6 +150,6 @@ def _bytecode() -> dict[str, str]:
 
 
 def python_path() -> str:
-    """The package's own folder first, then where the user has Python look."""
+    """Returns PYTHONPATH for child processes: this package's folder, then the user's folders."""
     own = str(WORKFLOW.resolve())
     return os.pathsep.join(filter(None, [own, os.environ.get("PYTHONPATH")]))

@@ -1,18 +1,18 @@
-"""vLLM's OpenAI server as it ships, in processes that die with the one that started them.
+"""vLLM's OpenAI server, with processes that are killed when their parent process ends.
 
     python -m manybaskets.serving.vllm_server --model … --uds …
 
-vLLM's engine process outlives a server that is killed. Here each process asks the kernel to be
-killed with its parent; multiprocessing runs the top level of this file in every process that it
-spawns, so it must import nothing heavy.
+vLLM's engine process outlives a killed server. In this module, each process requests SIGKILL from
+the kernel at the end of its parent. multiprocessing runs the top level of this file in every
+process that it spawns, so it must not import large packages.
 
-VLLM_WORKER_MULTIPROC_METHOD=fork, one of vLLM's own choices, has the engine process forked rather
-than spawned, which saves importing everything twice (7 s). vLLM's CPU platform puts `spawn` back,
-for the sake of binding threads to cores before they exist; with binding off that has no purpose.
+With VLLM_WORKER_MULTIPROC_METHOD=fork, an option of vLLM, the engine process is forked, not
+spawned, and does not import everything again (7 s). vLLM's CPU platform overrides this with
+`spawn`, to bind threads to cores before they start; with binding disabled, that is unnecessary.
 
-vLLM 0.32 on CPUs cannot tell the log-probabilities of a prompt's tokens while it serves adapters:
-it applies the output layer's adapter, which ours do not have, to more rows than it has indices
-for, and the engine dies. Where that adapter is all zeros, it is left out here.
+vLLM 0.32 on CPUs crashes when it returns log-probabilities of prompt tokens while adapters are
+loaded: it applies the adapter of the output layer to more rows than it has indices for. Our
+adapters do not include the output layer, so this module skips that adapter if it is all zeros.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent() -> None:
-    """Has the kernel kill this process when its parent ends, however that ends (Linux only)."""
+    """Requests that the kernel kills this process when its parent ends (Linux only)."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
@@ -36,18 +36,18 @@ die_with_parent()
 os.register_at_fork(after_in_child=die_with_parent)
 
 
-def fork_where_asked() -> None:
-    """Makes VLLM_WORKER_MULTIPROC_METHOD=fork hold."""
+def allow_fork() -> None:
+    """Makes vLLM respect VLLM_WORKER_MULTIPROC_METHOD=fork."""
     if os.environ.get("VLLM_WORKER_MULTIPROC_METHOD") == "fork":
         from vllm.utils import system_utils
 
         system_utils.get_mp_context = lambda: multiprocessing.get_context("fork")
 
 
-def tell_prompts_with_adapters() -> None:
-    """Lets vLLM's CPU kernels pass over an output layer's adapter that is all zeros."""
+def skip_zero_output_adapters() -> None:
+    """Makes vLLM's CPU kernels skip an output layer's adapter that is all zeros."""
     if os.environ.get("VLLM_WORKER_MULTIPROC_METHOD") != "fork":
-        return  # not on a CPU, or in an engine process that this would not reach
+        return  # not on a CPU, or a spawned engine process, which does not inherit the change
     from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 
     apply = PunicaWrapperCPU.add_lora_logits
@@ -61,6 +61,6 @@ def tell_prompts_with_adapters() -> None:
 
 
 if __name__ == "__main__":
-    fork_where_asked()
-    tell_prompts_with_adapters()
+    allow_fork()
+    skip_zero_output_adapters()
     runpy.run_module("vllm.entrypoints.openai.api_server", run_name="__main__")

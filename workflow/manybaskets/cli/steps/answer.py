@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     partial = sessions.partial_path(options.output)
     prompts = [(item["id"], item["request"]) for item in items]
     with sessions.serve_cell(options.base, options.adapter, spec["engine"]) as client:
-        replies = sessions.ask(
+        replies = sessions.generate(
             client,
             prompts,
             spec["generation"],

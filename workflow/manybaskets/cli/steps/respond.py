@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
         asked += [(_name(row, sample), row["prompt"]) for row in chosen]
     partial = sessions.partial_path(options.output)
     with sessions.serve_cell(options.base, options.adapter, spec["engine"]) as client:
-        replies = sessions.ask(
+        replies = sessions.generate(
             client,
             asked,
             spec["generation"],

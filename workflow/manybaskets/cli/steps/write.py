@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     ]
     partial = sessions.partial_path(options.output)
     with sessions.serve_cell(options.base, options.adapter, spec["engine"]) as client:
-        replies = sessions.ask(
+        replies = sessions.generate(
             client,
             [(name, row["prompt"]) for name, row, _ in asked],
             spec["generation"],
