@@ -136,7 +136,7 @@ def test_a_model_with_a_system_message_is_a_folder_of_the_study(
     assert study.model("own") == study.path("models/own")
     assert "own" in study.fetched_models
     study_config["models"]["wren"]["system"] = SYSTEM
-    with pytest.raises(ConfigError, match=r"models\.wren.*no system message"):
+    with pytest.raises(ConfigError, match=r"models\.wren.*without system messages"):
         preflight.checked_study(study_config, [])
 
 

@@ -117,8 +117,8 @@ def endpoint(
         key = os.environ.get(api_key_env, "").strip()
         if not key:
             raise RuntimeError(
-                f"The key for {url} is read from the environment variable {api_key_env}, which is not "
-                f"set. Set it (export {api_key_env}=…) and start again."
+                f"The key for {url} is read from the environment variable {api_key_env}, which is "
+                f"not set. Set it (export {api_key_env}=…) and start again."
             )
     base_url = url.rstrip("/")
     yield Client(
