@@ -143,7 +143,7 @@ rule eigen_findings:
             ],
         ),
         reference=(
-            os.path.join(workflow.basedir, study.eigenvalues.reference)
+            os.path.join(os.path.dirname(LIBRARY), study.eigenvalues.reference)
             if study.eigenvalues.reference
             else []
         ),
