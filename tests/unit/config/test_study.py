@@ -1,4 +1,4 @@
-"""The config says what is wrong: file, key, finding, mend."""
+"""Errors in a config are reported with file, key, problem and fix."""
 
 import copy
 import json

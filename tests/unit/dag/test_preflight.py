@@ -1,4 +1,4 @@
-"""What is found before any job starts."""
+"""Problems that are reported before any job starts."""
 
 import copy
 import json
@@ -103,10 +103,10 @@ def test_an_attack_without_a_template_is_named(study_config: dict[str, Any]) -> 
     ("changed", "said"),
     [
         ({"requests": "no-such-set"}, "no such set. Sets: strongreject"),
-        ({"requests": []}, "names no file and no set"),
+        ({"requests": []}, "no file and no set is given"),
         (
             {"local_files": {"xstest": "x.csv"}},
-            "local_files.xstest: not among the sets asked for: none",
+            "local_files.xstest: not one of the sets under requests: none",
         ),
         ({"requests": ["xstest"], "local_files": {"xstest": "x.csv"}}, "there is no file x.csv"),
         ({"judges": {"j": {"model": "lark"}}}, "no model named 'lark'"),

@@ -22,17 +22,17 @@ class Contrasts(Section):
     """Which conditions are compared over seeds."""
 
     pairs: list[tuple[str, str]] | None = None
-    """Pairs of a mix and its baseline. By default: every mix against `human` and against `vanilla`,
+    """Pairs of a mix and its baseline. The default pairs: every mix against `human` and against `vanilla`,
     and every other mix against the first single-source mix."""
     primary: Primary = Primary()
     """The primary metric of each probe."""
     alpha: float = Field(0.05, gt=0, lt=1)
     """Significance level."""
     margins: Annotated[dict[str, Annotated[float, Field(gt=0)]], NoNulls] = {}
-    """By `metric@item set`: the equivalence margin, the largest difference that counts as none.
+    """Per `metric@item set`: the equivalence margin, the largest difference that counts as none.
     Metrics with a margin get an equivalence test (TOST) too."""
     doses: Annotated[dict[str, dict[str, float]], NoNulls] = {}
-    """By the name of a series: the dose of each of its mixes (three or more), for trend tests.
+    """Per series, by its name: the dose of each of its mixes (three or more), for trend tests.
     Series by share of synthetic text and by number of sources are detected automatically."""
 
 
@@ -42,6 +42,6 @@ class Reference(Section):
     table: str
     """Name of a table under `resources/reference/`, or the path of a file of the same format."""
     targets: dict[str, str] = {}
-    """By target of the study: its name in the table, where the names differ."""
+    """Per target of the study: its name in the table, where the names differ."""
     mixes: dict[str, str] = {}
-    """By mix of the study: its name in the table, where the names differ."""
+    """Per mix of the study: its name in the table, where the names differ."""

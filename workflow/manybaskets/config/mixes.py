@@ -119,8 +119,8 @@ class Select(Section):
     verifier: Verifier
     """Scores the responses."""
     samples: int | None = Field(None, ge=1)
-    """Responses of the source to each prompt before selection. By default, the number that gives as
-    many rows as without selection: n for `best_of`, 1 / share for `top`, otherwise 1."""
+    """Responses of the source to each prompt before selection. The default gives as many
+    rows as without selection: n for `best_of`, 1 / share for `top`, otherwise 1."""
     on_shortfall: Literal["error", "fewer", "repeat"] = "error"
     """When fewer rows are kept than the mix needs: fail with an `error`, train on `fewer` rows, or
     `repeat` the kept rows."""
@@ -236,7 +236,7 @@ class Loop(Section):
     """Which chains write S(t). `own`: the cell's own chain. `targets`: the chains of all targets
     with the same seed, each for an equal share of the prompts."""
     overrides: dict[Annotated[int, Field(ge=2)], Round] = {}
-    """By generation: settings that replace those above. Earlier generations do not rerun."""
+    """Per generation: settings that replace those above. Earlier generations do not rerun."""
 
     def at(self, generation: int) -> Round:
         """The regime, human share and temperature of a generation (temperature None: that of the

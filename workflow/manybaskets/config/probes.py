@@ -51,7 +51,7 @@ class BestOfN(Section):
     n: int = Field(4, ge=1, le=1000)
     """Spellings of each request."""
     noise: float = Field(0.4, ge=0, le=1)
-    """Strength of the noise (sigma); 0 is no noise."""
+    """Strength of the noise (sigma); 0 adds none."""
 
 
 class Gcg(Section):
@@ -120,9 +120,9 @@ class Robustness(Section):
     requests: str | list[str] = "resources/requests/stand-in.yaml"
     """Files of requests, or names of public sets (`resources/requests/sets.yaml`)."""
     local_files: Annotated[dict[str, str], NoNulls] = {}
-    """By public set: a local copy, used instead of a download. Its hash is verified."""
+    """Per public set: a local copy, used instead of a download. Its hash is verified."""
     sha256: Annotated[dict[str, str], NoNulls] = {}
-    """By public set: the hash of the file, where it is not the declared version."""
+    """Per public set: the hash of the file, where it is not the declared version."""
     count: Count = 80
     """Number of held-out requests of each kind."""
     attacks: list[str] = [
@@ -172,16 +172,16 @@ class ExternalJudge(ModelEndpoint):
     """A judge of preference that is not a cell."""
 
     own: str | None = None
-    """The origin of the judge's own text: a name under `sources`, or `target/mix` for cells. By
-    default the source with the same model."""
+    """The origin of the judge's own text: a name under `sources`, or `target/mix` for cells. The
+    default is the source with the same model."""
 
 
 class Preference(Section):
     """Each cell judges texts by the human, by every source, and optionally by cells."""
 
     task: Literal["summarize", "instruct"] | None = None
-    """Kind of the judged texts: summaries, or responses to instructions. By default summaries for
-    documentation, and otherwise `dataset.task`."""
+    """Kind of the judged texts: summaries, or responses to instructions. The default is
+    `summarize` for documentation, and otherwise `dataset.task`."""
     items: Count = 24
     """Number of items (prompts whose texts are compared)."""
     texts: JudgedTexts | None = None
@@ -189,7 +189,7 @@ class Preference(Section):
     sources: list[str] | None = None
     """The sources whose texts are compared; by default all."""
     templates: dict[str, str] = {}
-    """By question: a template under `resources/prompts/` that replaces the default one."""
+    """Per question: a template under `resources/prompts/` that replaces the default one."""
     labels: tuple[str, str] = ("A", "B")
     """Labels of the two texts of a pair; each should be one token of the judge's vocabulary."""
     swap_labels: bool = False

@@ -44,7 +44,7 @@ class Engine(Section):
     keep_alive: float = Field(90, ge=0)
     """Seconds after the last request at which an idle engine ends."""
     per_model: Annotated[dict[str, dict[str, Any]], NoNulls] = {}
-    """By model: values of `devices`, `dtype`, `quantization`, `threads` or `max_model_len` that
+    """Per model: values of `devices`, `dtype`, `quantization`, `threads` or `max_model_len` that
     replace those of this section."""
 
     def of_model(self, model: str | None) -> "Engine":

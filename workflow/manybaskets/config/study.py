@@ -40,7 +40,7 @@ class StudyConfig(Section):
     rows: int | None = Field(None, ge=1)
     """Number of rows of every mix; by default all training prompts."""
     match: Literal["rows", "tokens"] = "rows"
-    """What is equal in all mixes: the number of rows, or of tokens (of the target's tokenizer)."""
+    """Whether all mixes have equal numbers of rows, or of tokens (of the target's tokenizer)."""
     tokens: int | None = Field(None, ge=1)
     """Number of response tokens of every mix; required with `match: tokens`."""
     generation: Generation = Generation()

@@ -56,8 +56,8 @@ class Training(Section):
     """With several devices: `ddp` copies the target to each; `fsdp` shards it over them, for
     targets that do not fit on one."""
     gradient_checkpointing: bool | None = None
-    """Recompute activations instead of storing them: less memory, about a third more time. By
-    default on GPUs only."""
+    """Recompute activations instead of storing them: less memory, about a third more time.
+    The default is true on GPUs only."""
     attention: (
         Literal["eager", "sdpa", "flex_attention", "flash_attention_2", "flash_attention_3"] | None
     ) = None
@@ -70,7 +70,7 @@ class Training(Section):
     liger: bool = False
     """Use Liger's fused kernels (package liger-kernel, GPUs only): less memory and time."""
     per_target: Annotated[dict[str, dict[str, Any]], NoNulls] = {}
-    """By target: values of any key of this section that replace those above."""
+    """Per target: values of any key of this section that replace those above."""
 
     def of_target(self, target: str) -> "Training":
         """The settings of one target."""

@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong before any job starts.
+"""Checks before the first job starts: the config, the files it names, and the environment.
 
 Reads the config, the files it names and the environment; starts nothing, writes nothing.
 """
@@ -33,10 +33,10 @@ MIB = 1024**2
 
 
 def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
-    """The study of a config; ConfigError with every problem that was found."""
+    """Return the study of a config; raise ConfigError with every problem."""
     name = files[-1] if files else "config"
     for file in files:
-        validation.read(Path(file))  # a name that stands twice is lost once the files are merged
+        validation.read(Path(file))  # a merge would hide duplicate keys
     for other in ("theory", "eigenvalues"):
         if other in raw:
             raise ConfigError(
@@ -63,9 +63,9 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
 
 
 def study_of(files: list[str], overrides: list[str]) -> Study:
-    """The study as Snakemake would see it: config files, the later ones on top, and key=value.
+    """Return the study as Snakemake sees it: later config files and key=value replace values.
 
-    Without a file, config.yaml. Raises ConfigError with every problem that was found.
+    Without files, reads config.yaml. Raises ConfigError with every problem.
     """
     files = files or ["config.yaml"]
     raw: dict[str, Any] = {}
@@ -86,26 +86,28 @@ def _merged(below: Any, above: Any) -> Any:
 
 
 def notes(study: Study) -> Iterator[str]:
-    """What is no mistake and should be known before a run."""
+    """Return warnings about a study, printed before a run."""
     config = study.config
     for name in study.loops:
         sources = [config.sources[source].model for source in study.mix_sources(name)]
         for target in config.targets:
             others = {*study.writers(target, name), *filter(None, sources)} & config.models.keys()
-            strange = sorted(other for other in others if _cuts_otherwise(study, target, other))
-            if strange:
+            different = sorted(
+                other for other in others if _has_other_tokenizer(study, target, other)
+            )
+            if different:
                 yield (
-                    f"mixes.{name}.loop: {', '.join(strange)} and {target} have different "
-                    "tokenizers. Their chains exchange text, so nothing stops; compare them in "
-                    "bits_per_byte, not in nats per token, and expect max_tokens to cut them at "
-                    "different lengths."
+                    f"mixes.{name}.loop: {', '.join(different)} and {target} have different "
+                    "tokenizers. Their chains exchange text, so the study runs; compare them in "
+                    "bits_per_byte instead of nats per token, and note that max_tokens truncates "
+                    "their text at different lengths."
                 )
 
 
-def _cuts_otherwise(study: Study, target: str, other: str) -> bool:
-    """Whether two models are known to have different tokenizers; those not here are not known."""
+def _has_other_tokenizer(study: Study, target: str, other: str) -> bool:
+    """Whether two models have different tokenizers; False where a model is not on this machine."""
     if target == other or {target, other} <= set(study.scratch_models):
-        return False  # scratch models share theirs
+        return False  # scratch models share one tokenizer
     files = [Path(study.model(name)) / "tokenizer.json" for name in (target, other)]
     if not all(file.is_file() for file in files):
         return False
@@ -114,10 +116,10 @@ def _cuts_otherwise(study: Study, target: str, other: str) -> bool:
 
 
 def expected_bytes(study: Study) -> int:
-    """What a whole run will roughly write: models, adapters, and rows of about 2 kB."""
+    """Estimate the size of the results: models, adapters, and rows of about 2 kB."""
     config = study.config
-    again = config.probes.collapse.repeat_responses if config.probes.collapse else 0
-    per_cell_rows = 4 * config.dataset.test + 2 * again + study.rows + 400
+    repeats = config.probes.collapse.repeat_responses if config.probes.collapse else 0
+    per_cell_rows = 4 * config.dataset.test + 2 * repeats + study.rows + 400
     total = len(study.cells) * (per_cell_rows * 2_000 + MIB)
     total += len(study.scratch_models) * 20 * MIB
     for name in config.targets:
@@ -131,16 +133,16 @@ def expected_bytes(study: Study) -> int:
 
 
 def after_failure(study: Study) -> str:
-    """What a person is told when jobs have failed; a full disk keeps logs from telling it."""
+    """Message after failed jobs. A full disk is reported here, since logs cannot report it."""
     free = shutil.disk_usage(study.root).free
     if free < MIB:
         return (
-            f"The disk of {study.root} is full (No space left on device). Make room and start "
-            "again; what was done is kept."
+            f"The disk of {study.root} is full (No space left on device). Free some space and "
+            "start again; finished results are kept."
         )
     return (
-        "Some jobs failed; what was done is kept. `manybaskets status` lists them with their "
-        "reasons; start again when they are mended."
+        "Some jobs failed; finished results are kept. `manybaskets status` lists the failed jobs "
+        "with their reasons. Fix them and start again."
     )
 
 
@@ -154,13 +156,13 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
         if model.path and not (Path(model.path) / "config.json").is_file():
             yield (
                 f"models.{name}.path",
-                f"{model.path} is no model folder (it has no config.json). Check the path.",
+                f"{model.path} is not a model folder: it contains no config.json. Check the path.",
             )
         elif model.path and not any(Path(model.path).glob("*.safetensors")):
             yield (
                 f"models.{name}.path",
-                f"{model.path} has no weights as safetensors; other formats can run code when "
-                "they are read and are not used. Convert it: AutoModelForCausalLM."
+                f"{model.path} contains no safetensors weights; other formats can run code when "
+                "they are loaded and are not supported. Convert it: AutoModelForCausalLM."
                 "from_pretrained(…).save_pretrained(…).",
             )
         elif model.path and not model.chat_template and name != study.embedder:
@@ -171,14 +173,14 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
         if model.chat_template and not chat_templates.path_of(model.chat_template).is_file():
             yield (
                 f"models.{name}.chat_template",
-                f"there is no file {model.chat_template}. Mend the path.",
+                f"there is no file {model.chat_template}. Correct the path.",
             )
     for training in (config.training, *map(config.training.of_target, config.training.per_target)):
         yield from _training(training)
     if len(study.vocabularies) > 1:
         yield (
             "models",
-            "scratch models share one tokenizer, but ask for vocabularies of "
+            "scratch models share one tokenizer, but their vocabulary sizes are "
             f"{sorted(study.vocabularies)}. Set the same vocabulary everywhere.",
         )
     try:
@@ -188,17 +190,17 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
     place = next(p for p in (Path(study.root), *Path(study.root).absolute().parents) if p.exists())
     free, needed = shutil.disk_usage(place).free, expected_bytes(study)
     if free < needed:
-        needed -= _size(Path(study.root))  # walked only where it decides
+        needed -= _size(Path(study.root))  # slow, so only where it decides
     if free < needed:
         yield (
             "study",
             f"the study will write about {needed / MIB:,.0f} MiB to {study.root}, but the disk has "
-            f"{free / MIB:,.0f} MiB free. Make room, or link results/ to another disk.",
+            f"{free / MIB:,.0f} MiB free. Free some space, or link results/ to another disk.",
         )
 
 
 def _training(training: Training) -> Iterator[tuple[str, str]]:
-    """Packages that training asks for and this environment has not."""
+    """Packages that the training needs and that are not installed."""
     flash = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn_interface"}
     needed: list[tuple[str, Any, list[str]]] = [
         ("quantization", training.quantization, ["bitsandbytes"]),
@@ -212,13 +214,13 @@ def _training(training: Training) -> Iterator[tuple[str, str]]:
             names = " or ".join(package.replace("_", "-") for package in packages)
             yield (
                 f"training.{key}",
-                f"{value} needs the package {names}, which this environment has not. Install it, "
-                "or remove the key.",
+                f"{value} needs the package {names}, which is not installed. Install it, or "
+                "remove the key.",
             )
 
 
 def _data(study: Study) -> Iterator[tuple[str, str]]:
-    """Problems of the study's own files, each under the key that names the file."""
+    """Problems of the files that the config names, each with its key."""
     config = study.config
     yield from _verifier_files(config)
     if table := study.reference_file():
@@ -283,34 +285,37 @@ def _verifier_files(config: StudyConfig) -> Iterator[tuple[str, str]]:
 
 
 def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str]]:
-    """Requests, copies of public sets, and what judges need."""
+    """Problems of requests, local copies of public sets, and judges."""
     sets = ", ".join(request_sets.declared_sets())
     for path in study.request_files():
         try:
             if not path.is_file():
                 raise InputError(f"{path}: there is no such file, and no such set. Sets: {sets}.")
             if not read_requests(path, robustness.count):
-                raise InputError(f"{path}: no request in it.")
+                raise InputError(f"{path}: this file contains no requests.")
         except InputError as error:
             yield "probes.robustness.requests", str(error)
     if not study.request_files() and not study.request_sets():
-        yield "probes.robustness.requests", "names no file and no set."
+        yield "probes.robustness.requests", "no file and no set is given. Add one."
     for key in ("local_files", "sha256"):
         for name in getattr(robustness, key):
             if name not in study.request_sets():
                 named = ", ".join(study.request_sets()) or "none"
-                yield f"probes.robustness.{key}.{name}", f"not among the sets asked for: {named}."
+                yield (
+                    f"probes.robustness.{key}.{name}",
+                    f"not one of the sets under requests: {named}. Remove it.",
+                )
     for name, copy in robustness.local_files.items():
         if not Path(copy).is_file():
             yield (
                 f"probes.robustness.local_files.{name}",
-                f"there is no file {copy}. Mend the path.",
+                f"there is no file {copy}. Correct the path.",
             )
     for name, judge in robustness.judges.items():
         key = f"probes.robustness.judges.{name}"
         yield from _key(key, judge)
         if judge.template and not Path(judge.template).is_file():
-            yield f"{key}.template", f"there is no file {judge.template}. Mend the path."
+            yield f"{key}.template", f"there is no file {judge.template}. Correct the path."
     if robustness.human_labels:
         try:
             read_jsonl(Path(robustness.human_labels), ["response", "refused"])
@@ -319,11 +324,11 @@ def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str
 
 
 def _key(key: str, asked: ModelEndpoint | Source) -> Iterator[tuple[str, str]]:
-    """The key of an endpoint that is not in the environment."""
+    """API keys that are not set in the environment."""
     if asked.api_key_env and not os.environ.get(asked.api_key_env):
         yield (
             f"{key}.api_key_env",
-            f"the environment variable {asked.api_key_env} is not set. Set it to the key: "
+            f"the environment variable {asked.api_key_env} is not set. Set it to the API key: "
             f"export {asked.api_key_env}=…",
         )
 

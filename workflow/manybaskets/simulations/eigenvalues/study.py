@@ -16,7 +16,7 @@ from manybaskets.simulations.eigenvalues.learning import Labels, Lessons, Networ
 
 
 class Generator(Lessons):
-    """What the generator learns from: matrices with their true eigenvalues."""
+    """Training data and training of the generator: matrices with their true eigenvalues."""
 
     examples: Count
     """Number of training examples."""
@@ -38,7 +38,7 @@ class Eigenvalues(Section):
     student: Lessons
     """Training of each student."""
     arms: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], Arm]
-    """What students learn from, by name; at least one."""
+    """The selections of labels that students learn from, by name; at least one."""
     threads: Count = 1
     """CPU threads of a job: part of the result, so fixed by the study."""
     reference: str | None = None
