@@ -1,9 +1,15 @@
 """What several test files need: small models, small studies."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Tests run in as many processes as there are cores. With more threads than cores, numpy's and
+# torch's threads wait for each other, and some tests take ten times as long. The variable must be
+# set before numpy is imported; Snakemake sets it for every job.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 WORDS = "sort the list of rows and return a copy of each value in the table or raise".split()  # noqa: SIM905
 

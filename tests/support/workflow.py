@@ -1,11 +1,14 @@
 """Snakemake on this repository's workflow, with the interpreter of the tests."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.support.paths import ROOT
+
+HUMAN_CELL = "cells/wren/human/seed=1"
 
 
 def command(*arguments: str, cores: str = "all") -> list[str]:
@@ -32,3 +35,14 @@ def snakemake(
         timeout=900,
         check=False,
     )
+
+
+def copy_models(micro: Path, directory: Path) -> None:
+    """Copies data, models and the human cell of the finished micro study, with their records.
+
+    A study of the same name, data and models then begins with what these stages have made.
+    """
+    done, place = micro / "results" / "micro", directory / "results" / "micro"
+    for folder in ("data", "models", "mixes/human", "records", f"{HUMAN_CELL}/adapter"):
+        shutil.copytree(done / folder, place / folder)
+    shutil.copy2(done / HUMAN_CELL / "training.json", place / HUMAN_CELL)

@@ -9,17 +9,18 @@ import yaml
 
 from manybaskets.data import divergence
 from tests.support.paths import ROOT
-from tests.support.workflow import snakemake
+from tests.support.workflow import copy_models, snakemake
 
 LOOP = ("--configfile", str(ROOT / "tests/workflow/loop.yaml"))
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(micro: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("a loop with spaces")
+    copy_models(micro, directory)
     done = snakemake(directory, *LOOP)
     assert done.returncode == 0, done.stdout[-6000:]
-    return directory / "results" / "loop"
+    return directory / "results" / "micro"
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -51,8 +52,8 @@ def test_accumulating_keeps_the_human_rows_of_the_first(made: Path) -> None:
 
 def test_a_replacing_generation_has_the_share_of_people_that_was_asked_for(made: Path) -> None:
     found = training_set(made, "replace")
-    assert len(found) == 24
-    assert sum(row["origin"] == "human" for row in found) == 6
+    assert len(found) == 40
+    assert sum(row["origin"] == "human" for row in found) == 10
 
 
 def test_a_verifier_keeps_the_longer_of_two_responses(made: Path) -> None:
@@ -78,7 +79,7 @@ def test_a_chain_that_comes_to_nothing_is_recorded_and_stops_no_other(made: Path
     reason = divergence.reason(place / "robustness.json")
     assert reason == divergence.reason(place / "adapter")
     assert reason is not None
-    assert reason.startswith("generation 1 of strict (wren, seed 1): mixes.strict: 0 of 24")
+    assert reason.startswith("generation 1 of strict (wren, seed 1): mixes.strict: 0 of 40")
     found = rows(made / "findings/measurements.csv")
     of_strict = [row for row in found if (row["mix"], row["generation"]) == ("strict", "2")]
     assert [(row["metric"], row["note"]) for row in of_strict if row["probe"] != "selection"] == [

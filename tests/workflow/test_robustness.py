@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.workflow import snakemake
+from tests.support.workflow import copy_models, snakemake
 
 CELLS = ("vanilla", "human")
 ATTACKS = {
@@ -23,9 +23,10 @@ PEOPLE = [
 
 
 @pytest.fixture(scope="session")
-def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def ladder(micro: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The results of the study in which every cell climbed the whole ladder."""
     directory = tmp_path_factory.mktemp("ladder")
+    copy_models(micro, directory)
     (directory / "people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PEOPLE))
     done = snakemake(
         directory,
@@ -33,7 +34,7 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("--config", "probes={robustness: {human_labels: people.jsonl}}"),
     )
     assert done.returncode == 0, done.stdout[-6000:]
-    return directory / "results" / "ladder"
+    return directory / "results" / "micro"
 
 
 def measured(ladder: Path, mix: str) -> dict[tuple[str, str], dict[str, Any]]:
