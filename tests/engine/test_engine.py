@@ -260,119 +260,6 @@ def test_finished_rows_are_not_asked_again(base: Path, tmp_path: Path) -> None:
     assert len(partial.read_text().splitlines()) == 7  # five, the torn one, the sixth
 
 
-def test_base_that_is_no_model_fails_with_the_end_of_the_log(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    before = sorted(private_directory().iterdir())
-    with (
-        pytest.raises(RuntimeError, match=r"(?s)did not start\. Its log ends:.*Error: "),
-        engine(tmp_path, SETTINGS),
-    ):
-        pass
-    assert sorted(private_directory().iterdir()) == before
-    with pytest.raises(ValueError, match="no such folder"), engine(tmp_path / "none", SETTINGS):
-        pass
-
-
-def test_too_little_memory_names_the_keys_to_change(base: Path) -> None:
-    with (
-        pytest.raises(RuntimeError, match=r"(?s)engine\.kv_cache_gib.*engine\.max_model_len"),
-        engine(base, replace(SETTINGS, kv_cache_gib=1e-6)),
-    ):
-        pass
-
-
-def test_killed_server_is_started_again_and_finished_rows_are_kept(
-    base: Path, tmp_path: Path
-) -> None:
-    requests = [question(number, max_tokens=64) for number in range(400)]
-    partial = tmp_path / "replies.jsonl"
-    with engine(base, SETTINGS) as client:
-        undisturbed = texts(client, requests[:20])
-        state = only_engine()
-        assert state.server_pid is not None
-        old = [pid for pid in processes_of(state) if pid != state.supervisor_pid]
-
-        def kill_when_some_rows_are_done() -> None:
-            wait_until(lambda: partial.exists() and partial.read_text().count("\n") > 20, 60.0)
-            os.kill(state.server_pid or 0, signal.SIGKILL)
-
-        killer = threading.Thread(target=kill_when_some_rows_are_done)
-        killer.start()
-        replies = client.chat(requests, partial)
-        killer.join()
-        assert are_gone(old)
-        assert {reply.id: reply.text for reply in replies[:20]} == undisturbed
-        assert len({reply.id for reply in replies if reply.state != "failed"}) == 400
-        assert partial.read_text().count("\n") == 400  # no row was finished twice
-        os.kill(only_engine().server_pid or 0, signal.SIGKILL)
-        wait_until(lambda: live_engines() == [])
-        with pytest.raises(RuntimeError, match="lost after a restart"):
-            client.chat([question(1)])
-
-
-def test_two_starters_get_one_server_that_ends_with_their_runs(base: Path) -> None:
-    stop_engines()
-    runs = [subprocess.Popen(["sleep", "1000"]) for _ in range(2)]
-    jobs = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.support.engines", "ask", str(base)],
-            env=os.environ | {"MANYBASKETS_RUN_PID": str(run.pid)},
-        )
-        for run in runs
-    ]
-    assert [job.wait(120.0) for job in jobs] == [0, 0]
-    state = only_engine()
-    assert state.run_pids == tuple(sorted(run.pid for run in runs))
-    started = processes_of(state)
-    runs[0].kill()
-    runs[0].wait()
-    time.sleep(1.0)
-    assert only_engine().server_pid == state.server_pid
-    runs[1].kill()
-    runs[1].wait()
-    wait_until(lambda: are_gone(started) and live_engines() == [])
-    assert sorted(private_directory().iterdir()) == []
-
-
-def test_supervisor_killed_takes_its_server_along_and_leftovers_are_cleared(base: Path) -> None:
-    with engine(base, SETTINGS):
-        pass
-    state = only_engine()
-    started = processes_of(state)
-    assert len(started) >= 3  # supervisor, server, engine process
-    os.kill(state.supervisor_pid, signal.SIGKILL)
-    wait_until(lambda: are_gone(started))
-    assert state.socket.exists()  # nobody was left to clear it
-    settings = EngineSettings(**(SETTINGS.__dict__ | {"keep_alive": 1.0}))
-    with engine(base, settings) as client:  # over the stale socket, state and lock
-        assert client.chat([question(1)])[0].text
-        time.sleep(2.0)
-        in_use = only_engine()
-        assert in_use.in_use
-        started = processes_of(in_use)
-    wait_until(lambda: are_gone(started))  # keep_alive has expired
-    wait_until(lambda: sorted(private_directory().iterdir()) == [])
-
-
-def test_idle_engine_leaves_a_device_that_a_job_wants(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MANYBASKETS_DEVICES", "pretended")
-    with engine(base, SETTINGS) as client:
-        state = only_engine()
-        assert state.devices == ("pretended",)
-        wanting = (
-            "from manybaskets.devices import lease\nwith lease(1) as got: print(*got, flush=True)"
-        )
-        job = subprocess.Popen([sys.executable, "-c", wanting], stdout=subprocess.PIPE, text=True)
-        time.sleep(3.0)
-        assert job.poll() is None  # an engine at work is not evicted
-        client.chat([question(1)])
-    assert job.communicate(timeout=20.0)[0] == "pretended\n"
-    wait_until(lambda: start_time(state.supervisor_pid) is None)
-    (private_directory() / "devices.queue").unlink()
-
-
 def test_directory_that_others_can_enter_is_refused(base: Path) -> None:
     private_directory().chmod(0o755)
     try:
@@ -454,3 +341,119 @@ def test_every_judge_labels_every_row_with_a_small_model_behind_it(
     assert labels[1]["state"] == "too_long" or by == "strongreject"
     assert labels[2]["state"] == "not_answered"
     assert all(label["reason"] or label["state"] == "ok" for label in labels)
+
+
+# From here on, tests end the server that those above share.
+
+
+def test_base_that_is_no_model_fails_with_the_end_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    before = sorted(private_directory().iterdir())
+    with (
+        pytest.raises(RuntimeError, match=r"(?s)did not start\. Its log ends:.*Error: "),
+        engine(tmp_path, SETTINGS),
+    ):
+        pass
+    assert sorted(private_directory().iterdir()) == before
+    with pytest.raises(ValueError, match="no such folder"), engine(tmp_path / "none", SETTINGS):
+        pass
+
+
+def test_too_little_memory_names_the_keys_to_change(base: Path) -> None:
+    with (
+        pytest.raises(RuntimeError, match=r"(?s)engine\.kv_cache_gib.*engine\.max_model_len"),
+        engine(base, replace(SETTINGS, kv_cache_gib=1e-6)),
+    ):
+        pass
+
+
+def test_supervisor_killed_takes_its_server_along_and_leftovers_are_cleared(base: Path) -> None:
+    with engine(base, SETTINGS):
+        pass
+    state = only_engine()
+    started = processes_of(state)
+    assert len(started) >= 3  # supervisor, server, engine process
+    os.kill(state.supervisor_pid, signal.SIGKILL)
+    wait_until(lambda: are_gone(started))
+    assert state.socket.exists()  # nobody was left to clear it
+    settings = EngineSettings(**(SETTINGS.__dict__ | {"keep_alive": 1.0}))
+    with engine(base, settings) as client:  # over the stale socket, state and lock
+        assert client.chat([question(1)])[0].text
+        time.sleep(2.0)
+        in_use = only_engine()
+        assert in_use.in_use
+        started = processes_of(in_use)
+    wait_until(lambda: are_gone(started))  # keep_alive has expired
+    wait_until(lambda: sorted(private_directory().iterdir()) == [])
+
+
+def test_killed_server_is_started_again_and_finished_rows_are_kept(
+    base: Path, tmp_path: Path
+) -> None:
+    requests = [question(number, max_tokens=64) for number in range(400)]
+    partial = tmp_path / "replies.jsonl"
+    with engine(base, SETTINGS) as client:
+        undisturbed = texts(client, requests[:20])
+        state = only_engine()
+        assert state.server_pid is not None
+        old = [pid for pid in processes_of(state) if pid != state.supervisor_pid]
+
+        def kill_when_some_rows_are_done() -> None:
+            wait_until(lambda: partial.exists() and partial.read_text().count("\n") > 20, 60.0)
+            os.kill(state.server_pid or 0, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_when_some_rows_are_done)
+        killer.start()
+        replies = client.chat(requests, partial)
+        killer.join()
+        assert are_gone(old)
+        assert {reply.id: reply.text for reply in replies[:20]} == undisturbed
+        assert len({reply.id for reply in replies if reply.state != "failed"}) == 400
+        assert partial.read_text().count("\n") == 400  # no row was finished twice
+        os.kill(only_engine().server_pid or 0, signal.SIGKILL)
+        wait_until(lambda: live_engines() == [])
+        with pytest.raises(RuntimeError, match="lost after a restart"):
+            client.chat([question(1)])
+
+
+def test_two_starters_get_one_server_that_ends_with_their_runs(base: Path) -> None:
+    stop_engines()
+    runs = [subprocess.Popen(["sleep", "1000"]) for _ in range(2)]
+    jobs = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.support.engines", "ask", str(base)],
+            env=os.environ | {"MANYBASKETS_RUN_PID": str(run.pid)},
+        )
+        for run in runs
+    ]
+    assert [job.wait(120.0) for job in jobs] == [0, 0]
+    state = only_engine()
+    assert state.run_pids == tuple(sorted(run.pid for run in runs))
+    started = processes_of(state)
+    runs[0].kill()
+    runs[0].wait()
+    time.sleep(1.0)
+    assert only_engine().server_pid == state.server_pid
+    runs[1].kill()
+    runs[1].wait()
+    wait_until(lambda: are_gone(started) and live_engines() == [])
+    assert sorted(private_directory().iterdir()) == []
+
+
+def test_idle_engine_leaves_a_device_that_a_job_wants(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MANYBASKETS_DEVICES", "pretended")
+    with engine(base, SETTINGS) as client:
+        state = only_engine()
+        assert state.devices == ("pretended",)
+        wanting = (
+            "from manybaskets.devices import lease\nwith lease(1) as got: print(*got, flush=True)"
+        )
+        job = subprocess.Popen([sys.executable, "-c", wanting], stdout=subprocess.PIPE, text=True)
+        time.sleep(3.0)
+        assert job.poll() is None  # an engine at work is not evicted
+        client.chat([question(1)])
+    assert job.communicate(timeout=20.0)[0] == "pretended\n"
+    wait_until(lambda: start_time(state.supervisor_pid) is None)
+    (private_directory() / "devices.queue").unlink()

@@ -109,24 +109,23 @@ def test_success_and_a_failing_job_leave_nothing_behind(base: Path, tmp_path: Pa
     assert not (tmp_path / "run/fail.jsonl").exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_the_end_of_snakemake_ends_its_jobs_and_engines(
-    base: Path, tmp_path: Path, how: signal.Signals
-) -> None:
+def test_interrupting_snakemake_ends_its_jobs_and_engines(base: Path, tmp_path: Path) -> None:
     run = snakemake(tmp_path / "run", base, "hold")
     job, state = held(tmp_path / "run", run)
-    if how == signal.SIGINT:
-        os.killpg(run.pid, how)  # Ctrl-C reaches all that the terminal started
-    else:
-        run.kill()
+    os.killpg(run.pid, signal.SIGINT)  # Ctrl-C reaches all that the terminal started
     run.wait(60)
+    assert_ended(job, state)
+
+
+def assert_ended(job: int, state: EngineState) -> None:
+    """Waits until a job and an engine have ended, the supervisor and the server."""
     wait_until(lambda: start_time(job) is None)
     wait_until(lambda: start_time(state.supervisor_pid) is None)
     assert state.server_pid is not None
     assert start_time(state.server_pid) is None
 
 
-def test_two_runs_share_an_engine_and_the_first_to_end_leaves_it(
+def test_two_runs_share_an_engine_and_only_the_end_of_the_last_one_ends_it(
     base: Path, tmp_path: Path
 ) -> None:
     first = snakemake(tmp_path / "first", base, "hold")
@@ -142,7 +141,7 @@ def test_two_runs_share_an_engine_and_the_first_to_end_leaves_it(
     assert start_time(job) is not None
     second.kill()
     second.wait()
-    wait_until(lambda: start_time(job) is None)
+    assert_ended(job, shared)
 
 
 def test_a_long_and_spaced_directory_for_temporary_files_is_no_obstacle(
