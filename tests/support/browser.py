@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ Call = Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 
 @dataclass
 class Visit:
-    """A page that was opened: what it asked for, what it complained of, how long it took."""
+    """A page that was opened: its requests, its complaints and the time it took to load."""
 
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
@@ -44,10 +44,25 @@ def visit(
     """Opens a file, runs scripts in it one after the other, and takes a picture of all of it.
 
     `results` are the values of the scripts; `seconds` the time until the page was loaded and had
-    been drawn. Skips the test where there is no Chromium.
+    been drawn. Every visit is a new tab of the Chromium of `chromium()`, which this starts where it
+    has not been started. Skips the test where there is no Chromium.
     """
-    with _chromium() as port:
+    with nullcontext(_ports[-1]) if _ports else chromium() as port:
         return asyncio.run(_visit(port, page, scripts, width, screenshot, dark))
+
+
+_ports: list[int] = []  # of the Chromium that visits share
+
+
+@contextmanager
+def chromium() -> Iterator[int]:
+    """A Chromium that all visits within share; its debugging port."""
+    with _chromium() as port:
+        _ports.append(port)
+        try:
+            yield port
+        finally:
+            _ports.remove(port)
 
 
 @contextmanager
@@ -86,7 +101,8 @@ async def _visit(
     found = Visit()
     async with aiohttp.ClientSession() as session:
         async with session.put(f"http://127.0.0.1:{port}/json/new?about:blank") as answer:
-            address = (await answer.json())["webSocketDebuggerUrl"]
+            tab = await answer.json()
+            address = tab["webSocketDebuggerUrl"]
         async with session.ws_connect(address, max_msg_size=0) as socket:
             call = _calls(socket, found)
             for domain in ("Page", "Runtime", "Network", "Log"):
@@ -111,6 +127,8 @@ async def _visit(
             if screenshot is not None:
                 picture = await call("Page.captureScreenshot", captureBeyondViewport=True)
                 screenshot.write_bytes(base64.b64decode(picture["data"]))
+        async with session.get(f"http://127.0.0.1:{port}/json/close/{tab['id']}"):
+            pass
     return found
 
 

@@ -1,6 +1,7 @@
 """The report in a real headless Chromium: no complaints, no requests, and it works."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,19 @@ from manybaskets.findings import eggs_tests, trends
 from manybaskets.findings.contrasts import contrasts
 from manybaskets.reporting import page as report_page
 from manybaskets.reporting.methods import StudyConfig
-from tests.support.browser import Visit, visit
+from tests.support.browser import Visit, chromium, visit
 from tests.support.reported_study import EVIL, MIXES, config, study, table, write
 
-pytestmark = pytest.mark.slow  # every test opens a page in Chromium
+pytestmark = pytest.mark.slow  # pages are opened in Chromium
 
 # 64 characters is the longest name there may be, with every kind of character a name may have
 ODD = "Aa0._-" * 10 + "zzzz"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_chromium() -> Iterator[None]:
+    with chromium():
+        yield
 
 
 def odd(frame: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +104,9 @@ def test_markup_in_every_text_field_stays_text(tmp_path: Path) -> None:
     series: Any = [{"name": EVIL, "doses": {"vanilla": 0, "single": 1, "human": 2}}]
     of_trends = trends.trends(measurements, series, {"collapse": ("bits_per_byte", "test")})
     rows = pd.DataFrame([dict.fromkeys(eggs_tests.COLUMNS, EVIL)])
-    rows = rows.assign(probe="collapse", statistic=1.0, p=0.5, p_bonferroni=0.5)
+    rows = rows.assign(
+        probe="collapse", metric="bits_per_byte", statistic=1.0, p=0.5, p_bonferroni=0.5
+    )
     write(tmp_path / "yardstick.json", json.dumps({"models": {EVIL: {"parameters": EVIL}}}))
     record = {"seconds": 1.5, "description": {"code": {"packages": EVIL}}}
     record |= {"outputs": {"a/adapter_model.safetensors": [1, 2, EVIL]}}
