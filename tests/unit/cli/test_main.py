@@ -221,8 +221,9 @@ def test_judgements_that_cannot_be_used_are_named_by_file_and_row(
 def test_preference_without_files_says_what_to_give(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "preference") == 2
-    assert "judgements.jsonl" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, "preference")
+    assert "the following arguments are required: files" in capsys.readouterr().err
 
 
 def test_the_step_of_a_study_measures_pairs_and_questions(
