@@ -12,7 +12,7 @@
 # A config with `theory` has theory/ alone: tables and figures of closed forms and simulations; one
 # with `eigenvalues` has eigenvalues/ alone: generators, students, and findings/ about them.
 # A config is config.yaml or the one given with --configfile; its keys are explained in
-# workflow/manybaskets/config/study.py and, section by section, in sections/ beside it.
+# docs/config.md.
 
 import os
 import sys

@@ -22,8 +22,8 @@ class Contrasts(Section):
     """Which conditions are compared over seeds."""
 
     pairs: list[tuple[str, str]] | None = None
-    """Pairs of a mix and its baseline. The default pairs: every mix against `human` and against `vanilla`,
-    and every other mix against the first single-source mix."""
+    """Pairs of a mix and its baseline. The default pairs: every mix against `human` and against
+    `vanilla`, and every other mix against the first single-source mix."""
     primary: Primary = Primary()
     """The primary metric of each probe."""
     alpha: float = Field(0.05, gt=0, lt=1)

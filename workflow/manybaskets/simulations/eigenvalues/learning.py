@@ -103,8 +103,8 @@ class Labels(Section):
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of the candidates."""
     validation: Count
-    """Further matrices of both kinds: the selected ones stop the students early; all of them measure
-    the effect of the selection on correct and wrong labels."""
+    """Further matrices of both kinds: the selected ones stop the students early; all of them
+    measure the effect of the selection on correct and wrong labels."""
 
 
 def draw(task: Task, count: int, *purpose: str | int) -> tuple[Tokens, Floats]:
