@@ -137,6 +137,7 @@ def test_the_step_of_a_killed_copy_says_so_and_fails(
     assert "was killed" in wrong
 
 
+@pytest.mark.slow
 def test_many_steps_at_once_are_told_apart(
     tmp_path: Path, server: "subprocess.Popen[bytes]"
 ) -> None:

@@ -386,6 +386,7 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
     assert "labels of the judge 'far' are not of the rows" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     """As `manybaskets measure … | head -1`: more is printed than a pipe holds."""
     rows = [

@@ -212,6 +212,7 @@ def test_success_over_attempts_has_every_seed_at_every_number_of_attempts() -> N
     assert ALL["attempts"](full(measured())) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reach", [0.0065, 0.9, 40.0, 123456.0, 3e-7])
 @pytest.mark.parametrize("most", [3, 5])
 def test_labels_of_ticks_do_not_touch(reach: float, most: int) -> None:

@@ -116,6 +116,7 @@ def test_self_bleu_grows_with_the_share_of_documents_replaced_by_one() -> None:
     assert scores[-1] == 1
 
 
+@pytest.mark.slow
 def test_self_bleu_of_ten_thousand_documents_takes_seconds() -> None:
     # Zipf-like words, 80 tokens each: 0.7 s on the machine this was written on
     generator = np.random.default_rng(0)

@@ -26,6 +26,7 @@ def recipe(family: str, **changes: Any) -> pretraining.PretrainingConfig:
     return pretraining.PretrainingConfig(**{**settings, **changes})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(architectures.FAMILIES))
 def test_every_family_learns_and_loads_as_an_ordinary_model(
     family: str, tokenizer: Any, tmp_path: Path
@@ -45,6 +46,7 @@ def test_every_family_learns_and_loads_as_an_ordinary_model(
     assert chat == "<|user|>sort<|end|><|assistant|>"
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(tokenizer: Any, tmp_path: Path) -> None:
     texts = pretraining.read_texts()
     for name in ("one", "two"):

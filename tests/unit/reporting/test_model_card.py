@@ -92,6 +92,7 @@ def published(study: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_adapter_is_the_cells_and_names_its_base(published: Path, study: Path) -> None:
     assert sorted(path.name for path in published.iterdir()) == [
         "README.md", "adapter_config.json", "adapter_model.safetensors",

@@ -124,6 +124,7 @@ def test_what_a_verifier_did_is_measured() -> None:
     assert found["p_star_low"] is not None
 
 
+@pytest.mark.slow
 def test_a_held_out_majority_of_right_rows_is_what_p_below_p_star_says() -> None:
     rng = np.random.default_rng(1)
     for _ in range(50):

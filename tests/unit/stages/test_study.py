@@ -92,6 +92,7 @@ def test_a_description_is_canonical_json(study_config: dict[str, Any]) -> None:
     assert spec == json.dumps(json.loads(spec), sort_keys=True, separators=(",", ":"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "jobs"),
     [

@@ -23,6 +23,7 @@ def digest(folder: Path) -> str:
     return hashlib.sha256((folder / "adapter_model.safetensors").read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_logits_change(trained: tuple[Path, Any]) -> None:
     _, summary = trained
     assert summary["curve"][-1]["loss"] < summary["curve"][0]["loss"] - 0.3
@@ -55,6 +56,7 @@ def test_the_adapter_raises_the_likelihood_of_its_text(
     assert scoring.score(tuned, tokenizer, rows, 128).nats_per_token < before - 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "learned"), [("text", True), ("response", False)])
 def test_the_prompt_is_learned_where_the_loss_is_on_the_whole_text(
     tiny_model: Path, tmp_path: Path, loss: str, learned: bool

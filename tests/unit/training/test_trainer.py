@@ -64,6 +64,7 @@ def test_two_processes_train_what_one_does(
     assert held == pytest.approx(0.5, abs=0.01) if "fsdp" in how else held == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "way",
     [
@@ -121,6 +122,7 @@ def test_packed_and_padded_rows_have_the_same_loss_and_gradients(
     assert trainer.leak(model, rows) < trainer.MAX_LEAK
 
 
+@pytest.mark.slow
 def test_packing_is_refused_where_attention_does_not_keep_rows_apart(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +153,7 @@ def test_a_row_that_is_too_long_loses_its_end_and_one_without_response_is_told(
         trainer.encode(tokenizer, ROWS[:1], 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "share"), [("nf4", 0.2), ("int8", 0.3)])
 def test_a_quantized_target_learns(
     kind: str, share: float, tokenizer: Any, tmp_path: Path, alone: tuple[Path, Any]

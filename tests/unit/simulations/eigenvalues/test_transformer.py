@@ -129,6 +129,7 @@ def copying(count: int, seed: int) -> Rows:
     return Rows(made, torch.cat([made[:, :2], torch.full((count, 1), END)], dim=1))
 
 
+@pytest.mark.slow
 def test_a_transformer_learns_to_copy() -> None:
     schedule = Schedule(
         steps=150, batch_size=32, learning_rate=5e-3, warmup_steps=10, eval_steps=50
