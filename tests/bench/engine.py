@@ -212,9 +212,14 @@ def through_snakemake(folder: Path, way: str, turn: int, cells: int, batch: int)
                 "dtype": "auto",
                 "quantization": None,
                 "threads": THREADS,
+                "trust_remote_code": False,
+                "devices": 1,
             },
+            "prompts": 0,
+            "samples": 1,
+            "base": {"name": "base"},
         }
-        command = f"python -m manybaskets respond --spec '{canonical_json(spec)}'"
+        command = f"python -m manybaskets sample_responses --spec '{canonical_json(spec)}'"
         command += " --base base --test test.jsonl"
     else:
         command = f"python {__file__} --worker {way} --batch {batch} --base base --test test.jsonl"

@@ -27,11 +27,14 @@ from typing import Any, NamedTuple
 import yaml
 
 from manybaskets.dag import records
-from manybaskets.dag.graph import FOLDERS, OUTPUTS, Graph
+from manybaskets.dag.graph import Graph
 from manybaskets.dag.invalidation import Reruns
 from manybaskets.dag.preflight import study_of
 from manybaskets.files import canonical_json
+from manybaskets.stages.registry import STAGES
+from manybaskets.study import keys
 from tests.support import browser
+from tests.support.jobs import spec_of
 from tests.support.paths import ROOT
 
 READY = 3000
@@ -139,7 +142,7 @@ def findings(folder: Path, targets: int, mixes: int, seeds: int) -> None:
     os.chdir(place)
     graph = Graph(study_of(["scale.yaml"], []))
     draw = random.Random(0)
-    fabricate(graph, {"mix", "train", "robustness", "preference"})
+    fabricate(graph, {"build_mix", "train", "robustness", "preference"})
     for cell in graph.study.cells:
         for probe, found in measurements(draw).items():
             path = Path(graph.study.path(cell.path, f"{probe}.json"))
@@ -148,7 +151,7 @@ def findings(folder: Path, targets: int, mixes: int, seeds: int) -> None:
     root = graph.study.root
 
     def step(name: str, *more: str) -> list[str]:
-        spec = graph.study.spec(name)
+        spec = spec_of(graph.study, name)
         return [sys.executable, "-m", "manybaskets", name, "--spec", spec, *more]
 
     def tables(*names: str) -> list[str]:
@@ -240,22 +243,21 @@ def write_study(folder: Path, targets: int, mixes: int, seeds: int, probes: list
 
 def write_bare(folder: Path, graph: Graph) -> None:
     """Rules, jobs, inputs and outputs of the study, and nothing else of it."""
-    used = {job.stage: job for job in graph.jobs()}
+    used = {job.name: job for job in graph.jobs()}
     # inputs as patterns: those of one job with its values put back as wildcards
     parts = [f"rule all:\n    input: {graph.study.path('report.html')!r}\n"]
     for stage, job in used.items():
-        outputs = [graph.study.path(pattern) for pattern in OUTPUTS[stage].values()]
-        flags = [
-            f"directory({path!r})" if (stage, name) in FOLDERS else repr(path)
-            for name, path in zip(OUTPUTS[stage], outputs, strict=True)
-        ]
+        flags = []
+        for output in STAGES[stage].outputs.values():
+            path = graph.study.path(output.path.replace("{generation}", ""))
+            flags.append(f"directory({path!r})" if output.is_folder else repr(path))
         inputs: Any = [path for path in graph.files(job) if graph.producer(path)]
         if len(inputs) > 100:
             (folder / stage).parent.mkdir(parents=True, exist_ok=True)
             (folder / f"{stage}.json").write_text(json.dumps(inputs))
             needed = f"json.load(open({stage + '.json'!r}))"
         else:
-            needed = repr([generalised(path, job.wildcards) for path in inputs])
+            needed = repr([generalised(path, keys.wildcards(job.key)) for path in inputs])
         parts.append(
             f"rule {stage}:\n    input: {needed}\n    output: {', '.join(flags)}\n"
             '    params: spec="constant"\n    shell: "touch {output}"\n'
@@ -268,6 +270,8 @@ def generalised(path: str, wildcards: dict[str, str]) -> str:
     """A path of one job as a pattern of its rule."""
     pieces = path.split("/")
     for name, value in wildcards.items():
+        if name == "generation":
+            continue
         whole = f"seed={value}" if name == "seed" else value
         for number, piece in enumerate(pieces):
             if piece == whole or piece.startswith(f"{whole}."):
@@ -275,17 +279,16 @@ def generalised(path: str, wildcards: dict[str, str]) -> str:
     return "/".join(pieces)
 
 
-def fabricate(graph: Graph, stages: Collection[str] = OUTPUTS) -> None:
+def fabricate(graph: Graph, stages: Collection[str] = tuple(STAGES)) -> None:
     """Every result of some stages and its record, as if the study had been run."""
     reruns = Reruns(graph)
     root = Path(graph.study.root)
     digests: dict[str, str] = {}
     for job in graph.jobs():
-        if job.stage not in stages:
+        if job.name not in stages:
             continue
-        names = OUTPUTS[job.stage]
-        for name, output in zip(names, graph.outputs(job), strict=True):
-            path = Path(output) / "file" if (job.stage, name) in FOLDERS else Path(output)
+        for output, path_ in zip(job.stage.outputs.values(), graph.outputs(job), strict=True):
+            path = Path(path_) / "file" if output.is_folder else Path(path_)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("{}\n")
         written = records.entries(root, graph.outputs(job))
@@ -295,9 +298,9 @@ def fabricate(graph: Graph, stages: Collection[str] = OUTPUTS) -> None:
             for name, fingerprint in reruns.inputs(job).items()
         }
         record = {
-            "stage": job.stage,
-            "wildcards": job.wildcards,
-            "description": json.loads(graph.study.spec(job.stage, **job.wildcards)),
+            "stage": job.name,
+            "wildcards": job.key._asdict(),
+            "description": json.loads(graph.spec(job)),
             "modules": {},
             "fingerprint": reruns.fingerprint(job),
             "inputs": inputs,

@@ -92,7 +92,7 @@ def _run(*part: str) -> Any:
 def _whole_step(base: Path, folder: Path) -> None:
     """The step as a job of a study starts it."""
     spec = {"training": {"adapter": "lora", **SETTINGS}, "seed": 1}
-    spec["base"] = {"trust_remote_code": False}
+    spec["base"] = {"name": "base"}
     whole, phase = [], []
     for turn in range(3):
         began = time.perf_counter()

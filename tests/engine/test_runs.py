@@ -32,6 +32,7 @@ SPEC = {
         "threads": 1,
         "devices": 1,
     },
+    "base": {"name": "base"},
 }
 # The job `hold` keeps the engine in use and does not end by itself.
 SNAKEFILE = """
@@ -72,7 +73,7 @@ def snakemake(directory: Path, base: Path, cells: str) -> "subprocess.Popen[byte
     directory.mkdir(exist_ok=True)
     (directory / "Snakefile").write_text(SNAKEFILE)
     write_jsonl(directory / "test.jsonl", ({"id": str(n), "prompt": f"{n}"} for n in range(20)))
-    step = [sys.executable, "-m", "manybaskets", "respond", "--spec", canonical_json(SPEC)]
+    step = [sys.executable, "-m", "manybaskets", "sample_responses", "--spec", canonical_json(SPEC)]
     step += ["--base", str(base), "--test", "test.jsonl"]
     hold = [sys.executable, "-m", "tests.support.engines", "hold", str(base)]
     given = {"cells": cells, "command": shlex.join(step), "hold": shlex.join(hold)}

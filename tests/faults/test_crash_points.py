@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from manybaskets.dag.graph import Graph, Job
+from manybaskets.dag.graph import Graph
 from manybaskets.dag.invalidation import Reruns
 from manybaskets.dag.preflight import study_of
 from tests.faults.conftest import ROOT, contents, make_mixes
+from tests.support.jobs import job_of
 
 WRAPPER = """
 import os, runpy, signal, sys
@@ -33,19 +34,19 @@ sys.argv = ["manybaskets", *sys.argv[2:]]
 runpy.run_module("manybaskets", run_name="__main__")
 """
 JOBS = {
-    "mix": (
-        Job("mix", ("multi", "1")),
+    "build_mix": (
+        job_of("build_mix", "multi/seed=1"),
         "--train data/train.jsonl --prompts data/prompts.jsonl"
         " --responses responses/one/seed=1.jsonl responses/two/seed=1.jsonl --tokenizer"
         " --rows mixes/multi/seed=1.jsonl --composition mixes/multi/seed=1.json",
     ),
     "generate": (
-        Job("generate", ("one", "1")),
+        job_of("generate", "one/seed=1"),
         "--train data/train.jsonl"
         " --prompts data/prompts.jsonl --output responses/one/seed=1.jsonl --extend",
     ),
-    "dataset": (
-        Job("dataset", ()),
+    "prepare_dataset": (
+        job_of("prepare_dataset"),
         "--train data/train.jsonl --test data/test.jsonl"
         " --prompts data/prompts.jsonl --items data/items.jsonl",
     ),

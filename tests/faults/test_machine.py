@@ -15,6 +15,7 @@ from manybaskets.dag.graph import Graph, Job
 from manybaskets.dag.preflight import study_of
 from manybaskets.files import read_json
 from tests.faults.conftest import OWN, ROOT, command, contents, make_mixes, snakemake
+from tests.support.jobs import job_of
 
 ROOMY = 60 * 1024**2
 
@@ -48,8 +49,8 @@ def step(own: Path, name: str, job: Job, files: str) -> list[str]:
 
 
 MIX = (
-    "mix",
-    Job("mix", ("multi", "1")),
+    "build_mix",
+    job_of("build_mix", "multi/seed=1"),
     "--train data/train.jsonl --prompts data/prompts.jsonl"
     " --responses responses/one/seed=1.jsonl responses/two/seed=1.jsonl --tokenizer"
     " --rows mixes/multi/seed=1.jsonl --composition mixes/multi/seed=1.json",

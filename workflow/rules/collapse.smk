@@ -6,64 +6,58 @@ embeddings.safetensors,collapse.json,outliers.json}; data/test.safetensors
 """
 
 
-rule respond:
+rule sample_responses:
     input:
-        unpack(needs("respond")),
+        unpack(needs("sample_responses")),
     output:
-        **makes("respond"),
+        **makes("sample_responses"),
     log:
-        study.path("logs/respond/{target}/{mix}/seed={seed}.log"),
-    priority: priority("respond")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("sample_responses"),
+    priority: priority("sample_responses")
     params:
-        job=job("respond"),
+        job=job("sample_responses"),
     shell:
-        "python -m manybaskets respond {params.job} --base {input.base:q}"
+        "python -m manybaskets sample_responses {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --test {input.test} --output {output.responses}"
         " --samples {output.samples} > {log} 2>&1"
 
 
-rule score:
+rule score_likelihood:
     input:
-        unpack(needs("score")),
+        unpack(needs("score_likelihood")),
     output:
-        **makes("score"),
+        **makes("score_likelihood"),
     log:
-        study.path("logs/score/{target}/{mix}/seed={seed}.log"),
-    priority: priority("score")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("score_likelihood"),
+    priority: priority("score_likelihood")
     threads: study.config.training.threads
     resources:
         gpu=GPUS_PER_JOB,
     params:
-        job=job("score"),
+        job=job("score_likelihood"),
     shell:
-        "python -m manybaskets score {params.job} --base {input.base:q}"
+        "python -m manybaskets score_likelihood {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --embedder {input.embedder:q} --test {input.test}"
         " --train {input.train} --responses {input.responses} --samples {input.samples}"
         " --output {output.likelihood} --tokens {output.tokens} --own {output.own}"
         " --embeddings {output.embeddings} > {log} 2>&1"
 
 
-rule reference:
+rule embed_reference:
     input:
-        unpack(needs("reference")),
+        unpack(needs("embed_reference")),
     output:
-        **makes("reference"),
+        **makes("embed_reference"),
     log:
-        study.path("logs/reference.log"),
-    priority: priority("reference")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("embed_reference"),
+    priority: priority("embed_reference")
     threads: study.config.training.threads
     resources:
         gpu=GPUS_PER_JOB,
     params:
-        job=job("reference"),
+        job=job("embed_reference"),
     shell:
-        "python -m manybaskets reference {params.job} --embedder {input.embedder:q}"
+        "python -m manybaskets embed_reference {params.job} --embedder {input.embedder:q}"
         " --test {input.test} --output {output} > {log} 2>&1"
 
 
@@ -73,11 +67,9 @@ rule collapse:
     output:
         **makes("collapse"),
     log:
-        study.path("logs/collapse/{target}/{mix}/seed={seed}.log"),
+        log_of("collapse"),
     priority: priority("collapse")
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
         job=job("collapse"),
     shell:

@@ -5,35 +5,31 @@ Makes: data/documentation.jsonl; data/{train,test,prompts,items}.jsonl
 """
 
 
-rule documentation:
+rule collect_docstrings:
     output:
-        **makes("documentation"),
+        **makes("collect_docstrings"),
     log:
-        study.path("logs/documentation.log"),
+        log_of("collect_docstrings"),
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     threads: 2
     params:
-        job=job("documentation"),
+        job=job("collect_docstrings"),
     shell:
-        "python -m manybaskets documentation {params.job} --threads {threads}"
+        "python -m manybaskets collect_docstrings {params.job} --threads {threads}"
         " --output {output} > {log} 2>&1"
 
 
-rule dataset:
+rule prepare_dataset:
     input:
-        unpack(needs("dataset")),
+        unpack(needs("prepare_dataset")),
     output:
-        **makes("dataset"),
+        **makes("prepare_dataset"),
     log:
-        study.path("logs/dataset.log"),
+        log_of("prepare_dataset"),
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
-        job=job("dataset"),
+        job=job("prepare_dataset"),
     shell:
-        "python -m manybaskets dataset {params.job} --documentation {input.documentation:q}"
+        "python -m manybaskets prepare_dataset {params.job} --documentation {input.documentation:q}"
         " --train {output.train} --test {output.test} --prompts {output.prompts}"
         " --items {output.texts} > {log} 2>&1"

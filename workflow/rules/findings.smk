@@ -17,10 +17,8 @@ rule findings:
             pooled="Comparisons",
         ),
     log:
-        study.path("logs/findings.log"),
+        log_of("findings"),
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
         job=job("findings"),
         root=subpath(output.measurements, ancestor=2),
@@ -36,10 +34,8 @@ rule figures:
     output:
         **shown("figures", folder="Figures"),
     log:
-        study.path("logs/figures.log"),
+        log_of("figures"),
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
         job=job("figures"),
     shell:
@@ -58,10 +54,8 @@ rule report:
             category="Report",
         ),
     log:
-        study.path("logs/report.log"),
+        log_of("report"),
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
         job=job("report"),
         root=subpath(output[0], parent=True),

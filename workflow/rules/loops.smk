@@ -8,41 +8,33 @@ Makes: responses/loop/<target>/<mix>/seed=<seed>/generation=<t>.jsonl, and
 
 if study.loops:
 
-    rule write:
+    rule loop_generate:
         input:
-            unpack(needs("write")),
+            unpack(needs("loop_generate")),
         output:
-            **makes("write"),
+            **makes("loop_generate"),
         log:
-            study.path("logs/write/{target}/{mix}/seed={seed}.log"),
-        wildcard_constraints:
-            mix="|".join(study.loops),
-        priority: priority("write")
-        conda:
-            "../../envs/cpu.yaml"
+            log_of("loop_generate"),
+        priority: priority("loop_generate")
         params:
-            job=job("write"),
+            job=job("loop_generate"),
         shell:
-            "python -m manybaskets write {params.job} --base {input.base:q}"
+            "python -m manybaskets loop_generate {params.job} --base {input.base:q}"
             " --adapter {input.adapter:q} --train {input.train} --prompts {input.prompts}"
             " --output {output} > {log} 2>&1"
 
-    rule round:
+    rule loop_mix:
         input:
-            unpack(needs("round")),
+            unpack(needs("loop_mix")),
         output:
-            **makes("round"),
+            **makes("loop_mix"),
         log:
-            study.path("logs/round/{target}/{mix}/seed={seed}.log"),
-        wildcard_constraints:
-            mix="|".join(study.loops),
-        priority: priority("round")
+            log_of("loop_mix"),
+        priority: priority("loop_mix")
         localrule: True
-        conda:
-            "../../envs/cpu.yaml"
         params:
-            job=job("round"),
+            job=job("loop_mix"),
         shell:
-            "python -m manybaskets round {params.job} --train {input.train}"
+            "python -m manybaskets loop_mix {params.job} --train {input.train}"
             " --prompts {input.prompts} --first {input.first:q} --written {input.written:q}"
             " --rows {output.rows} --composition {output.composition} > {log} 2>&1"

@@ -5,22 +5,18 @@ Makes: mixes/<mix>/seed=<seed>.jsonl and its composition beside it (.json)
 """
 
 
-rule mix:
+rule build_mix:
     input:
-        unpack(needs("mix")),
+        unpack(needs("build_mix")),
     output:
-        **makes("mix"),
+        **makes("build_mix"),
     log:
-        study.path("logs/mix/{mix}/seed={seed}.log"),
-    wildcard_constraints:
-        seed=r"\d+",
+        log_of("build_mix"),
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
-        job=job("mix"),
+        job=job("build_mix"),
     shell:
-        "python -m manybaskets mix {params.job} --train {input.train}"
+        "python -m manybaskets build_mix {params.job} --train {input.train}"
         " --prompts {input.prompts} --responses {input.responses:q} --selected {input.selected:q}"
         " --tokenizer {input.tokenizer:q}"
         " --rows {output.rows} --composition {output.composition} > {log} 2>&1"

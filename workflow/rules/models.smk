@@ -5,20 +5,18 @@ Makes: models/tokenizer/, models/<model>/, models/yardstick.json
 """
 
 
-rule tokenizer:
+rule train_tokenizer:
     input:
-        unpack(needs("tokenizer")),
+        unpack(needs("train_tokenizer")),
     output:
-        **makes("tokenizer"),
+        **makes("train_tokenizer"),
     log:
-        study.path("logs/tokenizer.log"),
+        log_of("train_tokenizer"),
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
-        job=job("tokenizer"),
+        job=job("train_tokenizer"),
     shell:
-        "python -m manybaskets tokenizer {params.job}"
+        "python -m manybaskets train_tokenizer {params.job}"
         " --documentation {input.documentation} --output {output} > {log} 2>&1"
 
 
@@ -30,12 +28,8 @@ if study.scratch_models:
         output:
             **makes("pretrain"),
         log:
-            study.path("logs/pretrain/{model}.log"),
-        wildcard_constraints:
-            model="|".join(study.scratch_models),
+            log_of("pretrain"),
         priority: priority("pretrain")
-        conda:
-            "../../envs/cpu.yaml"
         resources:
             gpu=GPUS_PER_JOB,
         params:
@@ -48,36 +42,30 @@ if study.scratch_models:
 
 if study.fetched_models:
 
-    rule fetch:
+    rule download_model:
         input:
-            unpack(needs("fetch")),
+            unpack(needs("download_model")),
         output:
-            **makes("fetch"),
+            **makes("download_model"),
         log:
-            study.path("logs/fetch/{model}.log"),
-        wildcard_constraints:
-            model="|".join(study.fetched_models),
+            log_of("download_model"),
         localrule: True
-        conda:
-            "../../envs/cpu.yaml"
         params:
-            job=job("fetch"),
+            job=job("download_model"),
         shell:
-            "python -m manybaskets fetch {params.job} --output {output} > {log} 2>&1"
+            "python -m manybaskets download_model {params.job} --output {output} > {log} 2>&1"
 
 
-rule yardstick:
+rule ngram_baseline:
     input:
-        unpack(needs("yardstick")),
+        unpack(needs("ngram_baseline")),
     output:
-        **makes("yardstick"),
+        **makes("ngram_baseline"),
     log:
-        study.path("logs/yardstick.log"),
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("ngram_baseline"),
     params:
-        job=job("yardstick"),
+        job=job("ngram_baseline"),
     shell:
-        "python -m manybaskets yardstick {params.job}"
+        "python -m manybaskets ngram_baseline {params.job}"
         " --documentation {input.documentation} --test {input.test} --models {input.models}"
         " --output {output} > {log} 2>&1"

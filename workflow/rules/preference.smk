@@ -6,37 +6,33 @@ judges/<judge>/seed=<seed>.jsonl of judges that are no cells, findings/judges.cs
 """
 
 
-rule answer:
+rule cell_candidates:
     input:
-        unpack(needs("answer")),
+        unpack(needs("cell_candidates")),
     output:
-        **makes("answer"),
+        **makes("cell_candidates"),
     log:
-        study.path("logs/answer/{target}/{mix}/seed={seed}.log"),
-    priority: priority("answer")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("cell_candidates"),
+    priority: priority("cell_candidates")
     params:
-        job=job("answer"),
+        job=job("cell_candidates"),
     shell:
-        "python -m manybaskets answer {params.job} --base {input.base:q}"
+        "python -m manybaskets cell_candidates {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --items {input.texts} --output {output} > {log} 2>&1"
 
 
-rule judge:
+rule judge_pairs:
     input:
-        unpack(needs("judge")),
+        unpack(needs("judge_pairs")),
     output:
-        **makes("judge"),
+        **makes("judge_pairs"),
     log:
-        study.path("logs/judge/{target}/{mix}/seed={seed}.log"),
-    priority: priority("judge")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("judge_pairs"),
+    priority: priority("judge_pairs")
     params:
-        job=job("judge"),
+        job=job("judge_pairs"),
     shell:
-        "python -m manybaskets judge {params.job} --base {input.base:q}"
+        "python -m manybaskets judge_pairs {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --items {input.texts} --candidates {input.candidates:q}"
         " --cells {input.cells:q} --output {output} > {log} 2>&1"
 
@@ -47,11 +43,9 @@ rule preference:
     output:
         **makes("preference"),
     log:
-        study.path("logs/preference/{target}/{mix}/seed={seed}.log"),
+        log_of("preference"),
     priority: priority("preference")
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
         job=job("preference"),
     shell:
@@ -59,38 +53,34 @@ rule preference:
         " --output {output} > {log} 2>&1"
 
 
-rule consult:
+rule external_judge:
     input:
-        unpack(needs("consult")),
+        unpack(needs("external_judge")),
     output:
-        **makes("consult"),
+        **makes("external_judge"),
     log:
-        study.path("logs/consult/{judge}/seed={seed}.log"),
-    priority: priority("consult")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("external_judge"),
+    priority: priority("external_judge")
     params:
-        job=job("consult"),
+        job=job("external_judge"),
     shell:
-        "python -m manybaskets consult {params.job} --model {input.model:q}"
+        "python -m manybaskets external_judge {params.job} --model {input.model:q}"
         " --items {input.texts} --candidates {input.candidates:q}"
         " --cells {input.cells:q} --output {output} > {log} 2>&1"
 
 
-rule opinions:
+rule compare_judges:
     input:
-        unpack(needs("opinions")),
+        unpack(needs("compare_judges")),
     output:
-        **makes("opinions"),
+        **makes("compare_judges"),
     log:
-        study.path("logs/opinions.log"),
-    priority: priority("opinions")
+        log_of("compare_judges"),
+    priority: priority("compare_judges")
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
-        job=job("opinions"),
+        job=job("compare_judges"),
         root=subpath(output[0], ancestor=2),
     shell:
-        "python -m manybaskets opinions {params.job} --root {params.root}"
+        "python -m manybaskets compare_judges {params.job} --root {params.root}"
         " --output {output} > {log} 2>&1"

@@ -9,88 +9,78 @@ Makes: cells/…/robustness.json
 """
 
 
-rule bring:
+rule download_requests:
     output:
-        **makes("bring"),
+        **makes("download_requests"),
     log:
-        study.path("logs/bring/{set}.log"),
+        log_of("download_requests"),
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
-        job=job("bring"),
+        job=job("download_requests"),
     shell:
-        "python -m manybaskets bring {params.job} --output {output} > {log} 2>&1"
+        "python -m manybaskets download_requests {params.job} --output {output} > {log} 2>&1"
 
 
-rule optimise:
+rule optimise_suffixes:
     input:
-        unpack(needs("optimise")),
+        unpack(needs("optimise_suffixes")),
     output:
-        **makes("optimise"),
+        **makes("optimise_suffixes"),
     log:
-        study.path("logs/optimise/{target}/{mix}/seed={seed}.log"),
-    priority: priority("optimise")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("optimise_suffixes"),
+    priority: priority("optimise_suffixes")
     resources:
         gpu=GPUS_PER_JOB,
     params:
-        job=job("optimise"),
+        job=job("optimise_suffixes"),
     shell:
-        "python -m manybaskets optimise {params.job} --base {input.base:q}"
+        "python -m manybaskets optimise_suffixes {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --sets {input.sets:q} --output {output} > {log} 2>&1"
 
 
-rule attack:
+rule run_attacks:
     input:
-        unpack(needs("attack")),
+        unpack(needs("run_attacks")),
     output:
-        **makes("attack"),
+        **makes("run_attacks"),
     log:
-        study.path("logs/attack/{target}/{mix}/seed={seed}.log"),
-    priority: priority("attack")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("run_attacks"),
+    priority: priority("run_attacks")
     params:
-        job=job("attack"),
+        job=job("run_attacks"),
     shell:
-        "python -m manybaskets attack {params.job} --base {input.base:q}"
+        "python -m manybaskets run_attacks {params.job} --base {input.base:q}"
         " --adapter {input.adapter:q} --sets {input.sets:q} --suffixes {input.suffixes}"
         " --output {output} > {log} 2>&1"
 
 
-rule label:
+rule judge_harm:
     input:
-        unpack(needs("label")),
+        unpack(needs("judge_harm")),
     output:
-        **makes("label"),
+        **makes("judge_harm"),
     log:
-        study.path("logs/label/{target}/{mix}/seed={seed}/{judge}.log"),
-    priority: priority("label")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("judge_harm"),
+    priority: priority("judge_harm")
     params:
-        job=job("label"),
+        job=job("judge_harm"),
     shell:
-        "python -m manybaskets label {params.job} --model {input.model:q}"
+        "python -m manybaskets judge_harm {params.job} --model {input.model:q}"
         " --attacks {input.attacks} --output {output} > {log} 2>&1"
 
 
-rule calibrate:
+rule judge_labelled:
     input:
-        unpack(needs("calibrate")),
+        unpack(needs("judge_labelled")),
     output:
-        **makes("calibrate"),
+        **makes("judge_labelled"),
     log:
-        study.path("logs/calibrate/{judge}.log"),
-    priority: priority("calibrate")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("judge_labelled"),
+    priority: priority("judge_labelled")
     params:
-        job=job("calibrate"),
+        job=job("judge_labelled"),
     shell:
-        "python -m manybaskets calibrate {params.job} --model {input.model:q}"
+        "python -m manybaskets judge_labelled {params.job} --model {input.model:q}"
         " --output {output} > {log} 2>&1"
 
 
@@ -100,11 +90,9 @@ rule robustness:
     output:
         **makes("robustness"),
     log:
-        study.path("logs/robustness/{target}/{mix}/seed={seed}.log"),
+        log_of("robustness"),
     priority: priority("robustness")
     localrule: True
-    conda:
-        "../../envs/cpu.yaml"
     params:
         job=job("robustness"),
     shell:

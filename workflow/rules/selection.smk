@@ -6,27 +6,23 @@ Makes: verdicts/<mix>/seed=<seed>.jsonl, selections/<mix>/seed=<seed>.jsonl, and
 what the verifier did (.json); of what a loop writes, the same below loop/<target>/
 """
 
-if study.selections:
+if study.selecting:
 
-    rule verify:
+    rule score_responses:
         input:
-            unpack(needs("verify")),
+            unpack(needs("score_responses")),
         output:
-            **makes("verify"),
+            **makes("score_responses"),
         log:
-            study.path("logs/verify/{mix}/seed={seed}.log"),
-        wildcard_constraints:
-            mix="|".join(study.selections),
-        priority: priority("verify")
-        conda:
-            "../../envs/cpu.yaml"
+            log_of("score_responses"),
+        priority: priority("score_responses")
         threads: study.config.training.threads
         resources:
             gpu=lambda wildcards: GPUS_PER_JOB * is_scored_in_job(wildcards.mix),
         params:
-            job=job("verify"),
+            job=job("score_responses"),
         shell:
-            "python -m manybaskets verify {params.job} --train {input.train}"
+            "python -m manybaskets score_responses {params.job} --train {input.train}"
             " --prompts {input.prompts} --responses {input.responses:q}"
             " --model {input.model:q} --output {output} > {log} 2>&1"
 
@@ -36,34 +32,26 @@ if study.selections:
         output:
             **makes("select"),
         log:
-            study.path("logs/select/{mix}/seed={seed}.log"),
-        wildcard_constraints:
-            mix="|".join(study.selections),
+            log_of("select"),
         priority: priority("select")
         localrule: True
-        conda:
-            "../../envs/cpu.yaml"
         params:
             job=job("select"),
         shell:
             "python -m manybaskets select {params.job} --verdicts {input.verdicts}"
             " --like {input.like} --rows {output} > {log} 2>&1"
 
-    rule verification:
+    rule verifier_quality:
         input:
-            unpack(needs("verification")),
+            unpack(needs("verifier_quality")),
         output:
-            **makes("verification"),
+            **makes("verifier_quality"),
         log:
-            study.path("logs/verification/{mix}/seed={seed}.log"),
-        wildcard_constraints:
-            mix="|".join(study.selections),
-        priority: priority("verification")
+            log_of("verifier_quality"),
+        priority: priority("verifier_quality")
         localrule: True
-        conda:
-            "../../envs/cpu.yaml"
         params:
-            job=job("verification"),
+            job=job("verifier_quality"),
         shell:
-            "python -m manybaskets verification {params.job} --verdicts {input.verdicts}"
+            "python -m manybaskets verifier_quality {params.job} --verdicts {input.verdicts}"
             " --like {input.like} --train {input.train} --output {output} > {log} 2>&1"

@@ -4,16 +4,21 @@ Needs: the config.  Makes: nothing.
 """
 
 import os
+import re
 import shlex
 import sys
+from pathlib import Path
 
 from manybaskets.cli import forkserver
 from manybaskets.dag import slurm, snakemake_patches
 from manybaskets.dag.preflight import after_failure, checked_study, notes
 from manybaskets.config.base import ConfigError
 from manybaskets.devices import CPU, on_cpu, visible
-from manybaskets.dag.graph import EXTENT, FOLDERS, OUTPUTS, WILDCARDS, Graph, Job
+from manybaskets.dag.graph import Graph
 from manybaskets.dag.progress import watch
+from manybaskets.stages.registry import STAGES
+from manybaskets.study import keys
+from manybaskets.study.environment import endpoint_environment, engine_environment
 
 try:
     study = checked_study(config, [str(path) for path in workflow.configfiles])
@@ -27,8 +32,8 @@ graph = Graph(study)
 exports = {
     "PYTHONPATH": LIBRARY,
     "MANYBASKETS_RUN_PID": str(os.getpid()),
-    "MANYBASKETS_ENGINE": study.engine_environment(),
-    "MANYBASKETS_ENDPOINTS": study.endpoint_environment(),
+    "MANYBASKETS_ENGINE": engine_environment(study),
+    "MANYBASKETS_ENDPOINTS": endpoint_environment(study),
     "OMP_WAIT_POLICY": "PASSIVE",
 }
 # Without conda, jobs run in the interpreter that Snakemake itself runs in.
@@ -88,67 +93,80 @@ onsuccess:
 
 
 wildcard_constraints:
-    target="[A-Za-z0-9._-]+",
-    mix="[A-Za-z0-9._-]+",
-    model="[A-Za-z0-9._-]+",
-    source="[A-Za-z0-9._-]+",
-    seed=r"\d+(?:/generation=\d+)?",  # in a loop, the generation goes with it
-    set="[A-Za-z0-9._-]+",
-    judge="[A-Za-z0-9._-]+",
+    target=keys.NAME,
+    mix=keys.NAME,
+    model=keys.NAME,
+    source=keys.NAME,
+    set=keys.NAME,
+    judge=keys.NAME,
+    seed=keys.SEED,
+    generation=keys.REGEX["generation"],  # empty outside loops
+    chain=keys.REGEX["chain"],  # empty for a mix that is not a loop
 
 
 def needs(stage):
     """The inputs of a rule, by name; a list of one as its file, which takes less memory."""
 
     def inputs(wildcards):
-        if is_left_alone(identified(stage, wildcards)):
+        job = graph.job(stage, wildcards)
+        if is_left_alone(job):
             return {}
-        named = graph.inputs(stage, **dict(wildcards.items()))
         return {
             name: files[0] if isinstance(files, list) and len(files) == 1 else files
-            for name, files in named.items()
+            for name, files in graph.inputs(job).items()
         }
 
     return inputs
 
 
 def makes(stage):
-    """The outputs of a rule, by name; what a job extends is still there when it starts."""
-    return {name: made(stage, name, path) for name, path in OUTPUTS[stage].items()}
+    """The outputs of a rule, by name."""
+    return {
+        name: output_of(STAGES[stage], output)
+        for name, output in STAGES[stage].outputs.items()
+    }
+
+
+def output_of(stage, output):
+    """The path of an output, which a job that extends it finds in place when it starts."""
+    path = study.path(output.path)
+    for name, values in stage.allowed(study).items():
+        path = path.replace(
+            f"{{{name}}}", f"{{{name},{'|'.join(map(re.escape, values))}}}"
+        )
+    if output.is_folder:
+        return directory(path)
+    return update(path) if stage.extent else path
 
 
 def shown(stage, **categories):
-    """The same, with those that `snakemake --report` shows, under their categories."""
+    """The outputs of a rule; those that `snakemake --report` shows, under their categories."""
     outputs = makes(stage)
     for name, category in categories.items():
-        caption = f"../report/{name if (stage, name) not in FOLDERS else stage}.rst"
-        patterns = ["{name}.svg"] if (stage, name) in FOLDERS else []
+        is_folder = STAGES[stage].outputs[name].is_folder
         outputs[name] = report(
-            outputs[name], caption=caption, category=category, patterns=patterns
+            outputs[name],
+            caption=f"../report/{stage if is_folder else name}.rst",
+            category=category,
+            patterns=["{name}.svg"] if is_folder else [],
         )
     return outputs
 
 
-def made(stage, name, path):
-    """One output, flagged as what it is."""
-    if (stage, name) in FOLDERS:
-        return directory(study.path(path))
-    return update(study.path(path)) if stage in EXTENT else study.path(path)
-
-
-def identified(stage, wildcards):
-    """The job of a stage with these wildcards."""
-    return Job(stage, tuple(wildcards[name] for name in WILDCARDS[stage]))
+def log_of(stage):
+    """The log of a rule."""
+    place = keys.PATTERNS[STAGES[stage].key]
+    return study.path("logs", f"{stage}/{place}.log" if place else f"{stage}.log")
 
 
 def job(stage):
-    """What a job is told of itself: its description, and where its record goes."""
-    return lambda wildcards: graph.arguments(identified(stage, wildcards))
+    """The `--spec` and `--record` arguments of a job."""
+    return lambda wildcards: graph.arguments(graph.job(stage, wildcards))
 
 
 def priority(stage):
-    """When a job runs, against others that are ready."""
-    return lambda wildcards: graph.priority(identified(stage, wildcards))
+    """The priority of a job among those that are ready."""
+    return lambda wildcards: graph.priority(graph.job(stage, wildcards))
 
 
 def trained(wildcards):
@@ -163,5 +181,5 @@ def training_threads(wildcards):
 
 
 def is_scored_in_job(mix):
-    """Whether a verifier holds a model itself; judges are served by an engine."""
+    """Whether a verifier loads a model itself; an engine serves judges."""
     return study.selection(mix).verifier.model is not None

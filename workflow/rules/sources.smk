@@ -11,12 +11,8 @@ rule generate:
     output:
         **makes("generate"),
     log:
-        study.path("logs/generate/{source}/seed={seed}.log"),
-    wildcard_constraints:
-        seed=r"\d+",
+        log_of("generate"),
     priority: priority("generate")
-    conda:
-        "../../envs/cpu.yaml"
     params:
         job=job("generate"),
     shell:
@@ -25,18 +21,16 @@ rule generate:
         " > {log} 2>&1"
 
 
-rule candidates:
+rule source_candidates:
     input:
-        unpack(needs("candidates")),
+        unpack(needs("source_candidates")),
     output:
-        **makes("candidates"),
+        **makes("source_candidates"),
     log:
-        study.path("logs/candidates/{source}.log"),
-    priority: priority("candidates")
-    conda:
-        "../../envs/cpu.yaml"
+        log_of("source_candidates"),
+    priority: priority("source_candidates")
     params:
-        job=job("candidates"),
+        job=job("source_candidates"),
     shell:
-        "python -m manybaskets candidates {params.job} --items {input.texts}"
+        "python -m manybaskets source_candidates {params.job} --items {input.texts}"
         " --model {input.model:q} --output {output} > {log} 2>&1"

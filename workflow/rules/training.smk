@@ -11,10 +11,8 @@ rule train:
     output:
         **makes("train"),
     log:
-        study.path("logs/train/{target}/{mix}/seed={seed}.log"),
+        log_of("train"),
     priority: priority("train")
-    conda:
-        "../../envs/cpu.yaml"
     threads: training_threads
     resources:
         gpu=lambda wildcards: min(GPUS, trained(wildcards).devices),

@@ -14,9 +14,11 @@ import pytest
 from manybaskets.config.validation import load
 from manybaskets.files import read_jsonl, write_jsonl
 from manybaskets.paths import WORKFLOW
-from manybaskets.stages import study
+from manybaskets.study.environment import endpoint_environment
+from manybaskets.study.layout import Study
 from tests.support.command_line import run
 from tests.support.endpoint import Endpoint, replied
+from tests.support.jobs import fields_of, spec_of
 
 KEY = "planted-key-3f9a"
 
@@ -31,7 +33,7 @@ def server() -> Iterator[Endpoint]:
 @pytest.fixture
 def remote(
     study_config: dict[str, Any], server: Endpoint, monkeypatch: pytest.MonkeyPatch
-) -> study.Study:
+) -> Study:
     study_config["sources"]["far"] = {
         "endpoint": server.url,
         "model": "a-model",
@@ -39,9 +41,9 @@ def remote(
     }
     study_config["mixes"]["far"] = {"origins": {"far": 1.0}}
     study_config["rows"] = 8
-    found = study.Study(load(study_config, "my.yaml"))
+    found = Study(load(study_config, "my.yaml"))
     monkeypatch.setenv("FAR_KEY", KEY)
-    monkeypatch.setenv("MANYBASKETS_ENDPOINTS", found.endpoint_environment())
+    monkeypatch.setenv("MANYBASKETS_ENDPOINTS", endpoint_environment(found))
     return found
 
 
@@ -52,10 +54,10 @@ def prompts(folder: Path) -> Path:
 
 
 def test_an_endpoint_answers_the_prompts_of_its_mixes(
-    remote: study.Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = prompts(tmp_path)
-    spec = remote.spec("generate", source="far", seed="1")
+    spec = spec_of(remote, "generate", "far/seed=1")
     out = tmp_path / "out.jsonl"
     code = run(
         monkeypatch, "generate", "--spec", spec, "--train", given, "--prompts", given,
@@ -71,7 +73,7 @@ def test_an_endpoint_answers_the_prompts_of_its_mixes(
 
 
 def test_empty_answers_are_asked_again_and_failed_ones_recorded(
-    remote: study.Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from aiohttp import web
 
@@ -87,7 +89,7 @@ def test_empty_answers_are_asked_again_and_failed_ones_recorded(
     server.answer = answer
     given, out = prompts(tmp_path), tmp_path / "out.jsonl"
     run(
-        monkeypatch, "generate", "--spec", remote.spec("generate", source="far", seed="1"),
+        monkeypatch, "generate", "--spec", spec_of(remote, "generate", "far/seed=1"),
         "--train", given, "--prompts", given, "--model", "--output", out,
     )  # fmt: skip
     for row in read_jsonl(out):
@@ -116,8 +118,8 @@ def test_a_hub_model_comes_from_the_cache_without_a_network(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     study_config["models"]["wren"] = {"hub": "birds/wren", "revision": revision}
-    spec = study.Study(load(study_config, "my.yaml")).spec("fetch", model="wren")
-    assert run(monkeypatch, "fetch", "--spec", spec, "--output", tmp_path / "wren") == 0
+    spec = spec_of(Study(load(study_config, "my.yaml")), "download_model", "wren")
+    assert run(monkeypatch, "download_model", "--spec", spec, "--output", tmp_path / "wren") == 0
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "wren").config.vocab_size > 0
 
 
@@ -127,7 +129,7 @@ def test_bad_data_ends_a_step_with_a_message_and_status_two(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    spec = study.Study(load(study_config, "my.yaml")).spec("robustness", target="", mix="", seed="")
+    spec = spec_of(Study(load(study_config, "my.yaml")), "robustness", "wren/human/seed=1")
     missing, out = tmp_path / "no.jsonl", tmp_path / "out.json"
     assert (
         run(monkeypatch, "robustness", "--spec", spec, "--attacks", missing, "--output", out) == 2
@@ -268,22 +270,22 @@ def test_what_judges_said_of_single_texts_is_in_the_table_too(
 
 
 def test_items_and_candidates_of_instructions_are_taken_from_rows_of_responses(
-    remote: study.Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    remote: Study, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = json.loads(remote.spec("candidates", source="far")) | {"items": 2}
+    spec = fields_of(remote, "source_candidates", "far") | {"items": 2}
     rows = [{"id": str(i), "prompt": f"p{i}", "response": f"r{i}"} for i in range(3)]
     write_jsonl(tmp_path / "test.jsonl", rows)
     code = run(
         monkeypatch,
-        *("candidates", "--spec", json.dumps(spec), "--items", tmp_path / "test.jsonl"),
+        *("source_candidates", "--spec", json.dumps(spec), "--items", tmp_path / "test.jsonl"),
         *("--output", tmp_path / "out.jsonl"),
     )
     assert code == 0
     assert [row["prompt"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["p0", "p1"]
 
 
-def robust(raw: dict[str, Any], **changed: Any) -> study.Study:
-    return study.Study(load({**raw, "probes": {"robustness": changed}}, "my.yaml"))
+def robust(raw: dict[str, Any], **changed: Any) -> Study:
+    return Study(load({**raw, "probes": {"robustness": changed}}, "my.yaml"))
 
 
 def test_a_set_is_brought_for_its_owner_only_and_verified(
@@ -295,13 +297,13 @@ def test_a_set_is_brought_for_its_owner_only_and_verified(
     copy, out = tmp_path / "copy.csv", tmp_path / "restricted" / "sets" / "xstest"
     copy.write_text("prompt,label\nHow to kill a process?,safe\n")
     settings: dict[str, Any] = {"requests": ["xstest"], "local_files": {"xstest": str(copy)}}
-    spec = robust(study_config, **settings).spec("bring", set="xstest")
-    assert run(monkeypatch, "bring", "--spec", spec, "--output", out) == 2
+    spec = spec_of(robust(study_config, **settings), "download_requests", "xstest")
+    assert run(monkeypatch, "download_requests", "--spec", spec, "--output", out) == 2
     assert "expected 11783fb2" in capsys.readouterr().err
     assert not out.exists()
     settings["sha256"] = {"xstest": hashlib.sha256(copy.read_bytes()).hexdigest()}
-    spec = robust(study_config, **settings).spec("bring", set="xstest")
-    assert run(monkeypatch, "bring", "--spec", spec, "--output", out) == 0
+    spec = spec_of(robust(study_config, **settings), "download_requests", "xstest")
+    assert run(monkeypatch, "download_requests", "--spec", spec, "--output", out) == 0
     assert out.read_bytes() == copy.read_bytes()
     assert out.stat().st_mode & 0o777 == 0o600
     assert out.parent.stat().st_mode & 0o777 == 0o700
@@ -318,9 +320,11 @@ def test_suffixes_are_written_with_their_controls_for_the_owner_only(
     gcg = {"behaviours": 2, "steps": 2, "suffix_tokens": 3, "candidates": 8, "top_k": 8}
     found = robust(study_config, attacks=["gcg"], gcg=gcg, count=4)
     for mix, kinds in (("vanilla", ["gcg", "gcg-control"]), ("human", ["gcg-own"])):
-        spec = found.spec("optimise", target="wren", mix=mix, seed="1")
+        spec = spec_of(found, "optimise_suffixes", f"wren/{mix}/seed=1")
         out = tmp_path / mix / "restricted" / "suffixes.jsonl"
-        code = run(monkeypatch, "optimise", "--spec", spec, "--base", tiny_model, "--output", out)
+        code = run(
+            monkeypatch, "optimise_suffixes", "--spec", spec, "--base", tiny_model, "--output", out
+        )
         assert code == 0
         rows = read_jsonl(out)
         assert [row["kind"] for row in rows] == kinds * 2
@@ -347,8 +351,8 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
     labelled = str(tmp_path / "people.jsonl")
     found = robust(study_config, judges={"far": judge}, labelled=labelled)
     monkeypatch.setenv("JUDGE_KEY", KEY)
-    monkeypatch.setenv("MANYBASKETS_ENDPOINTS", found.endpoint_environment())
-    cell = {"target": "wren", "mix": "human", "seed": "1"}
+    monkeypatch.setenv("MANYBASKETS_ENDPOINTS", endpoint_environment(found))
+    cell = "wren/human/seed=1"
     attacks = tmp_path / "restricted" / "attacks.jsonl"
     rows = [
         {"id": f"r/{name}", "request": "r", "item_set": f"decline/{name}", "prompt": name}
@@ -357,8 +361,11 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
     ]
     write_jsonl(attacks, rows)
     labels = tmp_path / "restricted" / "labels" / "far.jsonl"
-    spec = found.spec("label", **cell, judge="far")
-    assert run(monkeypatch, "label", "--spec", spec, "--attacks", attacks, "--output", labels) == 0
+    spec = spec_of(found, "judge_harm", f"{cell}/far")
+    assert (
+        run(monkeypatch, "judge_harm", "--spec", spec, "--attacks", attacks, "--output", labels)
+        == 0
+    )
     assert [row["state"] for row in read_jsonl(labels)] == ["ok", "ok", "not_answered"]
     # it is asked about the request, not about its encoding
     assert all("Request: direct" in body["messages"][0]["content"] for body in server.asked)
@@ -366,11 +373,11 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
     said = capsys.readouterr()
     assert "secret log" not in said.out + said.err and KEY not in labels.read_text()
     calibration = tmp_path / "restricted" / "calibration" / "far.jsonl"
-    spec = found.spec("calibrate", judge="far")
-    assert run(monkeypatch, "calibrate", "--spec", spec, "--output", calibration) == 0
+    spec = spec_of(found, "judge_labelled", "far")
+    assert run(monkeypatch, "judge_labelled", "--spec", spec, "--output", calibration) == 0
     assert [row["score"] for row in read_jsonl(calibration)] == [1.0, 1.0]
     out = tmp_path / "robustness.json"
-    spec = found.spec("robustness", **cell)
+    spec = spec_of(found, "robustness", cell)
     arguments = ("--attacks", attacks, "--labels", labels, "--calibration", calibration)
     arguments += ("--output", out)
     assert run(monkeypatch, "robustness", "--spec", spec, *arguments) == 0

@@ -1,6 +1,5 @@
 """Every selected mix has a random control at its keep rate, and no study has one twice."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ from manybaskets import __main__
 from manybaskets.config import controls, validation
 from manybaskets.config.base import ConfigError
 from manybaskets.config.study import StudyConfig
-from manybaskets.dag.graph import Graph, Job
+from manybaskets.dag.graph import Graph
 from manybaskets.files import read_json, read_jsonl, write_jsonl
-from manybaskets.stages.study import Study
+from manybaskets.study.layout import Study
+from tests.support.jobs import fields_of, job_of, spec_of
 
 BEST = {"best_of": 4, "verifier": "reference"}
 RIGHT = {
@@ -153,13 +153,15 @@ def test_the_control_of_a_verifier_keeps_as_many_whatever_they_are(
     verdicts: tuple[Graph, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph, own, chance = verdicts
-    assert graph.inputs("select", mix="picked", seed="1")["like"] == []
-    like = graph.inputs("select", mix="picked-random", seed="1")["like"]
+    assert graph.inputs(job_of("select", "picked/seed=1"))["like"] == []
+    like = graph.inputs(job_of("select", "picked-random/seed=1"))["like"]
     assert like == [graph.study.path("verdicts/picked/seed=1.jsonl")]
-    assert Job("verify", ("picked", "1")) in graph.producers(Job("select", ("picked-random", "1")))
+    assert job_of("score_responses", "picked/seed=1") in graph.producers(
+        job_of("select", "picked-random/seed=1")
+    )
 
     def call(stage: str, mix: str, *arguments: object) -> None:
-        spec = graph.study.spec(stage, mix=mix, seed="1")
+        spec = spec_of(graph.study, stage, f"{mix}/seed=1")
         monkeypatch.setattr(
             sys, "argv", ["manybaskets", stage, "--spec", spec, *map(str, arguments)]
         )
@@ -180,7 +182,7 @@ def test_the_control_of_a_verifier_keeps_as_many_whatever_they_are(
         [{"id": f"p{i}", "prompt": f"say {i}", "response": f"it is {i}"} for i in range(40)],
     )
     found = tmp_path / "found.json"
-    call("verification", "picked-random", "--verdicts", chance, "--like", own,
+    call("verifier_quality", "picked-random", "--verdicts", chance, "--like", own,
          "--train", tmp_path / "train.jsonl", "--output", found)  # fmt: skip
     measured = {(m["metric"], m["item_set"]): m["value"] for m in read_json(found)["measurements"]}
     assert measured["kept_share", "pool"] == pytest.approx(1 / 3)
@@ -190,8 +192,9 @@ def test_the_control_of_a_verifier_keeps_as_many_whatever_they_are(
 def test_the_control_follows_the_rule_of_its_mix(study_config: dict[str, Any]) -> None:
     loose = RIGHT | {"verifier": {"by": "reference", "accept": 0.1}}
     specs = [
-        json.loads(Study(study(study_config, picked=picked(select))).spec(
-            "select", mix="picked-random", seed="1"))
+        fields_of(
+            Study(study(study_config, picked=picked(select))), "select", "picked-random/seed=1"
+        )
         for select in (RIGHT, loose, RIGHT | {"control": True})
     ]  # fmt: skip
     assert specs[0]["like"]["accepts_from"] == 0.3

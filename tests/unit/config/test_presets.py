@@ -14,8 +14,9 @@ from manybaskets.config.base import VANILLA
 from manybaskets.dag.graph import Graph
 from manybaskets.dag.preflight import study_of
 from manybaskets.simulations import theory
-from manybaskets.stages.study import Study
 from manybaskets.study import series
+from manybaskets.study.layout import Study
+from tests.support.jobs import fields_of
 from tests.support.paths import ROOT
 
 STUDIES = ROOT / "resources" / "studies"
@@ -50,9 +51,9 @@ def planned(monkeypatch: pytest.MonkeyPatch, *files: Path) -> Study:
 def test_a_preset_is_planned_to_its_last_job(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = Graph(planned(monkeypatch, path))
     jobs = list(graph.jobs())
-    assert jobs[-1].stage == "report"
+    assert jobs[-1].name == "report"
     assert all("--spec" in graph.arguments(job) for job in jobs)
-    trained = [job for job in jobs if job.stage == "train"]
+    trained = [job for job in jobs if job.name == "train"]
     assert len(trained) == sum(cell.mix != VANILLA for cell in graph.study.cells)
 
 
@@ -63,7 +64,7 @@ def test_a_preset_at_micro_scale_is_a_part_of_it_and_downloads_nothing(
     full = planned(monkeypatch, STUDIES / path.name)
     study = planned(monkeypatch, STUDIES / path.name, path)
     jobs = list(Graph(study).jobs())
-    assert not {"fetch", "bring"} & {job.stage for job in jobs}
+    assert not {"download_model", "download_requests"} & {job.name for job in jobs}
     assert not any(source.endpoint for source in study.config.sources.values())
     conditions = [(cell.target, cell.mix) for cell in study.cells]
     assert set(conditions) <= {(cell.target, cell.mix) for cell in full.cells}
@@ -89,15 +90,15 @@ def test_the_eggs_study_has_twelve_conditions_and_ten_adapters(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = planned(monkeypatch, STUDIES / "eggs.yaml")
-    stages = Counter(job.stage for job in Graph(study).jobs())
+    stages = Counter(job.name for job in Graph(study).jobs())
     assert (len(study.cells), stages["train"], stages["generate"]) == (12, 10, 12)
     assert "12 cells" in plan.summary(Graph(study), [], [])[0]
     assert "10 conditions of target and mix" in plan.summary(Graph(study), [], [])[0]
     assert len(study.mixes_of("llama-8b")) == 4
     assert len(study.mixes_of("llama-70b")) == 8
-    spec = study._train("llama-70b", "multi-large", "42")["training"]
+    spec = fields_of(study, "train", "llama-70b/multi-large/seed=42")["training"]
     assert spec["batch_size"] * spec["gradient_accumulation"] == 128
-    spec = study._train("llama-8b", "multi", "42")["training"]
+    spec = fields_of(study, "train", "llama-8b/multi/seed=42")["training"]
     assert spec["batch_size"] * spec["gradient_accumulation"] == 64
 
 
@@ -122,7 +123,7 @@ def test_the_better_study_finds_its_sweep_over_the_number_of_sources(
 
 def test_the_eggs_judges_are_asked_as_often_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
     study = planned(monkeypatch, STUDIES / "eggs.yaml")
-    asked = study._judge("llama-8b", "multi", "42")
+    asked = fields_of(study, "judge_pairs", "llama-8b/multi/seed=42")
     assert asked["origins"] == ["human", "llama-8b", "gemma-9b", "qwen-7b", "falcon-10b"]
     assert asked["preference"]["items"] * 10 * 2 == 2000
     assert asked["own"] == "llama-8b"

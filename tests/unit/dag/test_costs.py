@@ -9,14 +9,16 @@ import pytest
 from manybaskets.cli.people import plan
 from manybaskets.config import validation
 from manybaskets.config.models import Scratch
-from manybaskets.dag.costs import ENGINE_START, START, START_OF_COPY, Estimates, _scratch_weights
-from manybaskets.dag.graph import Graph, Job
+from manybaskets.dag.costs import START_OF_COPY, Estimates
+from manybaskets.dag.graph import Graph
 from manybaskets.dag.invalidation import Reruns
 from manybaskets.models import architectures
 from manybaskets.probes.preference import questions
-from manybaskets.stages.study import Study
+from manybaskets.stages.cost_model import ENGINE_START, _scratch_weights
+from manybaskets.study.layout import Study
+from tests.support.jobs import job_of
 
-TRAIN = Job("train", ("wren", "human", "1"))
+TRAIN = job_of("train", "wren/human/seed=1")
 
 
 def estimates(
@@ -40,7 +42,7 @@ def test_twice_the_epochs_are_modelled_as_twice_the_work(study_config: dict[str,
     for epochs in (2, 4):
         study_config["training"] = {"epochs": epochs}
         found = estimates(study_config)
-        found.__dict__["_rate"] = 1e11
+        found.model.__dict__["rate"] = 1e11
         seconds = found.of(TRAIN).seconds
         assert seconds is not None
         work.append(seconds - START_OF_COPY)
@@ -49,7 +51,9 @@ def test_twice_the_epochs_are_modelled_as_twice_the_work(study_config: dict[str,
 
 def test_only_the_first_job_of_a_model_pays_for_its_engine(study_config: dict[str, Any]) -> None:
     found = estimates(study_config)
-    first, second = (found.of(Job("respond", ("wren", "human", str(seed)))) for seed in (1, 2))
+    first, second = (
+        found.of(job_of("sample_responses", f"wren/human/seed={seed}")) for seed in (1, 2)
+    )
     assert first.seconds is not None and second.seconds is not None
     assert first.seconds - second.seconds == pytest.approx(20.0)
 
@@ -60,7 +64,7 @@ def test_a_model_that_is_not_here_has_no_estimate(
     monkeypatch.chdir(tmp_path)
     study_config["models"]["lark"] = {"hub": "org/lark", "revision": "0" * 40}
     study_config["targets"] = ["lark"]
-    assert estimates(study_config).of(Job("train", ("lark", "human", "1"))).seconds is None
+    assert estimates(study_config).of(job_of("train", "lark/human/seed=1")).seconds is None
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,7 @@ def test_the_name_of_a_model_that_is_not_here_may_tell_its_size(
     study_config["models"]["lark"] = {"hub": name, "revision": "0" * 40}
     study_config["targets"] = ["lark"]
     found = estimates(study_config)
-    fetched = found.of(Job("fetch", ("lark",)))
+    fetched = found.of(job_of("download_model", "lark"))
     if weights is None:
         assert fetched.seconds is None and not found.named
     else:
@@ -96,7 +100,10 @@ def test_the_name_of_a_model_that_is_not_here_may_tell_its_size(
 
 def test_gpus_of_a_job_share_its_work(study_config: dict[str, Any]) -> None:
     study_config["models"]["wren"]["scratch"] |= {"hidden": 8192, "layers": 32, "heads": 64}
-    jobs = [Job(stage, ("wren", "human", "1")) for stage in ("train", "respond", "judge", "score")]
+    jobs = [
+        job_of(stage, "wren/human/seed=1")
+        for stage in ("train", "sample_responses", "judge_pairs", "score_likelihood")
+    ]
     one = estimates(study_config, on_gpus=True)
     study_config |= {
         "training": {"devices": 4},
@@ -107,7 +114,7 @@ def test_gpus_of_a_job_share_its_work(study_config: dict[str, Any]) -> None:
     for job in jobs:
         alone, shared = one.of(job).seconds, many.of(job).seconds
         assert alone is not None and shared is not None
-        start = START.get(job.stage, 1.0) + ENGINE_START["gpu"] * (job.stage == "respond")
+        start = job.stage.start_seconds + ENGINE_START["gpu"] * (job.name == "sample_responses")
         assert (shared - start) * many.devices(job) == pytest.approx(alone - start, rel=0.01)
 
 
@@ -128,7 +135,7 @@ def test_a_verifier_holds_gpus_of_an_engine_where_it_is_a_judge(
         "select": {"top": 0.5, "verifier": verifier},
     }
     found = estimates(study_config, on_gpus=True)
-    assert found.devices(Job("verify", ("best", "1"))) == devices
+    assert found.devices(job_of("score_responses", "best/seed=1")) == devices
 
 
 def test_without_gpus_a_job_holds_the_cpu(study_config: dict[str, Any]) -> None:
@@ -143,14 +150,14 @@ def test_a_plan_says_of_which_jobs_it_does_not_know_the_time(
     study_config["models"]["lark"] = {"hub": "org/lark", "revision": "0" * 40}
     study_config["targets"] = ["wren", "lark"]
     found = estimates(study_config, on_gpus=True)
-    score = [Job("score", (target, "human", "1")) for target in ("lark", "wren")]
+    score = [job_of("score_likelihood", f"{target}/human/seed=1") for target in ("lark", "wren")]
     whole, partly = (
-        "\n".join(plan.costs(found, due)) for due in ([Job("fetch", ("lark",))], score)
+        "\n".join(plan.costs(found, due)) for due in ([job_of("download_model", "lark")], score)
     )
     assert "not known" in whole and " 0 s" not in whole
-    assert re.search(r"score +2 +over ", partly)
+    assert re.search(r"score_likelihood +2 +over ", partly)
     assert "Together more than" in partly
-    assert "Not known is the time of: score 1 jobs." in partly
+    assert "Not known is the time of: score_likelihood 1 jobs." in partly
     assert "on GPUs that make 1e+14 a second" in partly
 
 
@@ -163,13 +170,15 @@ def test_judgements_are_counted_as_they_are_asked(study_config: dict[str, Any]) 
     }
     candidates = questions.candidates_of(items, answers, 5)
     asked = [*questions.pairs(candidates), *questions.controls(items, 3)]
-    assert estimates(study_config).judgements(Job("judge", ("wren", "human", "1"))) == len(asked)
+    assert estimates(study_config).judgements(job_of("judge_pairs", "wren/human/seed=1")) == len(
+        asked
+    )
 
 
 def test_judgements_of_a_study_grow_with_what_it_asks(study_config: dict[str, Any]) -> None:
     def asked(**settings: Any) -> int:
         study_config["probes"] = {"preference": {"items": 5, "control_pairs": 0, **settings}}
-        return estimates(study_config).judgements(Job("judge", ("wren", "human", "1")))
+        return estimates(study_config).judgements(job_of("judge_pairs", "wren/human/seed=1"))
 
     assert asked(questions=[]) == 5 * 3 * 2
     assert asked(questions=["likelihood", "rating"]) == 5 * 3 * 2 + 2 * 5 * 3
@@ -190,7 +199,7 @@ def test_weights_of_scratch_models_are_about_right(family: str) -> None:
 
 
 def test_responses_to_select_from_are_counted(study_config: dict[str, Any]) -> None:
-    job = Job("generate", ("wren", "1"))
+    job = job_of("generate", "wren/seed=1")
     study_config["mixes"] = {"single": {"origins": {"wren": 1.0}}}
     alone = estimates(study_config).tokens(job)
     study_config["mixes"]["best"] = {
@@ -200,7 +209,7 @@ def test_responses_to_select_from_are_counted(study_config: dict[str, Any]) -> N
     found = estimates(study_config)
     # all 40 prompts once; of the half that the second mix gives it, three more each
     assert found.tokens(job) == alone * (40 + 20 * 3) / 40
-    assert found.judgements(Job("verify", ("best", "1"))) == 20 * 4
+    assert found.judgements(job_of("score_responses", "best/seed=1")) == 20 * 4
 
 
 @pytest.mark.parametrize(
@@ -221,8 +230,8 @@ def test_verifiers_cost_more_for_more_responses(
             "select": {"best_of": number, "verifier": verifier},
         }
         found = estimates(study_config)
-        found.__dict__["_rate"] = 1e11
-        seconds.append(found.of(Job("verify", ("best", "1"))).seconds or 0.0)
+        found.model.__dict__["rate"] = 1e11
+        seconds.append(found.of(job_of("score_responses", "best/seed=1")).seconds or 0.0)
     assert seconds[1] - 2 == pytest.approx(10 * (seconds[0] - 2))
 
 
@@ -237,10 +246,10 @@ def test_an_accumulating_loop_costs_more_with_every_generation(
         for name in ("accumulate", "replace", "accumulate-subsample")
     }
     found = estimates(study_config)
-    found.__dict__["_rate"] = 1e11
+    found.model.__dict__["rate"] = 1e11
 
     def work(mix: str, generation: int) -> float:
-        seconds = found.of(Job("train", ("wren", mix, f"1/generation={generation}"))).seconds
+        seconds = found.of(job_of("train", f"wren/{mix}/seed=1/generation={generation}")).seconds
         assert seconds is not None
         return seconds - START_OF_COPY
 
@@ -248,7 +257,7 @@ def test_an_accumulating_loop_costs_more_with_every_generation(
     assert grown == pytest.approx([2, 3, 4])
     for mix in ("replace", "accumulate-subsample"):
         assert work(mix, 4) == work(mix, 1)
-    write = Job("write", ("wren", "replace", "1/generation=3"))
+    write = job_of("loop_generate", "wren/replace/seed=1/generation=3")
     assert found.tokens(write) == 30 * 80  # of 40 rows a quarter are human
     assert found.of(write).bytes == 30 * 500
 
@@ -262,6 +271,6 @@ def test_what_a_loop_selects_from_is_counted(study_config: dict[str, Any]) -> No
         }
     }
     found = estimates(study_config)
-    assert found.tokens(Job("write", ("wren", "best", "1/generation=1"))) == 40 * 4 * 80
-    verify = found.of(Job("verify", ("loop/wren/best", "1/generation=1")))
+    assert found.tokens(job_of("loop_generate", "wren/best/seed=1/generation=1")) == 40 * 4 * 80
+    verify = found.of(job_of("score_responses", "loop/wren/best/seed=1/generation=1"))
     assert verify.bytes == 40 * 4 * 500

@@ -9,9 +9,12 @@ import pytest
 
 from manybaskets.config import validation
 from manybaskets.config.base import VANILLA
-from manybaskets.dag.graph import OUTPUTS, WILDCARDS, Graph, Job
+from manybaskets.dag.graph import Graph
 from manybaskets.dag.invalidation import Reruns
-from manybaskets.stages.study import Study
+from manybaskets.stages.registry import STAGES
+from manybaskets.study import keys
+from manybaskets.study.layout import Study
+from tests.support.jobs import job_of
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def graph(study_config: dict[str, Any]) -> Graph:
 def test_every_output_is_made_by_the_job_that_has_it(graph: Graph) -> None:
     for job in graph.jobs():
         assert [graph.producer(path) for path in graph.outputs(job)] == [job] * len(
-            OUTPUTS[job.stage]
+            job.stage.outputs
         )
 
 
@@ -54,50 +57,56 @@ def test_inputs_come_first_and_every_job_once(graph: Graph) -> None:
 
 
 def test_every_stage_has_its_jobs(graph: Graph) -> None:
-    counts = dict.fromkeys(OUTPUTS, 0)
+    counts = dict.fromkeys(STAGES, 0)
     for job in graph.jobs():
-        counts[job.stage] += 1
+        counts[job.name] += 1
     cells = len(graph.study.cells)
     tuned = sum(cell.mix != VANILLA for cell in graph.study.cells)
     assert counts["train"] == tuned == 2 * 5 * 2
-    assert counts["respond"] == counts["collapse"] == counts["judge"] == counts["answer"] == cells
+    assert (
+        counts["sample_responses"]
+        == counts["collapse"]
+        == counts["judge_pairs"]
+        == counts["cell_candidates"]
+        == cells
+    )
     assert counts["pretrain"] == 2
-    assert counts["fetch"] == 1
+    assert counts["download_model"] == 1
     assert counts["generate"] == 3 * 2
-    assert counts["verify"] == counts["select"] == counts["verification"] == 2
-    assert counts["label"] == cells
-    assert counts["consult"] == len(graph.study.config.seeds)
-    assert counts["optimise"] == len(graph.study.config.targets)
-    assert counts["bring"] == counts["calibrate"] == 1
-    of_loops = ("write", "round")
+    assert counts["score_responses"] == counts["select"] == counts["verifier_quality"] == 2
+    assert counts["judge_harm"] == cells
+    assert counts["external_judge"] == len(graph.study.config.seeds)
+    assert counts["optimise_suffixes"] == len(graph.study.config.targets)
+    assert counts["download_requests"] == counts["judge_labelled"] == 1
+    of_loops = ("loop_generate", "loop_mix")
     assert all(count > 0 for stage, count in counts.items() if stage not in of_loops)
 
 
 def test_a_target_needs_only_what_leads_to_it(graph: Graph) -> None:
     path = graph.study.path("cells/wren/human/seed=1/collapse.json")
     jobs = list(graph.jobs(path))
-    assert jobs[-1] == Job("collapse", ("wren", "human", "1"))
-    assert {job.stage for job in jobs} == {
-        *("documentation", "dataset", "tokenizer", "pretrain", "mix"),
-        *("train", "respond", "score", "reference", "collapse"),
+    assert jobs[-1] == job_of("collapse", "wren/human/seed=1")
+    assert {job.name for job in jobs} == {
+        *("collect_docstrings", "prepare_dataset", "train_tokenizer", "pretrain", "build_mix"),
+        *("train", "sample_responses", "score_likelihood", "embed_reference", "collapse"),
     }
 
 
 def test_a_selection_stands_between_sources_and_mix(graph: Graph) -> None:
-    mix = Job("mix", ("best", "1"))
-    assert Job("select", ("best", "1")) in graph.producers(mix)
-    assert Job("generate", ("wren", "1")) not in graph.producers(mix)
-    verify = graph.producers(Job("verify", ("best", "1")))
-    assert {Job("generate", ("wren", "1")), Job("pretrain", ("finch",))} <= set(verify)
-    assert "selections/best/seed=1.json" in " ".join(graph.files(Job("findings", ())))
+    mix = job_of("build_mix", "best/seed=1")
+    assert job_of("select", "best/seed=1") in graph.producers(mix)
+    assert job_of("generate", "wren/seed=1") not in graph.producers(mix)
+    verify = graph.producers(job_of("score_responses", "best/seed=1"))
+    assert {job_of("generate", "wren/seed=1"), job_of("pretrain", "finch")} <= set(verify)
+    assert "selections/best/seed=1.json" in " ".join(graph.files(job_of("findings")))
 
 
 def test_a_judge_that_is_no_cell_reads_all_cells_of_a_seed(graph: Graph) -> None:
-    job = Job("consult", ("judge", "2"))
-    cells = graph.inputs("consult", **job.wildcards)["cells"]
+    job = job_of("external_judge", "judge/seed=2")
+    cells = graph.inputs(job)["cells"]
     assert len(cells) == 2 * 6 and all("seed=2/candidates.jsonl" in path for path in cells)
-    assert Job("fetch", ("lark",)) in graph.producers(job)
-    assert job in graph.producers(Job("opinions", ()))
+    assert job_of("download_model", "lark") in graph.producers(job)
+    assert job in graph.producers(job_of("compare_judges"))
 
 
 def test_where_no_cell_writes_other_judges_judge_once(study_config: dict[str, Any]) -> None:
@@ -110,13 +119,15 @@ def test_where_no_cell_writes_other_judges_judge_once(study_config: dict[str, An
 def test_a_record_s_place_tells_its_job(graph: Graph) -> None:
     for job in graph.jobs():
         assert graph.recorded(Path(graph.record(job))) == job
-        assert set(job.wildcards) == set(WILDCARDS[job.stage])
+        assert keys.parsed(job.stage.key, keys.wildcards(job.key)) == job.key
 
 
 def test_one_model_s_work_goes_before_another_s(graph: Graph) -> None:
-    wren, lark = (Job("respond", (target, "human", "1")) for target in ("wren", "lark"))
+    wren, lark = (
+        job_of("sample_responses", f"{target}/human/seed=1") for target in ("wren", "lark")
+    )
     assert graph.priority(wren) > graph.priority(lark)
-    assert graph.priority(lark) > graph.priority(Job("train", ("wren", "human", "1")))
+    assert graph.priority(lark) > graph.priority(job_of("train", "wren/human/seed=1"))
 
 
 def test_what_comes_from_outside_has_no_producer(graph: Graph) -> None:
@@ -152,8 +163,8 @@ def test_generations_are_cells_of_a_chain(study_config: dict[str, Any]) -> None:
     cells = [cell for cell in graph.study.cells if cell.mix == "replace"]
     assert [cell.generation for cell in cells[:3]] == [1, 2, 3]
     assert cells[2].path == "cells/wren/replace/seed=1/generation=3"
-    assert Job("collapse", ("wren", "replace", "1/generation=3")) in jobs
-    written = [job.which for job in jobs if job.stage == "write" and job.which[1] == "replace"]
+    assert job_of("collapse", "wren/replace/seed=1/generation=3") in jobs
+    written = [job for job in jobs if job.name == "loop_generate" and job.key.mix == "replace"]
     assert len(written) == 2 * 2 * 2  # the last generation writes for nobody
 
 
@@ -161,17 +172,19 @@ def test_a_generation_is_made_from_what_the_one_before_wrote(
     study_config: dict[str, Any],
 ) -> None:
     graph = with_loops(study_config)
-    made = graph.producers(Job("round", ("wren", "replace", "2/generation=3")))
-    assert Job("write", ("wren", "replace", "2/generation=2")) in made
-    assert not [job for job in made if job.stage == "mix"]
-    pool = graph.producers(Job("round", ("wren", "pooled", "2/generation=3")))
-    assert [job.which for job in pool if job.stage == "select"] == [
-        (f"loop/{target}/pooled", f"2/generation={t}")
+    made = graph.producers(job_of("loop_mix", "wren/replace/seed=2/generation=3"))
+    assert job_of("loop_generate", "wren/replace/seed=2/generation=2") in made
+    assert not [job for job in made if job.name == "build_mix"]
+    pool = graph.producers(job_of("loop_mix", "wren/pooled/seed=2/generation=3"))
+    assert [job for job in pool if job.name == "select"] == [
+        job_of("select", f"loop/{target}/pooled/seed=2/generation={t}")
         for t in (1, 2)
         for target in ("wren", "finch")
     ]
-    assert Job("mix", ("pooled", "2")) in pool
-    assert graph.producers(Job("train", ("wren", "pooled", "2/generation=1")))[-1].stage == "mix"
+    assert job_of("build_mix", "pooled/seed=2") in pool
+    assert (
+        graph.producers(job_of("train", "wren/pooled/seed=2/generation=1"))[-1].name == "build_mix"
+    )
 
 
 def test_loops_after_a_mix_share_its_cells_as_their_first_generation(
@@ -183,9 +196,9 @@ def test_loops_after_a_mix_share_its_cells_as_their_first_generation(
         assert {graph.producer(path) for path in graph.outputs(job)} == {job}
     cells = [cell for cell in graph.study.cells if cell.mix == "replace" and cell.seed == 2]
     assert [cell.generation for cell in cells] == [2, 3, 2, 3]
-    write = Job("write", ("wren", "replace", "2/generation=1"))
-    assert Job("train", ("wren", "human", "2")) in graph.producers(write)
-    assert not [job for job in jobs if job.stage == "mix" and job.which[0] == "replace"]
+    write = job_of("loop_generate", "wren/replace/seed=2/generation=1")
+    assert job_of("train", "wren/human/seed=2") in graph.producers(write)
+    assert not [job for job in jobs if job.name == "build_mix" and job.key.mix == "replace"]
     best = LOOPS["pooled"]["select"]
     selected = list(
         with_loops(
@@ -202,11 +215,11 @@ def test_loops_after_a_mix_share_its_cells_as_their_first_generation(
             }
         ).jobs()
     )
-    assert Job("verification", ("loop/wren/best", "2/generation=1")) in selected
-    assert Job("verification", ("loop/wren/best", "2/generation=3")) not in selected
+    assert job_of("verifier_quality", "loop/wren/best/seed=2/generation=1") in selected
+    assert job_of("verifier_quality", "loop/wren/best/seed=2/generation=3") not in selected
     everything = with_loops(study_config, after="human", regime="accumulate")
-    pool = everything.producers(Job("round", ("wren", "replace", "2/generation=3")))
-    assert Job("mix", ("human", "2")) in pool
+    pool = everything.producers(job_of("loop_mix", "wren/replace/seed=2/generation=3"))
+    assert job_of("build_mix", "human/seed=2") in pool
 
 
 def fingerprints(graph: Graph) -> dict[str, str]:
@@ -224,9 +237,9 @@ def test_raising_the_generations_reruns_no_cell_that_is_there(
     before = fingerprints(with_loops(study_config))
     after = fingerprints(with_loops(study_config, generations=5))
     changed = {path for path in before if before[path] != after[path]}
-    assert changed == {"opinions", "findings", "figures", "report"}
+    assert changed == {"compare_judges", "findings", "figures", "report"}
     new = after.keys() - before.keys()
-    cells = {path for path in new if not path.startswith("write/")}
+    cells = {path for path in new if not path.startswith("loop_generate/")}
     assert cells == of_generation(cells, 4) | of_generation(cells, 5)
     writes = new - cells
     assert writes == of_generation(writes, 3) | of_generation(writes, 4)
@@ -242,7 +255,7 @@ def test_changing_a_generation_reruns_none_before_it(
     after = fingerprints(with_loops(study_config, generations=4, overrides={3: changes}))
     assert before.keys() == after.keys()
     changed = {path for path in before if before[path] != after[path]} - {
-        *("opinions", "findings", "figures", "report"),
+        *("compare_judges", "findings", "figures", "report"),
     }
     asks_otherwise = {"regime"}.isdisjoint(changes)
     # what generation 3 is trained on is written by the model of generation 2, which stays
@@ -252,7 +265,11 @@ def test_changing_a_generation_reruns_none_before_it(
         if "/replace/" in path
         and (
             path.endswith(("generation=3", "generation=4"))
-            or (path.startswith("write/") and path.endswith("generation=2") and asks_otherwise)
+            or (
+                path.startswith("loop_generate/")
+                and path.endswith("generation=2")
+                and asks_otherwise
+            )
         )
     }
     assert changed == expected
@@ -264,5 +281,9 @@ def test_adding_a_loop_reruns_no_cell_of_another_mix(
     both = study_config | {"targets": ["wren", "finch"]}
     without = Graph(Study(validation.load(both, "micro.yaml")))
     before, after = fingerprints(without), fingerprints(with_loops(study_config))
-    shared = {path for path in before if path.startswith(("train/", "score/", "respond/"))}
+    shared = {
+        path
+        for path in before
+        if path.startswith(("train/", "score_likelihood/", "sample_responses/"))
+    }
     assert {path for path in shared if before[path] != after[path]} == set()

@@ -7,7 +7,7 @@ import pytest
 
 from manybaskets.config.validation import load
 from manybaskets.dag import progress
-from manybaskets.stages.study import Study
+from manybaskets.study.layout import Study
 
 
 def test_a_cell_is_done_when_every_probe_is(

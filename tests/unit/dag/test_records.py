@@ -12,10 +12,11 @@ from manybaskets.dag import records
 from manybaskets.dag.graph import Graph, Job
 from manybaskets.dag.invalidation import Reruns, differences
 from manybaskets.files import read_json
-from manybaskets.stages.study import Study
+from manybaskets.study.layout import Study
+from tests.support.jobs import job_of
 
-TOKENIZER = Job("tokenizer", ())
-DOCUMENTATION = Job("documentation", ())
+TOKENIZER = job_of("train_tokenizer")
+DOCUMENTATION = job_of("collect_docstrings")
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def graph(study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
 
 def finish(graph: Graph, job: Job, content: str = "made\n", reproducible: bool = True) -> None:
     """As the step would: the output is written, and recorded."""
-    spec = json.loads(graph.study.spec(job.stage, **job.wildcards))
+    spec = json.loads(graph.spec(job))
     with records.recorded(graph, job, spec, reproducible):
         for output in graph.outputs(job):
             path = Path(output)
@@ -84,14 +85,14 @@ def test_a_lost_result_that_may_come_out_otherwise_reruns_what_was_made_from_it(
     finish(graph, DOCUMENTATION, reproducible=False)
     finish(graph, TOKENIZER)
     Path(graph.outputs(DOCUMENTATION)[0]).unlink()
-    assert why(graph, TOKENIZER) == ["documentation is remade and may differ"]
+    assert why(graph, TOKENIZER) == ["collect_docstrings is remade and may differ"]
 
 
 def test_an_input_that_came_out_otherwise_is_noticed(graph: Graph) -> None:
     finish(graph, DOCUMENTATION, reproducible=False)
     finish(graph, TOKENIZER)
     finish(graph, DOCUMENTATION, content="made otherwise\n", reproducible=False)
-    assert why(graph, TOKENIZER) == ["documentation differs from what this was made from"]
+    assert why(graph, TOKENIZER) == ["collect_docstrings differs from what this was made from"]
 
 
 def test_a_damaged_input_is_not_used(graph: Graph) -> None:

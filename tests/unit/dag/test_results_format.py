@@ -11,7 +11,7 @@ from manybaskets.config import validation
 from manybaskets.config.base import ConfigError
 from manybaskets.dag import locks, preflight, results_format
 from manybaskets.files import write_json
-from manybaskets.stages.study import Study
+from manybaskets.study.layout import Study
 
 RECORD = {  # as manybaskets 0.1 wrote it
     **{"stage": "yardstick", "wildcards": {}, "description": {}, "fingerprint": "0" * 32},

@@ -9,8 +9,9 @@ import yaml
 from manybaskets.config import validation
 from manybaskets.config.base import ConfigError
 from manybaskets.dag import slurm
-from manybaskets.dag.graph import ON_DEVICES
-from manybaskets.stages.study import Study
+from manybaskets.stages.base import Device
+from manybaskets.stages.registry import STAGES
+from manybaskets.study.layout import Study
 from tests.support.paths import ROOT
 
 
@@ -50,4 +51,4 @@ def test_submitting_where_there_is_no_sbatch_names_the_profile(study: Study) -> 
 def test_the_profile_gives_a_gpu_to_every_step_that_runs_a_model() -> None:
     profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
     given = {name for name, resources in profile["set-resources"].items() if "gpu" in resources}
-    assert given >= ON_DEVICES
+    assert given >= {name for name, s in STAGES.items() if s.device is not Device.NONE}

@@ -12,7 +12,8 @@ from manybaskets.dag.graph import Graph, Job
 from manybaskets.data import divergence
 from manybaskets.files import read_json, write_json
 from manybaskets.metrics import measurement
-from manybaskets.stages.study import Study
+from manybaskets.study.layout import Study
+from tests.support.jobs import job_of
 
 REASON = "generation 1 of replace (wren, seed 1): none of its 40 responses can be used"
 
@@ -54,13 +55,13 @@ def test_contents_are_no_marks(tmp_path: Path) -> None:
 def test_a_step_that_diverges_marks_its_outputs_and_what_follows_says_the_same(
     graph: Graph,
 ) -> None:
-    write = Job("write", ("wren", "replace", "1/generation=1"))
+    write = job_of("loop_generate", "wren/replace/seed=1/generation=1")
     run(graph, write, diverge)
     following = [
-        Job(stage, ("wren", "replace", f"1/generation={generation}"))
+        job_of(stage, f"wren/replace/seed=1/generation={generation}")
         for generation in (2, 3)
-        for stage in ("round", "train", "respond", "score", "collapse")
-        + (("write",) if generation < 3 else ())
+        for stage in ("loop_mix", "train", "sample_responses", "score_likelihood", "collapse")
+        + (("loop_generate",) if generation < 3 else ())
     ]
     for job in sorted(following, key=list(graph.jobs()).index):
         run(graph, job, refuse)
@@ -71,14 +72,14 @@ def test_a_step_that_diverges_marks_its_outputs_and_what_follows_says_the_same(
 def test_restricted_products_of_what_diverged_are_readable_by_their_owner_only(
     graph: Graph,
 ) -> None:
-    run(graph, Job("attack", ("wren", "replace", "1/generation=1")), diverge)
+    run(graph, job_of("run_attacks", "wren/replace/seed=1/generation=1"), diverge)
     place = Path(graph.study.root, "cells/wren/replace/seed=1/generation=1/restricted")
     assert place.stat().st_mode & 0o077 == 0
 
 
 def test_outside_of_loops_what_diverges_fails(graph: Graph) -> None:
     with pytest.raises(divergence.Diverged):
-        run(graph, Job("train", ("wren", "human", "1")), diverge)
+        run(graph, job_of("train", "wren/human/seed=1"), diverge)
 
 
 def test_findings_say_what_diverged_and_leave_other_cells_alone(tmp_path: Path) -> None:

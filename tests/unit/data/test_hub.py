@@ -50,7 +50,7 @@ def fetch(
 ) -> "subprocess.CompletedProcess[str]":
     spec = {"hub": name, "revision": revision, "trust_remote_code": False}
     spec |= {"adapter": None, "adapter_revision": None} | more.pop("spec", {})
-    return command(hub, cache, "fetch", spec, "--output", str(output), **more)
+    return command(hub, cache, "download_model", spec, "--output", str(output), **more)
 
 
 def test_a_pinned_revision_is_fetched_and_not_the_newest(
@@ -248,13 +248,8 @@ ROWS = [
 
 def dataset_spec(revision: str, **changes: Any) -> dict[str, Any]:
     fields = {"prompt": "question", "response": "answer", "stratum": "kind", "context": None}
-    return {
-        "docs": False, "file": None, "prompts": None, "prompts_field": "prompt", "seed": 0,
-        "hub": "people/asked", "revision": revision, "config": None, "split": "train",
-        "files": ["*.parquet", "*.jsonl", "*.json", "*.csv"], "fields": fields, "task": "instruct",
-        "train": 24, "test": 8, "split_method": "interleaved", "duplicates": "drop", "texts": None,
-        **changes,
-    }  # fmt: skip
+    dataset = {"hub": "people/asked", "revision": revision, "fields": fields, "train": 24}
+    return {"dataset": dataset | {"test": 8} | changes, "hashes": {}, "templates": {}}
 
 
 def prepare(
@@ -262,7 +257,7 @@ def prepare(
 ) -> "subprocess.CompletedProcess[str]":
     names = ("train", "test", "prompts", "items")
     options = [part for n in names for part in (f"--{n}", str(folder / f"{n}.jsonl"))]
-    return command(hub, cache, "dataset", spec, *options, **variables)
+    return command(hub, cache, "prepare_dataset", spec, *options, **variables)
 
 
 def parquet(folder: Path) -> bytes:

@@ -34,9 +34,15 @@ def speechless(tiny_model: Path, tmp_path: Path) -> Path:
 
 
 def fetched(model: Path, output: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> int:
-    spec = {"path": str(model), "hub": None, "revision": None, "adapter": None, "speaks": True}
+    spec = {
+        "path": str(model),
+        "hub": None,
+        "revision": None,
+        "adapter": None,
+        "is_chat_model": True,
+    }
     spec |= {"adapter_revision": None, "trust_remote_code": False, **more}
-    given = ["manybaskets", "fetch", "--spec", json.dumps(spec), "--output", str(output)]
+    given = ["manybaskets", "download_model", "--spec", json.dumps(spec), "--output", str(output)]
     monkeypatch.setattr("sys.argv", given)
     return main()
 
@@ -70,7 +76,9 @@ def test_without_a_template_nothing_is_made_and_the_mend_is_named(
     assert fetched(speechless, tmp_path / "made", monkeypatch) == 2
     assert "plain.jinja" in capsys.readouterr().err
     assert not (tmp_path / "made").exists()
-    assert fetched(speechless, tmp_path / "made", monkeypatch, speaks=False) == 0  # an embedder
+    assert (
+        fetched(speechless, tmp_path / "made", monkeypatch, is_chat_model=False) == 0
+    )  # an embedder
 
 
 def test_the_plain_template_keeps_the_response_and_ends_it(

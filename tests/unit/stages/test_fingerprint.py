@@ -134,5 +134,5 @@ def test_the_modules_that_changed_can_be_named(package: Path) -> None:
 
 def test_a_step_that_starts_vllm_depends_on_its_version() -> None:
     forget()
-    assert "vllm==" in fingerprint.code("cli.steps.respond")["packages"]
+    assert "vllm==" in fingerprint.code("cli.steps.sample_responses")["packages"]
     assert "vllm==" not in fingerprint.code("cli.steps.collapse")["packages"]

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from manybaskets.config.base import ConfigError
 from manybaskets.data import divergence
-from manybaskets.files import InputError
+from manybaskets.files import InputError, canonical_json
+from manybaskets.study.keys import Cell, Pool
 
 if TYPE_CHECKING:  # not every command needs the graph
     from manybaskets.dag.graph import Graph, Job
@@ -40,35 +42,45 @@ def recording(options: argparse.Namespace) -> Iterator["tuple[Graph, Job] | None
     if getattr(options, "record", None) is None:
         yield None
         return
-    from manybaskets.dag.graph import ON_DEVICES, Graph
+    from manybaskets.dag.graph import Graph
     from manybaskets.dag.locks import at_work, running_study
     from manybaskets.dag.records import recorded
     from manybaskets.devices import on_cpu
+    from manybaskets.stages.base import Device
 
     root = next(folder.parent for folder in options.record.parents if folder.name == "records")
     graph = Graph(running_study(root))
-    asks_elsewhere = bool(options.spec.get("source", {}).get("endpoint"))
-    reproducible = options.command not in ON_DEVICES or (on_cpu() and not asks_elsewhere)
     job = graph.recorded(options.record)
-    with at_work(root), recorded(graph, job, options.spec, reproducible):
+    spec = json.loads(canonical_json(options.spec.model_dump(mode="json")))
+    asks_elsewhere = bool((spec.get("source") or {}).get("endpoint"))
+    runs_model = job.stage.device is not Device.NONE
+    reproducible = not runs_model or (on_cpu() and not asks_elsewhere)
+    with at_work(root), recorded(graph, job, spec, reproducible):
         yield graph, job
 
 
 def run(options: argparse.Namespace, known: "tuple[Graph, Job] | None") -> None:
     """Runs a command. What a loop would make of a model that diverged says so instead."""
-    if known is None or not (graph := known[0]).in_loop(job := known[1]):
+    if known is None or not getattr((job := known[1]).key, "generation", 0):
         options.run(options)
         return
+    graph = known[0]
     reason = divergence.first_reason(graph.files(job))
     if reason is None:
         try:
             options.run(options)
         except divergence.Diverged as error:
-            reason = f"{graph.chain(job)}: {error}"
+            reason = f"{_generation(job.key)}: {error}"
     if reason is not None:
         print(f"diverged: {reason}")
-        for output, is_folder in graph.kinds(job):
-            divergence.mark(Path(output), reason, is_folder)
+        for path, output in zip(graph.outputs(job), job.stage.outputs.values(), strict=True):
+            divergence.mark(Path(path), reason, output.is_folder)
+
+
+def _generation(key: "Cell | Pool") -> str:
+    """A generation of a loop in words."""
+    target = key.chain if isinstance(key, Pool) else key.target
+    return f"generation {key.generation} of {key.mix} ({target}, seed {key.seed})"
 
 
 def main() -> int:

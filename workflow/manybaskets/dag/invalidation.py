@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from manybaskets.dag import records
-from manybaskets.dag.graph import EXTENT, Graph, Job
+from manybaskets.dag.graph import Graph, Job
 from manybaskets.data import mixes
 from manybaskets.files import read_jsonl
 from manybaskets.stages import fingerprint
@@ -51,8 +51,8 @@ class Reruns:
     def fingerprint(self, job: Job) -> str:
         """Return the fingerprint that a job's record would have if it ran now."""
         if job not in self._fingerprints:
-            spec = self.graph.study.spec(job.stage, **job.wildcards)
-            self._fingerprints[job] = records.identity(job.stage, spec, self.inputs(job))
+            spec = self.graph.spec(job)
+            self._fingerprints[job] = records.identity(job.name, spec, self.inputs(job))
         return self._fingerprints[job]
 
     def why(self, job: Job) -> Reasons:
@@ -83,7 +83,7 @@ class Reruns:
             yield Reason("", "no record that it finished" if exists else "never run")
             return
         size = sum(entry[0] for entry in record["outputs"].values())
-        self.measured.setdefault(job.stage, []).append((record["seconds"], size))
+        self.measured.setdefault(job.name, []).append((record["seconds"], size))
         if record["fingerprint"] != self.fingerprint(job):
             yield from self._changes(job, record)
             return
@@ -95,8 +95,8 @@ class Reruns:
         if record.get("touched"):
             self._touched.append((Path(graph.record(job)), record))
         self._digests[job] = record["digest"]
-        if job.stage in EXTENT:
-            spec = json.loads(graph.study.spec(job.stage, **job.wildcards))
+        if job.stage.extent:
+            spec = json.loads(graph.spec(job))
             more = list(differences(record["description"], spec))
             if more:
                 self._extended.add(job)
@@ -112,10 +112,10 @@ class Reruns:
 
     def _still_drawn(self, job: Job, producer: Job, record: dict[str, Any]) -> bool:
         """Return whether a mix still has its source's rows, after the source got more of them."""
-        if producer.stage not in EXTENT:
+        if not producer.stage.extent:
             return False
         rows, answers = (read_jsonl(Path(self.graph.outputs(one)[0])) for one in (job, producer))
-        if not mixes.uses_same_responses(rows, producer.wildcards["source"], answers):
+        if not mixes.uses_same_responses(rows, producer.key.source, answers):
             return False
         record["inputs"][producer.path][1] = self._digests[producer]
         if not record.get("touched"):
@@ -137,7 +137,7 @@ class Reruns:
         return found
 
     def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[Reason]:
-        spec = json.loads(self.graph.study.spec(job.stage, **job.wildcards))
+        spec = json.loads(self.graph.spec(job))
         for reason in differences(record["description"], spec):
             if reason.subject == "code.source:":
                 yield from self._edits(job, record)
@@ -155,7 +155,7 @@ class Reruns:
 
     def _edits(self, job: Job, record: dict[str, Any]) -> Iterator[Reason]:
         """Yield the modules with changed code that the job runs."""
-        now, then = fingerprint.modules(f"cli.steps.{job.stage}"), record.get("modules", {})
+        now, then = fingerprint.modules(f"cli.steps.{job.name}"), record.get("modules", {})
         for name in sorted(now.keys() | then.keys()):
             if now.get(name) != then.get(name):
                 yield Reason(f"{name.replace('.', '/')}.py", "was edited")

@@ -23,7 +23,7 @@ from manybaskets.config.base import ConfigError
 from manybaskets.dag import results_format
 from manybaskets.files import clear_unfinished, write_text
 from manybaskets.processes import start_time
-from manybaskets.stages.study import Study
+from manybaskets.study.layout import Study
 
 POLL_SECONDS, GRACE_SECONDS = 0.5, 10.0
 _open_locks: list[IO[str]] = []  # closing the file would release the lock

@@ -27,7 +27,9 @@ from manybaskets.models import chat_templates
 from manybaskets.paths import RESOURCES
 from manybaskets.probes.robustness import attacks
 from manybaskets.selection import verifiers
-from manybaskets.stages.study import Study
+from manybaskets.stages import data, preference, robustness
+from manybaskets.study import keys
+from manybaskets.study.layout import Study
 
 MIB = 1024**2
 
@@ -49,12 +51,12 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     results_format.check(Path(study.root))
     problems = [*_environment(study), *_data(study)]
     try:
-        study.attack_texts()
+        robustness.attack_texts(study)
     except ConfigError as error:
         others = f"{error} Attacks that are modules: {', '.join(attacks.known())}."
         problems.append(("probes.robustness.attacks", others))
     try:
-        study.preference_texts()
+        preference.preference_texts(study)
     except ConfigError as error:
         problems.append(("probes.preference", str(error)))
     if problems:
@@ -184,7 +186,8 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
             f"{sorted(study.vocabularies)}. Set the same vocabulary everywhere.",
         )
     try:
-        study.spec("documentation") if config.dataset.docs or study.scratch_models else None
+        if config.dataset.docs or study.scratch_models:
+            data.CollectDocstrings().spec(study, keys.Once())
     except ConfigError as error:
         yield "packages", str(error)
     place = next(p for p in (Path(study.root), *Path(study.root).absolute().parents) if p.exists())

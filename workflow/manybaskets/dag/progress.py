@@ -8,7 +8,7 @@ import threading
 import time
 from pathlib import Path
 
-from manybaskets.stages.study import Study
+from manybaskets.study.layout import Study
 
 SECONDS = 2.0
 SHARE = 20  # counting takes at most one twentieth of the time

@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from manybaskets.dag.graph import OUTPUTS
-from manybaskets.study.layout import Cell
+from manybaskets.stages.registry import ALL
+from manybaskets.study import keys
+from manybaskets.study.keys import Cell
 
 SHOWN = 16  # digits of a hash
 
@@ -27,7 +28,7 @@ class Provenance:
         Only stages that run once a cell: the cost of a cell does not include what it shares with
         others (sources, training set).
         """
-        place = f"{cell.target}/{cell.mix}/seed={cell.run}.json"
+        place = f"{keys.place(cell)}.json"
         seconds: dict[str, float] = {}
         found: dict[str, Any] = {"seconds": seconds}
         for stage in self._stages:
@@ -37,17 +38,16 @@ class Provenance:
             if stage == "train":
                 found["adapter"] = _hash(record, ".safetensors")
                 found["versions"] = self._version(record)
-        stage = f"round/{cell.target}" if cell.generation > 1 else "mix"
-        run = cell.run if cell.generation > 1 else cell.seed
-        rows = self._read(f"{stage}/{cell.mix}/seed={run}.json")
+        training_set = f"build_mix/{cell.mix}/seed={cell.seed}.json"
+        rows = self._read(f"loop_mix/{place}" if cell.generation > 1 else training_set)
         found["rows"] = _hash(rows, f"{cell.training_set}.jsonl")
         return {name: value for name, value in found.items() if value not in (None, {})}
 
     @cached_property
     def _stages(self) -> list[str]:
         """Return the stages that run once a cell and have records, in the order of a study."""
-        per_cell = [stage for stage, made in OUTPUTS.items() if "{target}" in str(made)]
-        return [stage for stage in per_cell if (self.root / "records" / stage).is_dir()]
+        per_cell = [stage.name for stage in ALL if stage.key is Cell]
+        return [name for name in per_cell if (self.root / "records" / name).is_dir()]
 
     def _read(self, path: str) -> dict[str, Any]:
         try:

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from manybaskets.dag.graph import EXTENT, Graph, Job
+from manybaskets.dag.graph import Graph, Job
 from manybaskets.dag.results_format import FORMAT
 from manybaskets.files import InputError, canonical_json, read_json, write_json
 from manybaskets.stages import fingerprint
+from manybaskets.stages.registry import STAGES
 
 FIELDS = {"description", "fingerprint", "inputs", "outputs", "digest", "reproducible", "seconds"}
 # size in bytes, time of the last change in ns, SHA-256 of the content
@@ -44,9 +45,9 @@ def identity(stage: str, spec: str, inputs: dict[str, str]) -> str:
 
     `inputs` maps the paths of the jobs that made them, or of files from outside, to fingerprints.
     """
-    if stage in EXTENT:
+    if extent := STAGES[stage].extent:
         what = json.loads(spec)
-        spec = canonical_json({key: what[key] for key in what if key not in EXTENT[stage]})
+        spec = canonical_json({key: what[key] for key in what if key not in extent})
     return _sha256(f"{spec}\n{canonical_json(inputs)}".encode())[:32]
 
 
@@ -135,19 +136,19 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
         inputs = _inputs(graph, job)
         record: dict[str, Any] = {
             "format": FORMAT,
-            "stage": job.stage,
-            "wildcards": job.wildcards,
+            "stage": job.name,
+            "wildcards": job.key._asdict(),
             "description": spec,
-            "modules": fingerprint.modules(f"cli.steps.{job.stage}"),
+            "modules": fingerprint.modules(f"cli.steps.{job.name}"),
             "fingerprint": identity(
-                job.stage,
+                job.name,
                 canonical_json(spec),
                 {name: made[0] for name, made in inputs.items()},
             ),
             "inputs": inputs,
             "reproducible": reproducible,
         }
-        if job.stage in EXTENT:
+        if job.stage.extent:
             _delete_unusable_outputs(graph, job, earlier, record["fingerprint"])
         yield
         seconds = round(time.monotonic() - began, 3)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from manybaskets.config.base import ConfigError
 from manybaskets.files import read_json, write_json
-from manybaskets.stages.study import Study
+from manybaskets.study.layout import Study
 
 PROFILE = "workflow/profiles/slurm/config.yaml"
 POLL_SECONDS = 5.0

@@ -31,7 +31,7 @@ class Findings:
     values: pd.DataFrame
     contrasts: pd.DataFrame
     mixes: list[str]
-    own: Mapping[str, str]
+    own: Mapping[str, str | None]
     every: pd.DataFrame = field(default_factory=pd.DataFrame)
     trends: pd.DataFrame = field(default_factory=pd.DataFrame)
     training: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -61,7 +61,7 @@ def findings(
     measurements: pd.DataFrame,
     contrasts: pd.DataFrame,
     mixes: Sequence[str],
-    own: Mapping[str, str] | None = None,
+    own: Mapping[str, str | None] | None = None,
     **others: Any,
 ) -> Findings:
     """The tables as figures need them; mixes that are measured but not listed come last.

@@ -18,8 +18,8 @@ from manybaskets.dag.provenance import Provenance
 from manybaskets.figures import labels
 from manybaskets.figures.tables import Findings
 from manybaskets.files import InputError, read_json, read_jsonl
-from manybaskets.stages.study import Study
-from manybaskets.study.layout import Cell
+from manybaskets.study.keys import Cell
+from manybaskets.study.layout import Study
 
 SAMPLES = 12
 LONGEST_SAMPLE = 4000  # characters

@@ -25,7 +25,7 @@ from manybaskets.figures.style import mix_colours
 from manybaskets.paths import TEMPLATES
 from manybaskets.reporting import cell_cards, comparisons, conditions, methods, references
 from manybaskets.reporting.parts import PARTS, SELECTION, part
-from manybaskets.stages.study import Study
+from manybaskets.study.layout import Study
 
 LARGEST_FIGURE = 2_000_000  # bytes; a larger one is embedded as PNG, and without its data
 
@@ -50,7 +50,7 @@ def render(
     study = Study(config)
     colours = mix_colours(findings.mixes)
     words = conditions.conditions(config)
-    parts: list[str] = [*study.probes(), *([SELECTION] if study.selections else [])]
+    parts: list[str] = [*study.probes(), *([SELECTION] if study.selecting else [])]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,

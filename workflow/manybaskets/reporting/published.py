@@ -9,7 +9,7 @@ from manybaskets.config.models import Model
 from manybaskets.config.study import StudyConfig
 from manybaskets.dag.locks import running_study
 from manybaskets.files import InputError, read_json
-from manybaskets.study.layout import Cell
+from manybaskets.study.keys import Cell
 
 OF_CELL = re.compile(
     r"(?P<root>.+)/cells/(?P<target>[^/]+)/(?P<mix>[^/]+)/seed=(?P<seed>\d+)"

@@ -4,7 +4,6 @@ Nothing here imports Snakemake or anything heavy.
 """
 
 import itertools
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from manybaskets.config.probes import ExternalJudge
 from manybaskets.config.study import StudyConfig
 from manybaskets.data import loops, request_sets
 from manybaskets.paths import REPOSITORY, RESOURCES
+from manybaskets.study.keys import LOOP, Cell
 
-LOOP = "loop"  # stands before target and mix, where a mix is a generation's of a loop
 OPINION_CELLS = 500  # so many judges are compared with each other at most, by leaving out seeds
 RANK_SEEDS = 3  # of these the findings show how often words occur; more would show nothing else
 
@@ -27,42 +26,8 @@ def reference_table(name: str) -> Path:
     return own if own.is_file() else Path(name)
 
 
-@dataclass(frozen=True, order=True)
-class Cell:
-    """One fine-tuned adapter, or the target as it is (mix `vanilla`); generations of a loop count
-    from 1, and what is no loop has generation 0."""
-
-    target: str
-    mix: str
-    seed: int
-    generation: int = 0
-
-    @property
-    def run(self) -> str:
-        """The value of the wildcard `seed`: `2`, or in a loop `2/generation=3`."""
-        return f"{self.seed}/generation={self.generation}" if self.generation else str(self.seed)
-
-    @property
-    def path(self) -> str:
-        """Folder below the study's results."""
-        return f"cells/{self.target}/{self.mix}/seed={self.run}"
-
-    @property
-    def training_set(self) -> str:
-        """Rows (.jsonl) and composition (.json), below the study's results, without extension."""
-        if self.generation > 1:
-            return f"mixes/{LOOP}/{self.target}/{self.mix}/seed={self.run}"
-        return f"mixes/{self.mix}/seed={self.seed}"
-
-
-def parted(run: str) -> tuple[int, int]:
-    """Seed and generation of a value of the wildcard `seed`: (2, 3) of `2/generation=3`."""
-    seed, _, generation = run.partition("/generation=")
-    return int(seed), int(generation or 0)
-
-
-class Layout:
-    """The cells of one config, and where everything of theirs lies."""
+class Study:
+    """The cells of one config, and the paths of their files."""
 
     def __init__(self, config: StudyConfig) -> None:
         self.config = config
@@ -196,6 +161,15 @@ class Layout:
         own = model.path if not model.has_custom_chat else None
         return own or self.path("models", name)
 
+    def data(self, name: str) -> str:
+        """A file of human text."""
+        return self.path("data", f"{name}.jsonl")
+
+    def tuned_model(self, cell: Cell) -> dict[str, str | list[str]]:
+        """The target of a cell, and its adapter where it has one."""
+        adapter = [] if cell.mix == VANILLA else [self.path(cell.path, "adapter")]
+        return {"base": self.model(cell.target), "adapter": adapter}
+
     def responses(self, source: str, seed: int | str) -> str:
         """The responses of a source to the training prompts."""
         return self.path("responses", source, f"seed={seed}.jsonl")
@@ -239,16 +213,20 @@ class Layout:
         return {name: mix for name, mix in mixes if not (mix.loop and mix.loop.after)}
 
     def selection(self, mix: str) -> Select:
-        """How a mix selects, or the chain of one: `loop/<target>/<mix>`."""
-        select = self.config.mixes[mix.rpartition("/")[2]].select
+        """How a mix selects."""
+        select = self.config.mixes[mix].select
         assert select is not None
         return select
 
     @property
-    def selections(self) -> list[str]:
-        """Everything that is selected from: mixes, and in loops what each target's chain writes."""
-        chains = itertools.product(self.config.targets, self.selected_loops)
-        return [*self.selected, *(f"{LOOP}/{target}/{mix}" for target, mix in chains)]
+    def selecting(self) -> list[str]:
+        """Mixes that select from their sources' responses, or from what each generation writes."""
+        return list(dict.fromkeys([*self.selected, *self.selected_loops]))
+
+    def selection_of_chain(self, cell: Cell) -> str:
+        """The measurements of the selection that made a generation's training set."""
+        before = cell._replace(generation=cell.generation - 1)
+        return f"selections/{LOOP}/{cell.target}/{cell.mix}/seed={before.run}.json"
 
     @property
     def selected_loops(self) -> list[str]:
@@ -267,26 +245,23 @@ class Layout:
 
     def request_files(self) -> list[Path]:
         """Files of requests that the study names, made absolute."""
-        named = self._named_requests()
+        named = self.named_requests()
         return [REPOSITORY / name for name in named if not request_sets.is_declared(name)]
 
     def request_sets(self) -> list[str]:
         """Public sets of requests that the study names."""
-        return [name for name in self._named_requests() if request_sets.is_declared(name)]
+        return [name for name in self.named_requests() if request_sets.is_declared(name)]
 
-    def optimised(self, target: str, mix: str, seed: str) -> list[Cell]:
+    def optimised(self, cell: Cell) -> list[Cell]:
         """The cells on which the suffixes were optimised that a cell is attacked with."""
         robustness = self.config.probes.robustness
         if robustness is None or "gcg" not in robustness.attacks:
             return []
-        vanilla = self._vanilla(target)
-        own = [Cell(target, mix, *parted(seed))] if robustness.gcg.per_cell else []
-        return list(dict.fromkeys([vanilla, *own]))
+        vanilla = Cell(cell.target, VANILLA, self.config.seeds[0])
+        return list(dict.fromkeys([vanilla, *([cell] if robustness.gcg.per_cell else [])]))
 
-    def _vanilla(self, target: str) -> Cell:
-        return Cell(target, VANILLA, self.config.seeds[0])
-
-    def _named_requests(self) -> list[str]:
+    def named_requests(self) -> list[str]:
+        """Files of requests and names of public sets, as the study has them."""
         robustness = self.config.probes.robustness
         named = robustness.requests if robustness else []
         return [named] if isinstance(named, str) else named

@@ -1,17 +1,21 @@
-"""The steps verify, select and mix on files: what reaches the training set."""
+"""The steps score_responses, select and build_mix on files: what reaches the training set."""
 
 import argparse
-import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from manybaskets.cli.steps import mix, select, verification, verify
+from manybaskets.cli.steps import build_mix, score_responses, select, verifier_quality
 from manybaskets.files import InputError, read_json, read_jsonl, write_jsonl
 from manybaskets.selection.verifiers.length import Length
+from manybaskets.stages.base import Spec
+from manybaskets.stages.mixes import BuildMixSpec
+from manybaskets.stages.selection import ScoreSpec, SelectSpec
+from tests.support.jobs import fields_of
 
+S = TypeVar("S", bound=Spec)
 WORDS = "sort the list of rows and return a copy of each value in the table".split()  # noqa: SIM905
 ROWS = 16
 
@@ -43,25 +47,25 @@ def folder(tmp_path: Path) -> Path:
 
 
 def described(**select_settings: Any) -> dict[str, Any]:
-    verifier = {"by": "reference", "metric": "rouge-1", "noise": None}
-    settings = {
-        "correct": False,
-        "top": None,
-        "best_of": None,
-        "threshold": None,
-        "on_shortfall": "error",
-    }
+    verifier = {"by": "reference", "metric": "rouge-1"}
+    settings = {"verifier": {**verifier, "accept": 0.5}}
     return {
         **{"name": "best", "rows": ROWS, "seed": 1, "accepts_from": 0.5},
         **{"mix": {"origins": [["wren", 1.0]], "assign": "random", "samples": 2}},
-        **{"verifier": verifier, "select": settings | {"verifier": verifier} | select_settings},
+        **{"verifier": verifier, "select": settings | select_settings},
     }
 
 
+def of_kind(spec: type[S], fields: dict[str, Any]) -> S:
+    """The spec of one of the steps from the fields of all."""
+    return spec(**{name: fields[name] for name in spec.model_fields if name in fields})
+
+
 def run_verify(folder: Path, spec: dict[str, Any], model: Path | None = None) -> list[Any]:
-    verify.run(
+    score_responses.run(
         argparse.Namespace(
-            **{"spec": spec, "train": folder / "train.jsonl", "prompts": folder / "train.jsonl"},
+            **{"spec": of_kind(ScoreSpec, spec), "train": folder / "train.jsonl"},
+            **{"prompts": folder / "train.jsonl"},
             **{"responses": [folder / "responses/wren/seed=1.jsonl"], "model": model},
             output=folder / "verdicts.jsonl",
         )
@@ -72,13 +76,21 @@ def run_verify(folder: Path, spec: dict[str, Any], model: Path | None = None) ->
 def run_select(folder: Path, spec: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     select.run(
         argparse.Namespace(
-            **{"spec": spec, "verdicts": folder / "verdicts.jsonl", "like": None},
+            **{
+                "spec": of_kind(SelectSpec, spec),
+                "verdicts": folder / "verdicts.jsonl",
+                "like": None,
+            },
             rows=folder / "taken.jsonl",
         )
     )
-    verification.run(
+    verifier_quality.run(
         argparse.Namespace(
-            **{"spec": spec, "verdicts": folder / "verdicts.jsonl", "like": None},
+            **{
+                "spec": of_kind(SelectSpec, spec),
+                "verdicts": folder / "verdicts.jsonl",
+                "like": None,
+            },
             **{"train": folder / "train.jsonl", "output": folder / "measured.json"},
         )
     )
@@ -87,9 +99,13 @@ def run_select(folder: Path, spec: dict[str, Any]) -> tuple[list[Any], dict[str,
 
 def run_mix(folder: Path, spec: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     counted = {"match": "rows", "tokens": None, "trust_remote_code": False}
-    mix.run(
+    build_mix.run(
         argparse.Namespace(
-            **{"spec": spec | counted, "train": folder / "train.jsonl", "responses": []},
+            **{
+                "spec": of_kind(BuildMixSpec, spec | counted),
+                "train": folder / "train.jsonl",
+                "responses": [],
+            },
             **{"prompts": folder / "train.jsonl", "selected": folder / "taken.jsonl"},
             **{"tokenizer": None, "rows": folder / "mix.jsonl"},
             composition=folder / "mix.json",
@@ -178,7 +194,7 @@ def test_a_description_of_the_study_is_what_the_steps_read(
     folder: Path, study_config: dict[str, Any]
 ) -> None:
     from manybaskets.config.validation import load
-    from manybaskets.stages.study import Study
+    from manybaskets.study.layout import Study
 
     study_config["mixes"]["best"] = {
         "origins": {"wren": 1.0},
@@ -186,7 +202,7 @@ def test_a_description_of_the_study_is_what_the_steps_read(
     }
     study_config["rows"] = ROWS
     study = Study(load(study_config, "my.yaml"))
-    run_verify(folder, json.loads(study.spec("verify", mix="best", seed="1")))
-    taken, _ = run_select(folder, json.loads(study.spec("select", mix="best", seed="1")))
-    rows, _ = run_mix(folder, json.loads(study.spec("mix", mix="best", seed="1")))
+    run_verify(folder, fields_of(study, "score_responses", "best/seed=1"))
+    taken, _ = run_select(folder, fields_of(study, "select", "best/seed=1"))
+    rows, _ = run_mix(folder, fields_of(study, "build_mix", "best/seed=1"))
     assert len(taken) == len(rows) == ROWS

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from manybaskets.cli.steps import verify
+from manybaskets.cli.steps import score_responses
 from manybaskets.config import validation
 from manybaskets.config.base import ConfigError
 from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.models import sequence_classifier
-from manybaskets.stages.study import Study
+from manybaskets.stages.selection import ScoreSpec
+from manybaskets.study.layout import Study
 from tests.conftest import WORDS
+from tests.support.jobs import fields_of
 
 GOOD, BAD = WORDS[:7], WORDS[9:]
 
@@ -86,9 +88,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, spec: dict[str, Any], model: Path) -> list[dict[str, Any]]:
-    verify.run(
+    score_responses.run(
         argparse.Namespace(
-            **{"spec": spec, "train": folder / "train.jsonl", "prompts": folder / "train.jsonl"},
+            **{
+                "spec": ScoreSpec(**spec),
+                "train": folder / "train.jsonl",
+                "prompts": folder / "train.jsonl",
+            },
             **{"responses": [folder / "responses/finch/seed=1.jsonl"], "model": model},
             output=folder / "verdicts.jsonl",
         )
@@ -100,7 +106,7 @@ def test_scores_are_the_probability_of_the_label(
     folder: Path, config: dict[str, Any], classifier: Path
 ) -> None:
     study = Study(validation.load(config, "my.yaml"))
-    spec = json.loads(study.spec("verify", mix="picked", seed="1"))
+    spec = fields_of(study, "score_responses", "picked/seed=1")
     rows = run(folder, spec, classifier)
     scored = [row for row in rows if row["score"] is not None]
     assert len(scored) == 31
@@ -112,7 +118,7 @@ def test_scores_are_the_probability_of_the_label(
     for row, turned in zip(rows, run(folder, other, classifier), strict=True):
         if row["score"] is not None:
             assert turned["score"] == pytest.approx(1 - row["score"], abs=1e-5)
-    select = json.loads(study.spec("select", mix="picked", seed="1"))
+    select = fields_of(study, "select", "picked/seed=1")
     assert select["accepts_from"] == 0.5
 
 
@@ -120,7 +126,7 @@ def test_the_same_rows_get_the_same_bytes(
     folder: Path, config: dict[str, Any], classifier: Path
 ) -> None:
     study = Study(validation.load(config, "my.yaml"))
-    spec = json.loads(study.spec("verify", mix="picked", seed="1"))
+    spec = fields_of(study, "score_responses", "picked/seed=1")
     run(folder, spec, classifier)
     first = (folder / "verdicts.jsonl").read_bytes()
     run(folder, spec, classifier)
@@ -159,7 +165,7 @@ def test_a_label_that_the_model_does_not_have_is_told(
     config["mixes"]["picked"]["select"]["verifier"]["label"] = "good"
     study = Study(validation.load(config, "my.yaml"))
     with pytest.raises(InputError, match="the classifier 'kinds': label: the model has no label"):
-        run(folder, json.loads(study.spec("verify", mix="picked", seed="1")), classifier)
+        run(folder, fields_of(study, "score_responses", "picked/seed=1"), classifier)
 
 
 def test_a_language_model_is_no_classifier(
@@ -167,7 +173,7 @@ def test_a_language_model_is_no_classifier(
 ) -> None:
     study = Study(validation.load(config, "my.yaml"))
     with pytest.raises(InputError, match="no trained classifier"):
-        run(folder, json.loads(study.spec("verify", mix="picked", seed="1")), tiny_model)
+        run(folder, fields_of(study, "score_responses", "picked/seed=1"), tiny_model)
 
 
 @pytest.mark.parametrize(

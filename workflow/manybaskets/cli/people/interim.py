@@ -1,14 +1,15 @@
 """A report on what a study has so far."""
 
 import argparse
-import json
 from pathlib import Path
 
-from manybaskets.cli.steps import figures, findings, opinions
+from manybaskets.cli.steps import compare_judges, figures, findings
 from manybaskets.dag.preflight import study_of
 from manybaskets.figures.tables import read_table
 from manybaskets.files import InputError, whole_directory, write_text
 from manybaskets.reporting import page as report_page
+from manybaskets.stages.findings import Figures, Findings
+from manybaskets.study.keys import Once
 
 HELP = "Writes findings and a report of what a half-finished study has so far, to interim/."
 
@@ -27,7 +28,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(f"{root}: no cell has been run yet. Start snakemake first.")
     yardstick = root / "models" / "yardstick.json"
     with whole_directory(root / "interim") as folder:
-        counts = findings.gather(json.loads(study.spec("findings")), root, folder, partly=True)
+        counts = findings.gather(Findings().spec(study, Once()), root, folder, partly=True)
         tables = {
             name: folder / f"{name}.csv"
             for name in ("measurements", "contrasts", "trends", "training", "ranks")
@@ -35,9 +36,9 @@ def run(options: argparse.Namespace) -> None:
         judged = [root / path for path in study.opinion_files() if (root / path).is_file()]
         if study.config.probes.preference and judged:
             tables["judges"] = folder / "judges.csv"
-            opinions.compare(judged, tables["judges"])
+            compare_judges.compare(judged, tables["judges"])
         (folder / "figures").mkdir()
-        figures.draw(json.loads(study.spec("figures")), tables, folder / "figures")
+        figures.draw(Figures().spec(study, Once()), tables, folder / "figures")
         page = report_page.render(
             study.config,
             root,

@@ -5,10 +5,13 @@ from collections import Counter
 from collections.abc import Sequence, Sized
 
 from manybaskets.dag.costs import Estimates
-from manybaskets.dag.graph import ON_DEVICES, OUTPUTS, Graph, Job
+from manybaskets.dag.graph import Graph, Job
 from manybaskets.dag.invalidation import Reason, Reruns
 from manybaskets.dag.locks import holder
 from manybaskets.dag.preflight import notes, study_of
+from manybaskets.stages.base import Device
+from manybaskets.stages.registry import STAGES
+from manybaskets.study.keys import Cell
 
 HELP = "Shows the jobs a run would start, why each of them, and what they will cost."
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -45,8 +48,7 @@ def run(options: argparse.Namespace) -> None:
 def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
     """How much of the study would run."""
     study = graph.study
-    known = {(cell.target, cell.mix, cell.run) for cell in study.cells}
-    cells = known & {job.which[:3] for job in due}
+    cells = set(study.cells) & {Cell(*job.key[:4]) for job in due if hasattr(job.key, "target")}
     config = study.config
     grid = (
         f"{_count(config.targets, 'target')} × {_count(list(config.mixes), 'mix', 'mixes')} and"
@@ -73,8 +75,8 @@ def costs(estimates: Estimates, due: Sequence[Job]) -> list[str]:
     """
     rows, unknown = [], []
     total_hours = total_bytes = 0.0
-    for stage in OUTPUTS:
-        of_stage = [job for job in due if job.stage == stage]
+    for stage in STAGES.values():
+        of_stage = [job for job in due if job.name == stage.name]
         if not of_stage:
             continue
         found = [estimates.of(job) for job in of_stage]
@@ -89,14 +91,15 @@ def costs(estimates: Estimates, due: Sequence[Job]) -> list[str]:
         if known and len(known) < len(found):
             time = f"over {time}"
         if len(known) < len(found):
-            unknown.append(f"{stage} {len(found) - len(known)}")
-        if stage in ON_DEVICES:
+            unknown.append(f"{stage.name} {len(found) - len(known)}")
+        runs_model = stage.device is not Device.NONE
+        if runs_model:
             total_hours += hours
         total_bytes += size
         asked = _asked(estimates, of_stage)
         basis = "measured" if found[0].measured else "modelled"
-        device = "device" if stage in ON_DEVICES else "CPU"
-        rows.append([stage, f"{len(of_stage):,}", time, device, _size(size), basis, asked])
+        device = "device" if runs_model else "CPU"
+        rows.append([stage.name, f"{len(of_stage):,}", time, device, _size(size), basis, asked])
     heading = ["stage", "jobs", "time", "on", "disk", "basis", "asks for"]
     lines = _table([heading, *rows])
     least = "more than " if unknown else ""
@@ -117,7 +120,7 @@ def reasons(reruns: Reruns, due: Sequence[Job], every: bool) -> list[str]:
     causes: dict[str, Counter[str]] = {}
     for job in due:
         for kind in dict.fromkeys(_kind(reason) for reason in reruns.why(job)):
-            causes.setdefault(kind, Counter())[job.stage] += 1
+            causes.setdefault(kind, Counter())[job.name] += 1
     ordered = sorted(causes.items(), key=lambda cause: (cause[0] == DERIVED, -cause[1].total()))
     lines = ["Why:"]
     for kind, stages in ordered[:SHOWN]:

@@ -11,12 +11,13 @@ from typing import Any
 
 from manybaskets.dag import records
 from manybaskets.dag.costs import Estimates
-from manybaskets.dag.graph import OUTPUTS, Graph, Job
+from manybaskets.dag.graph import Graph, Job
 from manybaskets.dag.invalidation import Reruns
 from manybaskets.dag.locks import holder
 from manybaskets.dag.preflight import study_of
 from manybaskets.files import read_json
 from manybaskets.processes import start_time
+from manybaskets.stages.registry import STAGES
 
 HELP = "Shows how far a study is: cells by stage, what failed and why, and the time left."
 LOG_LINES = 5
@@ -54,18 +55,18 @@ def run(options: argparse.Namespace) -> None:
 def _progress(
     jobs: Sequence[Job], left: Sequence[Job], at_work: Sequence[Job], failed: Sequence[Job]
 ) -> Iterator[str]:
-    totals = Counter(job.stage for job in jobs)
-    counts = [Counter(job.stage for job in group) for group in (left, at_work, failed)]
-    yield f"{'stage':<14}{'done':>8}{'of':>8}{'running':>9}{'failed':>8}"
-    yield "-" * 47
-    for stage in OUTPUTS:
+    totals = Counter(job.name for job in jobs)
+    counts = [Counter(job.name for job in group) for group in (left, at_work, failed)]
+    yield f"{'stage':<20}{'done':>8}{'of':>8}{'running':>9}{'failed':>8}"
+    yield "-" * 53
+    for stage in STAGES:
         if totals[stage]:
             open_, running, broken = (count[stage] for count in counts)
             done = totals[stage] - open_
-            line = f"{stage:<14}{done:>8,}{totals[stage]:>8,}{running or '':>9}{broken or '':>8}"
+            line = f"{stage:<20}{done:>8,}{totals[stage]:>8,}{running or '':>9}{broken or '':>8}"
             yield line.rstrip()
     done = len(jobs) - len(left)
-    line = f"{'all':<14}{done:>8,}{len(jobs):>8,}{len(at_work) or '':>9}{len(failed) or '':>8}"
+    line = f"{'all':<20}{done:>8,}{len(jobs):>8,}{len(at_work) or '':>9}{len(failed) or '':>8}"
     yield line.rstrip()
 
 

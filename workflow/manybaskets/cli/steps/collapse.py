@@ -1,26 +1,27 @@
 """The collapse probe's measurements of a cell."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from manybaskets.cli.arguments import spec_argument
 from manybaskets.files import read_json, read_jsonl, write_json
 from manybaskets.metrics import rouge
 from manybaskets.metrics.measurement import Measurement, to_json
 from manybaskets.probes.collapse import likelihood, subsampling
 from manybaskets.probes.collapse.embeddings import read_embeddings
 from manybaskets.seeds import derived_seed
+from manybaskets.stages.collapse import CollapseSpec
 
 HELP = "Measures fit to human text and variety of a cell's responses."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
+    spec_argument(parser, CollapseSpec)
     parser.add_argument("--likelihood", type=Path, required=True)
     parser.add_argument("--tokens", type=Path, required=True)
     parser.add_argument("--own", type=Path, required=True)
@@ -35,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the measurements, and the responses that the Eggs study's rule leaves out."""
-    settings = options.spec["collapse"]
+    settings = options.spec.collapse.model_dump()
     rows = read_jsonl(options.responses, ["response", "state"])
     test = read_jsonl(options.test, ["response"])
     answers = [
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
         settings["documents"],
         settings["tokens"],
         settings["subsamples"],
-        derived_seed(options.spec["seed"], "collapse"),
+        derived_seed(options.spec.seed, "collapse"),
     )
     found, outliers = likelihood.measure(
         likelihood.read_table(options.tokens),
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
         settings["bins"],
     )
     found += [_cut_rate(rows), *subsampling.measure_words(answered, human, True, design)]
-    if options.spec.get("task") == "summarize":
+    if options.spec.task == "summarize":
         found += rouge.rouge_measurements(answered, human)
     if options.embeddings:
         samples = read_jsonl(options.samples, ["id", "response"])

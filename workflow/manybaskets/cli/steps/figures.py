@@ -1,14 +1,14 @@
 """Draws the figures of a study from its tables."""
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from manybaskets.cli.arguments import spec_argument
 from manybaskets.figures import registry
 from manybaskets.figures import tables as figure_tables
 from manybaskets.files import whole_directory
+from manybaskets.stages.findings import FiguresSpec
 
 HELP = "Draws every figure as SVG and PNG, with the data it shows as CSV."
 NEEDED, MORE = ("measurements", "contrasts"), ("trends", "training", "ranks", "judges")
@@ -16,7 +16,7 @@ NEEDED, MORE = ("measurements", "contrasts"), ("trends", "training", "ranks", "j
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
+    spec_argument(parser, FiguresSpec)
     for name in (*NEEDED, *MORE):
         parser.add_argument(f"--{name}", type=Path, nargs=None if name in NEEDED else "?")
     parser.add_argument("--output", type=Path, required=True)
@@ -30,17 +30,17 @@ def run(options: argparse.Namespace) -> None:
         draw(options.spec, tables, folder)
 
 
-def draw(spec: Mapping[str, Any], tables: Mapping[str, Path], folder: Path) -> None:
+def draw(spec: FiguresSpec, tables: Mapping[str, Path], folder: Path) -> None:
     """Draws every figure of the tables into a folder."""
     findings = figure_tables.findings(
         figure_tables.read_table(tables["measurements"]),
         figure_tables.read_table(tables["contrasts"]),
-        spec["mixes"],
-        spec.get("own"),
-        recipes=spec.get("recipes", {}),
-        series=spec.get("series", []),
-        seeds=spec.get("seeds", []),
+        spec.mixes,
+        spec.own,
+        recipes=spec.recipes,
+        series=spec.series,
+        seeds=spec.seeds,
         **{name: figure_tables.read_table(tables[name]) for name in MORE if name in tables},
-        unselected=spec.get("unselected", ()),
+        unselected=spec.unselected,
     )
     registry.draw_figures(findings, folder)

@@ -2,12 +2,11 @@
 
 import argparse
 import itertools
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manybaskets.cli.arguments import spec_argument
 from manybaskets.files import InputError, read_jsonl, whole_file
 from manybaskets.findings import (
     comparison,
@@ -20,7 +19,9 @@ from manybaskets.findings import (
 )
 from manybaskets.findings import contrasts as contrast_tables
 from manybaskets.metrics import measurement
-from manybaskets.study.layout import LOOP, RANK_SEEDS, Cell, reference_table
+from manybaskets.stages.findings import FindingsSpec
+from manybaskets.study.keys import LOOP, Cell
+from manybaskets.study.layout import RANK_SEEDS, reference_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ TABLES = (
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
+    spec_argument(parser, FindingsSpec)
     parser.add_argument("--root", type=Path, required=True, help="the study's folder of results")
     parser.add_argument("--output", type=Path, required=True, help="folder of the tables")
 
@@ -51,16 +52,16 @@ def run(options: argparse.Namespace) -> None:
     print(", ".join(f"{count} {name}" for name, count in counts.items()))
 
 
-def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False) -> dict[str, int]:
+def gather(spec: FindingsSpec, root: Path, folder: Path, partly: bool = False) -> dict[str, int]:
     """Writes all tables into `folder`; returns how many rows some of them have.
 
     With `partly`, measurements that are not there yet are left out, and so are contrasts of mixes
     and trends of primary metrics that nothing was measured of.
     """
     found = list(_cells(spec))
-    identities = [{"study": spec["study"], **asdict(cell)} for cell, _ in found]
+    identities = [{"study": spec.study, **cell._asdict()} for cell, _ in found]
     cells = [(of, root / place) for of, (_, place) in zip(identities, found, strict=True)]
-    probes = spec["probes"]
+    probes = spec.probes
     measured = [(cell, place / f"{probe}.json") for cell, place in cells for probe in probes]
     # What a selection did to a training set stands with every target that was trained on it.
     selections = [_selection(spec, cell) for cell, _ in found]
@@ -70,24 +71,22 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
     table = measurement.gather(measured)
     of_items = per_prompt.table(cells, table, _test_ids(root))
     outcomes = table[table["probe"] != "selection"]  # a training set's own: nothing to compare
-    first = spec["seeds"][:RANK_SEEDS]
-    last = {mix: generations for mix, (generations, _) in spec.get("loops", {}).items()}
+    first = spec.seeds[:RANK_SEEDS]
+    last = {mix: generations for mix, (generations, _) in spec.loops.items()}
     shown = [
         (cell, place)
         for cell, place in cells
         if cell["seed"] in first and cell["generation"] == last.get(cell["mix"], 0)
     ]
-    compared_ = compared(spec["contrasts"], spec["series"], probes, outcomes, of_items)
+    compared_ = compared(spec.contrasts, spec.series, probes, outcomes, of_items)
     there = {(cell["target"], cell["mix"]) for cell, _ in cells}
     compared_["contrasts"] = _of_cells(compared_["contrasts"], there)
     tables = {
         **compared_,
-        "comparison": held_against(spec["reference"], compared_["contrasts"]),
+        "comparison": held_against(spec.reference, compared_["contrasts"]),
         "training": training_curves.training_table(cells),
         "ranks": training_curves.rank_table(shown, root / "data" / "test.jsonl"),
-        "proxies": selection_quality.correlations(
-            selection_quality.points(table, spec.get("unselected", ()))
-        ),
+        "proxies": selection_quality.correlations(selection_quality.points(table, spec.unselected)),
         "dictionary": dictionary.table(),
     }
     csv, parquet = (folder / f"measurements.{kind}" for kind in ("csv", "parquet"))
@@ -101,29 +100,25 @@ def gather(spec: dict[str, Any], root: Path, folder: Path, partly: bool = False)
     }
 
 
-def _cells(spec: dict[str, Any]) -> Iterator[tuple[Cell, str]]:
+def _cells(spec: FindingsSpec) -> Iterator[tuple[Cell, str]]:
     """Every cell and its folder; loops that start from another mix have that one's cell first."""
-    only = spec.get("only", {})  # mixes that some targets alone are trained on
-    for target, mix, seed in itertools.product(spec["targets"], spec["mixes"], spec["seeds"]):
-        if target not in only.get(mix, spec["targets"]):
+    only = spec.only  # mixes that some targets alone are trained on
+    for target, mix, seed in itertools.product(spec.targets, spec.mixes, spec.seeds):
+        if target not in only.get(mix, spec.targets):
             continue
-        last, after = spec.get("loops", {}).get(mix, (0, None))
+        last, after = spec.loops.get(mix, (0, None))
         for generation in range(1, last + 1) if last else (0,):
             cell = Cell(target, mix, seed, generation)
             yield cell, (Cell(target, after, seed) if after and generation == 1 else cell).path
 
 
-def _selection(spec: dict[str, Any], cell: Cell) -> str | None:
+def _selection(spec: FindingsSpec, cell: Cell) -> str | None:
     """What a verifier did to the rows that joined for a cell, below the study's results."""
     if cell.generation > 1:  # the rows that its own chain wrote for it
-        before = replace(cell, generation=cell.generation - 1)
+        before = cell._replace(generation=cell.generation - 1)
         path = f"selections/{LOOP}/{cell.target}/{cell.mix}/seed={before.run}.json"
-        return path if cell.mix in spec.get("selected_loops", ()) else None
-    return (
-        f"selections/{cell.mix}/seed={cell.seed}.json"
-        if cell.mix in spec.get("selected", ())
-        else None
-    )
+        return path if cell.mix in spec.selected_loops else None
+    return f"selections/{cell.mix}/seed={cell.seed}.json" if cell.mix in spec.selected else None
 
 
 def compared(

@@ -1,20 +1,21 @@
 """Asks a source for its responses to the training prompts it must answer."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from manybaskets.cli.arguments import spec_argument
 from manybaskets.data import mixes, recorded
 from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.serving import sessions
+from manybaskets.stages.sources import GenerateSpec
 
 HELP = "Generates a source's responses to the prompts that the mixes give it."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
+    spec_argument(parser, GenerateSpec)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--model", type=Path, nargs="?")
@@ -29,24 +30,25 @@ def run(options: argparse.Namespace) -> None:
     spec = options.spec
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
     needed = set()
-    for mix in spec["mixes"]:
-        recipe = mixes.MixRecipe(dict(mix["origins"]), mix["assign"])
-        assigned = mixes.assignment(recipe, spec["rows"], spec["seed"], human, prompts)
+    for mix in spec.mixes:
+        recipe = mixes.MixRecipe(dict(mix.origins), mix.assign)
+        assigned = mixes.assignment(recipe, spec.rows, spec.seed, human, prompts)
         needed |= {
             (prompt, sample)
             for prompt, origin in assigned
-            if origin == spec["source"]["name"]
-            for sample in range(mix["samples"])
+            if origin == spec.source.name
+            for sample in range(mix.samples)
         }
-    most = max((mix["samples"] for mix in spec["mixes"]), default=0)
+    most = max((mix.samples for mix in spec.mixes), default=0)
     asked = [
         {"id": row["id"], "prompt": row["prompt"], "sample": sample}
         for row in prompts
         for sample in range(most)
         if (row["id"], sample) in needed
     ]
-    if spec["source"]["recorded"]:
-        rows = [{**row, "sample": 0} for row in recorded.response_rows(spec["source"], asked)]
+    if spec.source.recorded:
+        recorded_rows = recorded.response_rows(spec.source.model_dump(), asked)
+        rows = [{**row, "sample": 0} for row in recorded_rows]
     else:
         there = options.extend and options.output.exists()
         known = {_key(row): row for row in read_jsonl(options.output)} if there else {}
@@ -55,20 +57,22 @@ def run(options: argparse.Namespace) -> None:
         if known:
             print(f"{len(asked) - len(new)} of {len(asked)} answers are there already")
         if new:
-            purpose = (spec["seed"], "generate")
+            purpose = (spec.seed, "generate")
             named = [{"id": _request(row), "prompt": row["prompt"]} for row in new]
-            answers = sessions.source_rows(spec, named, purpose, options.model, options.output)
+            answers = sessions.source_rows(
+                spec.plain(), named, purpose, options.model, options.output
+            )
             for row, answer in zip(new, answers, strict=True):
                 known[_key(row)] = {**answer, "id": row["id"], "sample": row["sample"]}
         rows = [known[_key(row)] for row in asked]
     usable = sum(row["state"] in ("ok", "length") for row in rows)
     if rows and not usable:
         raise InputError(
-            f"source '{spec['source']['name']}' gave no usable response to {len(rows)} prompts; "
+            f"source '{spec.source.name}' gave no usable response to {len(rows)} prompts; "
             f"the first: {rows[0]['state']}: {rows[0]['reason']}"
         )
     write_jsonl(options.output, rows)
-    if not spec["source"]["recorded"]:
+    if not spec.source.recorded:
         sessions.partial_path(options.output).unlink(missing_ok=True)
     print(f"{usable} of {len(rows)} responses are usable")
 

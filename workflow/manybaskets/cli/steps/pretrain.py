@@ -1,20 +1,21 @@
 """Pretrains one scratch model."""
 
 import argparse
-import json
 from pathlib import Path
 
+from manybaskets.cli.arguments import spec_argument
 from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, whole_directory, write_json
 from manybaskets.models import pretraining
 from manybaskets.models.loading import load_tokenizer
+from manybaskets.stages.models import PretrainSpec
 
 HELP = "Pretrains a tiny documentation assistant from scratch."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
+    spec_argument(parser, PretrainSpec)
     parser.add_argument("--documentation", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -23,23 +24,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes a model folder and the training curve."""
-    spec = options.spec
+    spec, scratch = options.spec, options.spec.scratch
     rows = [
         row
         for row in read_jsonl(options.documentation)
-        if row["split"] == "pretrain" and row["package"] in spec["documentation"]
+        if row["split"] == "pretrain" and row["package"] in scratch.documentation
     ]
     recipe = pretraining.PretrainingConfig(
-        family=spec["family"],
-        hidden=spec["hidden"],
-        layers=spec["layers"],
-        heads=spec["heads"],
-        context=spec["context"],
-        documentation_tokens=spec["tokens"],
-        sft_tokens=spec["sft_tokens"],
-        batch_tokens=spec["batch_tokens"],
-        learning_rate=spec["learning_rate"],
-        seed=spec["seed"],
+        family=scratch.family,
+        hidden=scratch.hidden,
+        layers=scratch.layers,
+        heads=scratch.heads,
+        context=spec.context,
+        documentation_tokens=scratch.tokens,
+        sft_tokens=scratch.sft_tokens,
+        batch_tokens=scratch.batch_tokens,
+        learning_rate=scratch.learning_rate,
+        seed=scratch.seed,
         threads=1,
     )
     tokenizer = load_tokenizer(options.tokenizer)

@@ -1,20 +1,21 @@
 """Writes the report of a study."""
 
 import argparse
-import json
 from pathlib import Path
 
+from manybaskets.cli.arguments import spec_argument
 from manybaskets.config.study import StudyConfig
 from manybaskets.figures.tables import read_table
 from manybaskets.files import write_text
 from manybaskets.reporting import page as report_page
+from manybaskets.stages.findings import ReportSpec
 
 HELP = "Writes the report: one HTML file that opens offline."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
+    spec_argument(parser, ReportSpec)
     parser.add_argument("--root", type=Path, required=True, help="the study's folder of results")
     parser.add_argument("--measurements", type=Path, required=True)
     parser.add_argument("--contrasts", type=Path, required=True)
@@ -28,8 +29,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the page."""
-    config = options.spec["config"]
-    for name, order in options.spec.get("origins", {}).items():
+    config = options.spec.config.model_dump(mode="json")
+    for name, order in options.spec.origins.items():
         # Canonical JSON sorts keys; the order of origins says which quarter is whose.
         shares = config["mixes"][name]["origins"]
         config["mixes"][name]["origins"] = {origin: shares[origin] for origin in order}

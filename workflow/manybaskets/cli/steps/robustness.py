@@ -1,22 +1,23 @@
 """The robustness probe's measurements of a cell."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from manybaskets.cli.arguments import spec_argument
 from manybaskets.files import InputError, read_jsonl, write_json
 from manybaskets.findings import per_prompt
 from manybaskets.metrics.measurement import to_json
 from manybaskets.metrics.near_duplicates import near_duplicates
 from manybaskets.probes.robustness import calibration, judge_metrics, rule_metrics
+from manybaskets.stages.robustness import RobustnessSpec
 
 HELP = "Measures refusals, over-refusal and successes of attacks of a cell, and its babble."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
+    spec_argument(parser, RobustnessSpec)
     parser.add_argument("--attacks", type=Path, required=True)
     parser.add_argument("--labels", type=Path, nargs="*", default=[])
     parser.add_argument("--calibration", type=Path, nargs="*", default=[])
@@ -33,11 +34,11 @@ def run(options: argparse.Namespace) -> None:
             raise InputError(
                 f"the labels of the judge '{name}' are not of the rows in {options.attacks}."
             )
-    kinds = {name: (kind, most) for name, (kind, most) in spec["judges"].items()}
+    kinds = {name: (kind, most) for name, (kind, most) in spec.judges.items()}
     found = rule_metrics.outcome_measurements(rows)
     found += judge_metrics.judged_measurements(rows, labels, kinds)
-    if spec["labelled"]:
-        people = read_jsonl(Path(spec["labelled"]), ["response", "refused"])
+    if spec.labelled:
+        people = read_jsonl(Path(spec.labelled), ["response", "refused"])
         found += calibration.corrected_refusals(rows, people)
         for path in options.calibration:
             name, said = path.stem, read_jsonl(path, ["state"])

@@ -4,16 +4,18 @@ import argparse
 import json
 from pathlib import Path
 
+from manybaskets.cli.arguments import spec_argument
 from manybaskets.data.divergence import Diverged
 from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.selection import rules
+from manybaskets.stages.selection import SelectSpec
 
 HELP = "Keeps the responses of a mix that its rule asks for."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
+    spec_argument(parser, SelectSpec)
     parser.add_argument("--verdicts", type=Path, required=True)
     parser.add_argument("--like", type=Path, nargs="?", help="verdicts of the mix it is control of")
     parser.add_argument("--rows", type=Path, required=True)
@@ -22,17 +24,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes the rows that were taken."""
     spec = options.spec
-    settings, seed = spec["select"], spec["seed"]
+    select = spec.select.model_dump()
+    follows = spec.like.plain() if spec.like else None
+    settings, seed = select, spec.seed
     verifier = settings["verifier"]
     like = read_jsonl(options.like) if options.like else []
-    rule = rules.Rule.of_verdicts(settings, spec.get("like"), like, seed)
-    rows = rules.decide(read_jsonl(options.verdicts), spec["accepts_from"], verifier["noise"], seed)
+    rule = rules.Rule.of_verdicts(select, follows, like, seed)
+    rows = rules.decide(read_jsonl(options.verdicts), spec.accepts_from, verifier["noise"], seed)
     passed = rules.passes(rule, rows, seed)
     try:
-        taken = rules.take(rows, passed, settings["on_shortfall"], seed, f"mixes.{spec['name']}")
+        taken = rules.take(rows, passed, settings["on_shortfall"], seed, f"mixes.{spec.name}")
     except rules.TooFewError as error:
         # in a loop, what no verifier accepts is an end that the chain came to
-        raise (Diverged if spec.get("in_loop") else InputError)(str(error)) from None
+        raise (Diverged if spec.in_loop else InputError)(str(error)) from None
     counts = {
         "pool": len(rows),
         "unscored": sum(row["score"] is None for row in rows),

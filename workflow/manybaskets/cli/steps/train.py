@@ -1,11 +1,12 @@
 """Fine-tunes one cell."""
 
 import argparse
-import json
 from pathlib import Path
 
+from manybaskets.cli.arguments import spec_argument
 from manybaskets.devices import lease, on_cpu
 from manybaskets.files import read_jsonl, whole_directory, write_json
+from manybaskets.stages.training import TrainSpec
 from manybaskets.training import finetune
 from manybaskets.training.trainer import TrainingConfig
 
@@ -14,7 +15,7 @@ HELP = "Fine-tunes a LoRA adapter of the target on a mix."
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--spec", type=json.loads, required=True)
+    spec_argument(parser, TrainSpec)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -23,9 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the adapter and a summary of the training."""
-    settings = {k: v for k, v in options.spec["training"].items() if k != "adapter"}
-    trusted = options.spec["base"]["trust_remote_code"]
-    recipe = TrainingConfig(**settings, seed=options.spec["seed"], trust_remote_code=trusted)
+    settings = options.spec.training.model_dump(exclude={"adapter", "of"})
+    trusted = options.spec.base.trust_remote_code
+    recipe = TrainingConfig(**settings, seed=options.spec.seed, trust_remote_code=trusted)
     rows = read_jsonl(options.rows, ["prompt", "response"])
     needed = 1 if on_cpu() else recipe.devices  # on a CPU devices are processes
     with lease(needed), whole_directory(options.output) as folder:

@@ -1,0 +1,30 @@
+"""Embeds the human test responses, which cells' own are held against."""
+
+import argparse
+from pathlib import Path
+
+from manybaskets.cli.arguments import spec_argument
+from manybaskets.devices import lease
+from manybaskets.files import read_jsonl
+from manybaskets.probes.collapse.embeddings import embed_for, write_embeddings
+from manybaskets.stages.collapse import ReferenceSpec
+
+HELP = "Embeds the human test responses."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    spec_argument(parser, ReferenceSpec)
+    parser.add_argument("--embedder", type=Path, nargs="?")
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes one embedding per test row, in their order."""
+    rows = read_jsonl(options.test, ["response"])
+    with lease():
+        vectors = embed_for(
+            options.spec.plain(), options.embedder, [row["response"] for row in rows]
+        )
+    write_embeddings(options.output, responses=vectors)

@@ -1,0 +1,101 @@
+"""Prepares the study's human rows."""
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from manybaskets.cli.arguments import spec_argument
+from manybaskets.config.dataset import Rows
+from manybaskets.data import hub
+from manybaskets.data import splits as dataset_splits
+from manybaskets.files import InputError, read_jsonl, write_jsonl
+from manybaskets.paths import RESOURCES
+from manybaskets.stages.data import DatasetSpec
+
+HELP = "Splits human rows into train (in quarters) and test; chooses prompts and judges' items."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    spec_argument(parser, DatasetSpec)
+    parser.add_argument("--documentation", type=Path, nargs="?")
+    for name in ("train", "test", "prompts", "items"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes the four files of rows."""
+    dataset, texts = options.spec.dataset, options.spec.texts
+    sizes = (dataset.train, dataset.test, dataset.seed)
+    if dataset.docs:
+        templates = {
+            name: (RESOURCES / f"prompts/{name}.txt").read_text(encoding="utf-8")
+            for name in ("document", "summarize")
+        }
+        rows = read_jsonl(options.documentation)
+        splits = dataset_splits.from_documentation(rows, templates, dataset.task, *sizes)
+    else:
+        prompts = None
+        if dataset.prompts:
+            field = dataset.prompts_field
+            prompts = [row[field] for row in read_jsonl(Path(dataset.prompts), [field])]
+        splits = dataset_splits.from_rows(
+            _rows(dataset),
+            prompts,
+            *sizes,
+            splits=dataset.split_method,
+            duplicates=dataset.duplicates,
+        )
+    if texts:
+        template = (RESOURCES / f"prompts/{texts.request}.txt").read_text(encoding="utf-8")
+        items = dataset_splits.judged_texts(_rows(texts), template, texts.items, texts.seed)
+        splits = replace(splits, items=items)
+    for name in ("train", "test", "prompts", "items"):
+        write_jsonl(getattr(options, name), getattr(splits, name))
+    print(
+        f"{len(splits.train)} training rows, {len(splits.test)} test rows, "
+        f"{len(splits.prompts)} prompts for sources, {len(splits.items)} items for judges, "
+        f"{splits.duplicates} duplicates left out"
+    )
+
+
+def _rows(spec: Rows) -> list[dataset_splits.Row]:
+    """Rows of a file, or of a hub dataset, under the study's names."""
+    fields = spec.fields.model_dump()
+    if spec.file:
+        return dataset_splits.read_human_rows(Path(spec.file), **fields)
+    assert spec.hub is not None and spec.revision is not None
+    found = _hub_rows(spec, spec.hub, spec.revision)
+    needed = (fields["prompt"], fields["response"])
+    whole = [row for row in found if all(str(row[name] or "").strip() for name in needed)]
+    if len(whole) < len(found):
+        print(f"{len(found) - len(whole)} rows of {spec.hub} without prompt or response left out")
+    return dataset_splits.named_rows(whole, spec.hub, **fields)
+
+
+def _hub_rows(spec: Rows, repo: str, revision: str) -> list[dict[str, Any]]:
+    """Rows of a hub dataset at its pinned revision, from files that were verified."""
+    from datasets import load_dataset
+
+    fields = spec.fields.model_dump()
+    patterns = [*spec.files, "README.md"]  # the card says which files are which split
+    folder = hub.fetch(repo, revision, "dataset", patterns, kind="dataset")
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            found = load_dataset(str(folder), name=spec.config, split=spec.split, cache_dir=cache)
+        except (ValueError, FileNotFoundError) as error:
+            reason = " ".join(str(error).split()).replace(str(folder), repo)
+            raise InputError(
+                f"dataset.hub: {repo} cannot be read with config '{spec.config}' and split "
+                f"'{spec.split}': {reason}. Set dataset.config, dataset.split or dataset.files."
+            ) from None
+        columns, rows = found.column_names, list(found)
+    for name in filter(None, fields.values()):
+        if name not in columns:
+            raise InputError(
+                f"dataset.fields: {repo} has no field '{name}'; it has {', '.join(columns)}. Name "
+                "the right one."
+            )
+    return rows

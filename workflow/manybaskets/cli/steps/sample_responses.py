@@ -1,0 +1,75 @@
+"""Asks a cell for its responses to the test prompts."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from manybaskets.cli.arguments import spec_argument
+from manybaskets.files import read_jsonl, write_jsonl
+from manybaskets.serving import sessions
+from manybaskets.serving.client import Reply
+from manybaskets.stages.collapse import ResponsesSpec
+
+HELP = "Generates a cell's responses to the test prompts."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    spec_argument(parser, ResponsesSpec)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--adapter", type=Path, nargs="?")
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--samples", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes one response per test prompt, and several to some of them.
+
+    The prompts with several lie at equal distances in the test set; the first of each one's
+    samples is its response.
+    """
+    spec = options.spec
+    rows = read_jsonl(options.test, ["id", "prompt"])
+    count = min(spec.prompts, len(rows))
+    chosen = [rows[i * len(rows) // count] for i in range(count)]
+    asked = [(row["id"], row["prompt"]) for row in rows]
+    for sample in range(1, spec.samples):
+        asked += [(_name(row, sample), row["prompt"]) for row in chosen]
+    partial = sessions.partial_path(options.output)
+    with sessions.serve_cell(options.base, options.adapter, spec.engine.model_dump()) as client:
+        replies = sessions.generate(
+            client,
+            asked,
+            spec.generation.model_dump(),
+            (spec.seed, "respond"),
+            partial,
+            "responses",
+        )
+    print(sessions.summarize(replies))
+    by_name = dict(zip((name for name, _ in asked), replies, strict=True))
+    write_jsonl(options.output, (_row(row, by_name[row["id"]]) for row in rows))
+    write_jsonl(
+        options.samples,
+        (
+            {**_row(row, by_name[_name(row, sample)]), "sample": sample}
+            for row in chosen
+            for sample in range(spec.samples)
+        ),
+    )
+    partial.unlink(missing_ok=True)
+
+
+def _name(row: dict[str, str], sample: int) -> str:
+    """Of a request: the row's, and for all samples but the first their number."""
+    return f"{row['id']} sample {sample}" if sample else row["id"]
+
+
+def _row(row: dict[str, str], reply: Reply) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "prompt": row["prompt"],
+        "response": reply.text,
+        "state": reply.state,
+        "reason": reply.reason,
+    }

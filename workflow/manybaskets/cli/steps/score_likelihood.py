@@ -1,0 +1,69 @@
+"""Scores text under a cell and a cell's text under its target, and embeds the latter."""
+
+import argparse
+from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from manybaskets.cli.arguments import spec_argument
+from manybaskets.devices import lease
+from manybaskets.files import read_jsonl, write_json
+from manybaskets.models import scoring
+from manybaskets.models.loading import load_scorer, load_tokenizer
+from manybaskets.probes.collapse.embeddings import embed_for, write_embeddings
+from manybaskets.probes.collapse.token_table import Views, token_counts, write_table
+from manybaskets.stages.collapse import LikelihoodSpec
+
+HELP = "Measures the likelihood of human text under a cell and of its own under the target."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    spec_argument(parser, LikelihoodSpec)
+    parser.add_argument("--base", type=Path, required=True)
+    parser.add_argument("--adapter", type=Path, nargs="?")
+    parser.add_argument("--embedder", type=Path, nargs="?")
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--responses", type=Path, required=True)
+    parser.add_argument("--samples", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--tokens", type=Path, required=True)
+    parser.add_argument("--own", type=Path, required=True)
+    parser.add_argument("--embeddings", type=Path, required=True)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Writes a row per token of human text; nats, tokens and bytes of every human and own response;
+    and an embedding per own response and further sample, in their order (none without embedder)."""
+    responses = read_jsonl(options.responses, ["id", "prompt", "response"])
+    samples = read_jsonl(options.samples, ["response"])
+    with lease():
+        _score(options, responses)
+        vectors = {}
+        if options.spec.embedder:
+            texts = [row["response"] for row in [*responses, *samples]]
+            both = embed_for(options.spec.plain(), options.embedder, texts)
+            vectors = {"responses": both[: len(responses)], "samples": both[len(responses) :]}
+    write_embeddings(options.embeddings, **vectors)
+
+
+def _score(options: argparse.Namespace, responses: list[dict[str, Any]]) -> None:
+    """Both likelihoods. Its model is gone from memory when the embedder comes."""
+    spec = options.spec
+    rows = read_jsonl(options.test, ["id", "prompt", "response"])
+    train = read_jsonl(options.train, ["prompt", "response"])
+    trusted = spec.base.trust_remote_code
+    model, as_target = load_scorer(options.base, options.adapter, spec.threads, trusted)
+    tokenizer = load_tokenizer(options.base, trusted)
+    counts = token_counts(tokenizer, train, len(tokenizer))
+    context, views = spec.context, Views(spec.top_k, spec.nucleus)
+    found = write_table(options.tokens, model, as_target, tokenizer, rows, context, counts, views)
+    # Chat templates strip white space at the ends of a response, so it cannot be scored.
+    own = [{**row, "response": row["response"].strip()} for row in responses]
+    with (as_target or nullcontext)():
+        of_own = scoring.score(model, tokenizer, own, context)
+    by_count = Counter(counts[counts > 0].tolist())
+    write_json(options.output, {**found.to_json(), "train_counts": sorted(by_count.items())})
+    write_json(options.own, of_own.to_json())

@@ -1,0 +1,156 @@
+"""Parts that the specs of several stages share."""
+
+import functools
+import importlib.metadata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from manybaskets.config.base import HUMAN, ConfigError, Section
+from manybaskets.config.mixes import Mix
+from manybaskets.config.models import Source
+from manybaskets.config.serving import VLLM_RANKS
+from manybaskets.paths import RESOURCES
+from manybaskets.stages import fingerprint
+from manybaskets.study.layout import Study
+
+Texts = dict[str, str]
+"""Hashes of texts that are part of the method, by their paths below `resources/`."""
+
+
+ACCESS = ("api_key_env", "token_budget")  # how a model is reached, not what it answers
+
+
+class Base(Section):
+    """A base model: its name, and the place and revision of one that the workflow does not make."""
+
+    name: str
+    path: str | None = None
+    revision: str | None = None
+    trust_remote_code: bool = False
+
+
+class EngineSpec(Section):
+    """Engine settings that may change what it answers; the others are in the environment."""
+
+    max_model_len: int
+    max_lora_rank: int
+    trust_remote_code: bool
+    dtype: str
+    quantization: str | None
+    threads: int
+    devices: int
+
+
+class MixSpec(Section):
+    """Which origins answer which share of the prompts.
+
+    Origins are pairs: their order determines which quarter each has, and canonical JSON sorts keys.
+    """
+
+    origins: list[tuple[str, float]]
+    assign: str
+    samples: int
+
+
+def values(section: Section | None, *without: str) -> dict[str, Any]:
+    """A section of the config as plain values, without some of its keys."""
+    return section.model_dump(mode="json", exclude=set(without)) if section else {}
+
+
+@functools.cache
+def base(study: Study, model: str) -> Base:
+    """The base model of a name in `models`."""
+    settings = study.config.models[model]
+    return Base(
+        name=model,
+        path=settings.path,
+        revision=settings.revision,
+        trust_remote_code=settings.trust_remote_code,
+    )
+
+
+@functools.cache
+def engine(study: Study, model: str | None) -> EngineSpec:
+    """The engine of a model; without adapters for one that is not a target."""
+    settings = study.config.engine.of_model(model)
+    training = study.config.training.of_target(model or "")
+    rank = next(r for r in VLLM_RANKS if r >= training.rank)
+    served = study.config.models.get(model or "")
+    return EngineSpec(
+        max_model_len=settings.max_model_len,
+        max_lora_rank=rank if model in study.config.targets else 0,
+        trust_remote_code=bool(served and served.trust_remote_code),
+        dtype=settings.dtype,
+        quantization=settings.quantization,
+        threads=settings.threads,
+        devices=settings.devices,
+    )
+
+
+def mix_spec(mix: Mix) -> MixSpec:
+    """The recipe of a mix; the order of origins counts only where each has its own prompts."""
+    origins = list(mix.origins.items())
+    if mix.assign == "random":
+        origins.sort()
+    return MixSpec(origins=origins, assign=mix.assign, samples=mix.samples)
+
+
+class SourceSpec(Source):
+    """What determines a source's responses. The key of an endpoint is never part of it."""
+
+    name: str
+    sha256: str | None = None
+    """Hash of the recorded file."""
+    base: Base | None = None
+    """The model, where an engine here serves it."""
+
+
+@functools.cache
+def source(study: Study, name: str) -> SourceSpec:
+    """The spec of a source."""
+    settings = study.config.sources[name]
+    is_served = not settings.recorded and not settings.endpoint
+    return SourceSpec(
+        **values(settings, *ACCESS),
+        name=name,
+        base=base(study, settings.model or "") if is_served else None,
+        sha256=fingerprint.file_hash(Path(settings.recorded)) if settings.recorded else None,
+    )
+
+
+def texts(*names: str, root: Path = RESOURCES) -> Texts:
+    """Hashes of texts that are part of the method. Raises ConfigError for one that is missing."""
+    hashes = {}
+    for name in names:
+        if not (root / name).is_file():
+            known = sorted(p.stem for p in (root / name).parent.glob("*"))
+            raise ConfigError(
+                f"{Path(name).stem}: {root.name}/{name} does not exist. Known: {', '.join(known)}."
+            )
+        hashes[name] = fingerprint.file_hash(root / name)
+    return hashes
+
+
+def version(package: str) -> str | None:
+    """The installed version of a package; None where it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def unselected(study: Study) -> list[str]:
+    """Mixes of synthetic text alone, all of it kept."""
+    mixes = study.config.mixes.items()
+    return [name for name, mix in mixes if not mix.select and HUMAN not in mix.origins]
+
+
+def model_folder(study: Study, model: str | None) -> list[str]:
+    """The folder of a model that the study serves itself; none for an endpoint's."""
+    return [study.model(model)] if model in study.config.models else []
+
+
+def responses(study: Study, sources: Sequence[str], seed: int) -> list[str]:
+    """The files of responses of sources in one seed."""
+    return [study.responses(name, seed) for name in sources]

@@ -1,0 +1,162 @@
+"""Keys of jobs: which cell, source, mix or judge a job is for.
+
+A key is a tuple with one field per wildcard of its rule; `PATTERNS` has the part of a path that
+names it. Two wildcards are empty where they do not apply: `{generation}` outside loops (otherwise
+`/generation=3`), and `{chain}` for a mix that is not a loop (otherwise `loop/<target>/`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+
+NAME, SEED = r"[A-Za-z0-9._-]+", r"\d+"
+LOOP = "loop"  # the folder that contains what the chains of loops write
+REGEX = {
+    "seed": SEED,
+    "generation": r"(?:/generation=\d+)?",
+    "chain": rf"(?:{LOOP}/{NAME}/)?",
+}
+
+
+class Once(NamedTuple):
+    """A job that a study has once."""
+
+
+class Model(NamedTuple):
+    """A base model."""
+
+    model: str
+
+
+class Source(NamedTuple):
+    """A source, whatever the seed."""
+
+    source: str
+
+
+class SourceSeed(NamedTuple):
+    """A source in one seed."""
+
+    source: str
+    seed: int
+
+
+class MixSeed(NamedTuple):
+    """A mix in one seed."""
+
+    mix: str
+    seed: int
+
+
+class Pool(NamedTuple):
+    """Responses that a selection keeps some of: those of a mix's sources, or what one generation
+    of a loop wrote. `chain` is the target whose chain wrote them, empty outside loops."""
+
+    chain: str
+    mix: str
+    seed: int
+    generation: int = 0
+
+
+class Cell(NamedTuple):
+    """One fine-tuned adapter, or the target as it is (mix `vanilla`). Generations of a loop count
+    from 1; outside loops the generation is 0."""
+
+    target: str
+    mix: str
+    seed: int
+    generation: int = 0
+
+    @property
+    def run(self) -> str:
+        """Seed and generation as paths have them: `2`, or in a loop `2/generation=3`."""
+        return f"{self.seed}/generation={self.generation}" if self.generation else str(self.seed)
+
+    @property
+    def path(self) -> str:
+        """Folder below the study's results."""
+        return f"cells/{self.target}/{self.mix}/seed={self.run}"
+
+    @property
+    def training_set(self) -> str:
+        """Rows (.jsonl) and composition (.json), below the study's results, without extension."""
+        if self.generation > 1:
+            return f"mixes/{LOOP}/{self.target}/{self.mix}/seed={self.run}"
+        return f"mixes/{self.mix}/seed={self.seed}"
+
+
+class JudgedCell(NamedTuple):
+    """A cell whose responses a judge of harm labels."""
+
+    target: str
+    mix: str
+    seed: int
+    generation: int
+    judge: str
+
+
+class Judge(NamedTuple):
+    """A judge, whatever the seed."""
+
+    judge: str
+
+
+class JudgeSeed(NamedTuple):
+    """An external judge of preference in one seed."""
+
+    judge: str
+    seed: int
+
+
+class RequestSet(NamedTuple):
+    """A public set of requests."""
+
+    set: str
+
+
+PATTERNS: dict[type[Any], str] = {
+    Once: "",
+    Model: "{model}",
+    Source: "{source}",
+    SourceSeed: "{source}/seed={seed}",
+    MixSeed: "{mix}/seed={seed}",
+    Pool: "{chain}{mix}/seed={seed}{generation}",
+    Cell: "{target}/{mix}/seed={seed}{generation}",
+    JudgedCell: "{target}/{mix}/seed={seed}{generation}/{judge}",
+    Judge: "{judge}",
+    JudgeSeed: "{judge}/seed={seed}",
+    RequestSet: "{set}",
+}
+Key = (
+    Once | Model | Source | SourceSeed | MixSeed | Pool | Cell | JudgedCell | Judge | JudgeSeed
+) | RequestSet
+K = TypeVar("K", bound=tuple[Any, ...])
+
+
+def wildcards(key: Any) -> dict[str, str]:
+    """The values of a key's wildcards, as they stand in paths."""
+    values = dict(zip(key._fields, map(str, key), strict=True))
+    if "generation" in values:
+        values["generation"] = f"/generation={key.generation}" if key.generation else ""
+    if "chain" in values:
+        values["chain"] = f"{LOOP}/{key.chain}/" if key.chain else ""
+    return values
+
+
+def place(key: Any) -> str:
+    """The part of a path that names a key, such as `wren/multi/seed=2`."""
+    return PATTERNS[type(key)].format(**wildcards(key))
+
+
+def parsed(kind: type[K], values: Mapping[str, str]) -> K:
+    """The key of a kind whose wildcards have these values, as they stand in paths."""
+    found: dict[str, Any] = {}
+    for name in kind._fields:  # type: ignore[attr-defined]
+        value: str | int = values[name]
+        if name == "generation":
+            value = int(values[name].rpartition("=")[2] or 0)
+        elif name == "chain":
+            value = values[name].removeprefix(f"{LOOP}/").removesuffix("/")
+        elif name == "seed":
+            value = int(value)
+        found[name] = value
+    return kind(**found)

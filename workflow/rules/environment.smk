@@ -1,0 +1,8 @@
+"""The conda environment of every rule of this workflow, used with --sdm conda.
+
+Comes after the rules.
+"""
+
+for declared in workflow.rules:
+    if Path(declared.snakefile).parent == Path(LIBRARY, "rules"):
+        declared.conda_env = "../../envs/cpu.yaml"
