@@ -74,10 +74,7 @@ class Reader:
         """Does what a block says; raises AssertionError where it fails."""
         where = f"{block.page}, line {block.line}"
         if block.kind in ("file", "config"):
-            name, _, below = block.mark.partition(" ")[2].partition(" on ")
-            path = self.place / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block.text, encoding="utf-8")
+            name, below = self.write(block)
             if block.kind == "config":
                 self._plan([*below.split(), name], where)
             return
@@ -88,6 +85,14 @@ class Reader:
         self._exports += [line for line in script.splitlines() if line.startswith("export ")]
         done = self._run(["bash", "-euo", "pipefail", "-c", lines], {})
         assert done.returncode == 0, f"{where}: {done.stdout[-4000:]}"
+
+    def write(self, block: Block) -> tuple[str, str]:
+        """Writes the file of a block; its name, and the names of the configs that it is put on."""
+        name, _, below = block.mark.partition(" ")[2].partition(" on ")
+        path = self.place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text, encoding="utf-8")
+        return name, below
 
     def _plan(self, files: list[str], where: str) -> None:
         options = [option for file in files for option in ("--configfile", file)]
