@@ -1,6 +1,6 @@
-"""A study of eigenvalues: a generator per seed, its labels, and a student per arm.
+"""Eigenvalue studies: a generator per seed, its labels, and a student per arm.
 
-Needs: a config with `eigenvalues`, such as resources/studies/eigenvalues.yaml.
+Needs: a config with `eigenvalues`, such as resources/studies/eigenvalues.yaml
 Makes: results/<study>/eigenvalues/seed=<seed>/{generator,labels}.{safetensors,json},
        …/seed=<seed>/<arm>/student.{safetensors,json}, and findings/ with tables and figures
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from manybaskets.simulations.eigenvalues import study
+from manybaskets.simulations.eigenvalues import study as eigenvalue_study
 from manybaskets.stages import fingerprint
 from manybaskets.dag import snakemake_patches
 from manybaskets.dag.locks import begin
@@ -22,7 +22,7 @@ from manybaskets.devices import CPU, visible
 from manybaskets.files import canonical_json
 
 try:
-    study = eigenstudy.load(config, ", ".join(map(str, workflow.configfiles)))
+    study = eigenvalue_study.load(config, ", ".join(map(str, workflow.configfiles)))
 except ConfigError as error:
     print(f"The study cannot run as it is written:\n{error}", file=sys.stderr)
     sys.exit(2)
@@ -49,31 +49,32 @@ wildcard_constraints:
     arm="|".join(map(re.escape, study.eigenvalues.arms)),
 
 
-def described(step, module):
-    """What determines a job: its slice of the config, and its code."""
+def spec_of(step, module):
+    """Returns a function for the spec of a job, as JSON: its settings and a hash of its code."""
 
     def spec(wildcards):
-        which = {
+        values = {
             name: wildcards[name]
             for name in ("seed", "arm")
             if name in wildcards.keys()
         }
-        seed = {"seed": int(which.pop("seed"))} if "seed" in which else {}
-        found = study.described(step, **seed, **which)
-        return shlex.quote(canonical_json(found | {"code": fingerprint.code(module)}))
+        seed = {"seed": int(values.pop("seed"))} if "seed" in values else {}
+        settings = study.job_spec(step, **seed, **values)
+        code = fingerprint.code(f"simulations.eigenvalues.{module}")
+        return shlex.quote(canonical_json(settings | {"code": code}))
 
     return spec
 
 
 def wanted(wildcards):
-    """The tables and the figures."""
+    """Returns the tables and figures of the study."""
     return rules.eigen_findings.output + rules.eigen_figures.output
 
 
 rule eigen_generator:
     output:
         weights=f"{folder}/seed={{seed}}/generator.safetensors",
-        found=f"{folder}/seed={{seed}}/generator.json",
+        summary=f"{folder}/seed={{seed}}/generator.json",
     log:
         f"results/{study.study}/logs/eigenvalues/seed={{seed}}/generator.log",
     conda:
@@ -82,8 +83,8 @@ rule eigen_generator:
     resources:
         gpu=min(GPUS, 1),
     params:
-        spec=described("generator", "eigengenerators"),
-        folder=subpath(output.found, parent=True),
+        spec=spec_of("generator", "generators"),
+        folder=subpath(output.summary, parent=True),
     shell:
         "python -m manybaskets eigenvalues --step generator --spec {params.spec}"
         " --output {params.folder} > {log} 2>&1"
@@ -94,7 +95,7 @@ rule eigen_labels:
         f"{folder}/seed={{seed}}/generator.safetensors",
     output:
         labels=f"{folder}/seed={{seed}}/labels.safetensors",
-        found=f"{folder}/seed={{seed}}/labels.json",
+        summary=f"{folder}/seed={{seed}}/labels.json",
     log:
         f"results/{study.study}/logs/eigenvalues/seed={{seed}}/labels.log",
     conda:
@@ -103,8 +104,8 @@ rule eigen_labels:
     resources:
         gpu=min(GPUS, 1),
     params:
-        spec=described("labels", "eigengenerators"),
-        folder=subpath(output.found, parent=True),
+        spec=spec_of("labels", "generators"),
+        folder=subpath(output.summary, parent=True),
     shell:
         "python -m manybaskets eigenvalues --step labels --spec {params.spec}"
         " --inputs {input} --output {params.folder} > {log} 2>&1"
@@ -115,7 +116,7 @@ rule eigen_student:
         f"{folder}/seed={{seed}}/labels.safetensors",
     output:
         weights=f"{folder}/seed={{seed}}/{{arm}}/student.safetensors",
-        found=f"{folder}/seed={{seed}}/{{arm}}/student.json",
+        summary=f"{folder}/seed={{seed}}/{{arm}}/student.json",
     log:
         f"results/{study.study}/logs/eigenvalues/seed={{seed}}/{{arm}}.log",
     conda:
@@ -124,8 +125,8 @@ rule eigen_student:
     resources:
         gpu=min(GPUS, 1),
     params:
-        spec=described("student", "eigenstudents"),
-        folder=subpath(output.found, parent=True),
+        spec=spec_of("student", "students"),
+        folder=subpath(output.summary, parent=True),
     shell:
         "python -m manybaskets eigenvalues --step student --spec {params.spec}"
         " --inputs {input} --output {params.folder} > {log} 2>&1"
@@ -133,10 +134,10 @@ rule eigen_student:
 
 rule eigen_findings:
     input:
-        made=expand(
-            f"{folder}/seed={{seed}}/{{made}}.json",
+        summaries=expand(
+            f"{folder}/seed={{seed}}/{{job}}.json",
             seed=study.seeds,
-            made=[
+            job=[
                 "generator",
                 "labels",
                 *(f"{arm}/student" for arm in study.eigenvalues.arms),
@@ -158,11 +159,11 @@ rule eigen_findings:
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=described("findings", "eigenfindings"),
+        spec=spec_of("findings", "findings"),
         folder=subpath(output[0], parent=True),
     shell:
         "python -m manybaskets eigenvalues --step findings --spec {params.spec}"
-        " --inputs {input.made} --reference {input.reference}"
+        " --inputs {input.summaries} --reference {input.reference}"
         " --output {params.folder} > {log} 2>&1"
 
 
@@ -181,7 +182,7 @@ rule eigen_figures:
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=described("figures", "eigenplots"),
+        spec=spec_of("figures", "figures"),
         folder=subpath(output[0], parent=True),
     shell:
         "python -m manybaskets eigenvalues --step figures --spec {params.spec}"

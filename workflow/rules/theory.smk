@@ -1,6 +1,6 @@
-"""A study of theory: no model, no cell; closed forms and simulations, and a figure of each.
+"""Theory studies: closed forms and simulations of simple models, with figures.
 
-Needs: a config with `theory`, such as resources/studies/verification.yaml.
+Needs: a config with `theory`, such as resources/studies/verification.yaml
 Makes: results/<study>/theory/<part>.{csv,svg,png}
 """
 
@@ -42,20 +42,20 @@ wildcard_constraints:
     part="|".join(study.parts()),
 
 
-def described(wildcards):
-    """What determines a part: its settings, its seed, its code."""
+def part_spec(wildcards):
+    """Returns the spec of a part, as JSON: its settings, its seed and a hash of its code."""
     settings = getattr(study.theory, wildcards.part).model_dump(mode="json")
-    what = {"settings": settings, "seed": study.seed}
+    spec = {"settings": settings, "seed": study.seed}
     return shlex.quote(
-        canonical_json(what | {"code": fingerprint.code("cli.people.theory")})
+        canonical_json(spec | {"code": fingerprint.code("cli.people.theory")})
     )
 
 
 def wanted(wildcards):
-    """The table of every part, and the figures that there are."""
-    drawn = [part for part in study.parts() if part in FIGURES]
+    """Returns the table of every part, and the figure of each part that has one."""
+    figures = [part for part in study.parts() if part in FIGURES]
     return [f"{folder}/{part}.csv" for part in study.parts()] + [
-        f"{folder}/{part}.svg" for part in drawn
+        f"{folder}/{part}.svg" for part in figures
     ]
 
 
@@ -67,7 +67,7 @@ rule compute:
     conda:
         "../../envs/cpu.yaml"
     params:
-        spec=described,
+        spec=part_spec,
     shell:
         "python -m manybaskets theory --part {wildcards.part} --spec {params.spec}"
         " --output {output} > {log} 2>&1"
@@ -85,7 +85,7 @@ rule draw:
     conda:
         "../../envs/cpu.yaml"
     params:
-        code=fingerprint.code("theoryplots")["source"],
+        code=fingerprint.code("simulations.theory_figures")["source"],
         folder=subpath(output[0], parent=True),
     shell:
         "python -m manybaskets theory --part {wildcards.part} --table {input}"

@@ -89,15 +89,15 @@ def test_every_selecting_arm_finds_its_control() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arm", "said"),
+    ("arm", "message"),
     [
         ({"labels": "greedy", "choose": "oracle"}, "needs candidates"),
         ({"labels": "greedy", "keep": (1, 0), "match_keep_rate": "other"}, "remove keep"),
-        ({"labels": "truth", "keep": (1, 0)}, "nothing to select"),
-        ({"labels": "greedy", "keep": (0, 0)}, "leaves nothing"),
+        ({"labels": "truth", "keep": (1, 0)}, "cannot be selected"),
+        ({"labels": "greedy", "keep": (0, 0)}, "keeps no label"),
         ({"labels": "greedy", "keep": (1, 1.5)}, "less than or equal to 1"),
     ],
 )
-def test_an_arm_that_makes_no_sense_is_refused(arm: dict[str, object], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_an_inconsistent_arm_is_refused(arm: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         Arm.model_validate(arm)

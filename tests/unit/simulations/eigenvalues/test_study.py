@@ -51,12 +51,12 @@ def test_a_study_makes_all_that_its_rules_do(made: Path) -> None:
 
 def test_jobs_give_the_same_bytes_again(made: Path, tmp_path: Path) -> None:
     study = eigenvalue_study.load(SMALL, "small.yaml")
-    run(step="generator", spec=study.described("generator", 1), output=tmp_path)
+    run(step="generator", spec=study.job_spec("generator", 1), output=tmp_path)
     weights = made / "seed=1/generator.safetensors"
-    run(step="labels", spec=study.described("labels", 1), inputs=[weights], output=tmp_path)
+    run(step="labels", spec=study.job_spec("labels", 1), inputs=[weights], output=tmp_path)
     labels = made / "seed=1/labels.safetensors"
     for arm in ("best", "random"):
-        spec = study.described("student", 1, arm)
+        spec = study.job_spec("student", 1, arm)
         run(step="student", spec=spec, inputs=[labels], output=tmp_path / arm)
     found = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert len(found) == 8
@@ -102,7 +102,7 @@ def test_an_arm_that_keeps_nothing_is_recorded_and_shown_as_missing(
     changed["eigenvalues"]["problem"] |= {"tolerances": [1e-9, 0.6], "tolerance": 1e-9}
     study = eigenvalue_study.load(changed, "small.yaml")
     labels = made / "seed=1/labels.safetensors"
-    spec = study.described("student", 1, "oracle")
+    spec = study.job_spec("student", 1, "oracle")
     run(step="student", spec=spec, inputs=[labels], output=tmp_path)
     record = json.loads((tmp_path / "student.json").read_text())
     assert record["note"] == "0 of 120 labels are kept: too few to learn from"
@@ -168,7 +168,7 @@ def test_the_presets_load_and_paper_scale_is_the_papers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "said"),
+    ("key", "value", "message"),
     [
         (("problem", "encoding"), "P100", "eigenvalues.problem.encoding"),
         (("problem", "tolerance"), 0.1, "one of problem.tolerances"),
@@ -177,17 +177,17 @@ def test_the_presets_load_and_paper_scale_is_the_papers() -> None:
             {"labels": "greedy", "match_keep_rate": "nobody"},
             "'nobody' is not an arm",
         ),
-        (("arms", "generator"), {"labels": "greedy"}, "the generator's name"),
+        (("arms", "generator"), {"labels": "greedy"}, "the name 'generator' is reserved"),
         (("arms", "x"), {"labels": "guessed"}, "eigenvalues.arms.x.labels"),
         (("labels", "candidates"), 1, "eigenvalues.labels.candidates"),
     ],
 )
-def test_a_mistake_is_named(place: tuple[str, str], value: object, said: str) -> None:
+def test_a_mistake_is_named(key: tuple[str, str], value: object, message: str) -> None:
     changed = json.loads(json.dumps(SMALL))
-    changed["eigenvalues"][place[0]][place[1]] = value
+    changed["eigenvalues"][key[0]][key[1]] = value
     with pytest.raises(ConfigError, match=r"my\.yaml: ") as caught:
         eigenvalue_study.load(changed, "my.yaml")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_study_of_eigenvalues_has_no_cells_to_plan() -> None:

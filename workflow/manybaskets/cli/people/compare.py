@@ -1,20 +1,20 @@
-"""Two studies side by side, or a study and published numbers."""
+"""Compares the conclusions of two studies, or of a study and published numbers."""
 
 import argparse
 import json
 from collections import Counter
 from pathlib import Path
 
-HELP = "Compares two studies, or a study and published numbers: which conclusions agree."
+HELP = "Compares the conclusions of two studies, or of a study and published numbers."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    places = "results/<study>, a contrasts.csv, or a table of resources/reference/"
-    parser.add_argument("one", type=Path, metavar="A", help=places)
-    parser.add_argument("other", type=Path, metavar="B", help=places)
-    parser.add_argument("--all", action="store_true", help="exploratory contrasts too")
-    parser.add_argument("--json", action="store_true", help="as JSON, all of them")
+    inputs = "results/<study>, a contrasts.csv, or a table of resources/reference/"
+    parser.add_argument("one", type=Path, metavar="A", help=inputs)
+    parser.add_argument("other", type=Path, metavar="B", help=inputs)
+    parser.add_argument("--all", action="store_true", help="include exploratory contrasts")
+    parser.add_argument("--json", action="store_true", help="print all contrasts as JSON")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -22,20 +22,20 @@ def run(options: argparse.Namespace) -> None:
     from manybaskets.findings import comparison
 
     one, other = comparison.read(options.one), comparison.read(options.other)
-    found = comparison.compare(one, other)
+    contrasts = comparison.compare(one, other)
     if options.json:
-        print(json.dumps(json.loads(found.to_json(orient="records")), indent=1))
+        print(json.dumps(json.loads(contrasts.to_json(orient="records")), indent=1))
         return
     published = bool(one["published"].any() or other["published"].any())
-    shown = found if options.all or published else found[found["primary"]]
+    shown = contrasts if options.all or published else contrasts[contrasts["primary"]]
     if shown.empty:
-        print("There is no contrast that both have: mixes, metrics and item sets need the same")
-        print("names in both." if options.all else "names in both (--all shows exploratory ones).")
+        print("A and B have no common contrast: mixes, metrics and item sets must have the same")
+        print("names." if options.all else "names (--all includes exploratory contrasts).")
         return
     for conclusion, heading in (
-        (comparison.AGREE, "Both say the same"),
-        (comparison.CONTRADICT, "They contradict each other"),
-        (comparison.OPEN, "Not decided in at least one"),
+        (comparison.AGREE, "Same conclusion"),
+        (comparison.CONTRADICT, "Opposite conclusions"),
+        (comparison.OPEN, "Undecided in at least one"),
     ):
         rows = shown[shown["conclusion"] == conclusion]
         if len(rows):
@@ -55,8 +55,8 @@ def run(options: argparse.Namespace) -> None:
     counts = Counter(shown["conclusion"])
     decided = counts[comparison.AGREE] + counts[comparison.CONTRADICT]
     print(
-        f"{counts[comparison.AGREE]} of {decided} conclusions that both decide agree; "
-        f"{counts[comparison.OPEN]} are open in at least one."
+        f"{counts[comparison.AGREE]} of {decided} contrasts decided in both agree; "
+        f"{counts[comparison.OPEN]} are undecided in at least one."
     )
     if published:
-        print("Published numbers are of one run: they do not say how sure they are.")
+        print("Published numbers come from one run each and have no interval.")

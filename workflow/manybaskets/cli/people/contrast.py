@@ -1,4 +1,4 @@
-"""Contrasts of anybody's measurements, without a study."""
+"""Contrasts of the conditions in any table of measurements, without a study."""
 
 import argparse
 import itertools
@@ -22,33 +22,41 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--over", required=True, help="column that names the replication (seed)")
     parser.add_argument(
         "--within",
-        help="column that names the prompt, where there is a row for each: seeds stay the unit, "
-        "and the interval over seeds and prompts comes beside",
+        help="column that names the prompt, if there is a row per prompt; seeds remain the unit of "
+        "replication, and an interval over seeds and prompts is added",
     )
-    parser.add_argument("--value", default="value", help="column of the numbers")
-    parser.add_argument("--against", help="compare with this condition only, not all pairs")
-    parser.add_argument("--primary", help="the metric named before looking: METRIC[@ITEM SET]")
-    parser.add_argument("--margin", type=float, help="test equivalence within ± this too")
-    parser.add_argument("--alpha", type=float, default=0.05)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--value", default="value", help="column of the values (default: %(default)s)"
+    )
+    parser.add_argument("--against", help="compare with this condition only (default: all pairs)")
+    parser.add_argument("--primary", help="the preregistered metric: METRIC[@ITEM SET]")
+    parser.add_argument("--margin", type=float, help="also test equivalence within ± this margin")
+    parser.add_argument(
+        "--alpha", type=float, default=0.05, help="significance level (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints the contrasts."""
-    found = contrast(options)
+    contrasts = contrast(options)
     if options.json:
-        print(json.dumps(json.loads(found.to_json(orient="records")), indent=1))
+        print(json.dumps(json.loads(contrasts.to_json(orient="records")), indent=1))
         return
-    for row in found.to_dict("records"):
+    for row in contrasts.to_dict("records"):
         print(f"- {row['verdict']}")
-    decided = int(found["decided"].sum())
+    decided = int(contrasts["decided"].sum())
     print(
-        f"{decided} of {len(found)} contrasts decided at {options.alpha:g}, over {options.over}s."
+        f"{decided} of {len(contrasts)} contrasts decided at {options.alpha:g}, over {options.over}s."
     )
 
 
 def contrast(options: argparse.Namespace) -> "pd.DataFrame":
-    """The table of contrasts; columns target, probe, metric and item_set are used if there."""
+    """Returns the table of contrasts.
+
+    The columns target, probe, metric, item_set and generation of the table are used if present.
+    Raises InputError for columns, conditions or values that are missing or ambiguous.
+    """
     from manybaskets.findings import contrasts, per_prompt
 
     rows = _rows(options)
@@ -66,12 +74,12 @@ def contrast(options: argparse.Namespace) -> "pd.DataFrame":
         twice = rows.loc[rows.duplicated(identity), ["mix", "seed", "metric"]].iloc[0]
         raise InputError(
             f"{options.table}: {options.of} {twice['mix']} has several rows for one "
-            f"{options.over}. Name the column that tells them apart with --within."
+            f"{options.over}. Name the column that distinguishes them with --within."
         )
     conditions = list(dict.fromkeys(rows["mix"]))
     if options.against is not None and options.against not in conditions:
         raise InputError(
-            f"--against {options.against}: no row has it in the column {options.of}; there are "
+            f"--against {options.against}: the column {options.of} does not contain it. Use one of "
             f"{', '.join(conditions)}."
         )
     pairs = [
@@ -92,7 +100,7 @@ def contrast(options: argparse.Namespace) -> "pd.DataFrame":
 
 
 def _rows(options: argparse.Namespace) -> "pd.DataFrame":
-    """The table with the columns of measurements."""
+    """Returns the rows of the table with the columns of measurements."""
     import pandas as pd
 
     if not options.table.is_file():
@@ -101,7 +109,7 @@ def _rows(options: argparse.Namespace) -> "pd.DataFrame":
     used = [options.of, options.over, options.value, *filter(None, [options.within])]
     if missing := [name for name in used if name not in frame]:
         raise InputError(
-            f"{options.table}: there is no column {', '.join(missing)}; there are "
+            f"{options.table}: there is no column {', '.join(missing)}. The columns are "
             f"{', '.join(frame.columns)}."
         )
     values = pd.to_numeric(frame[options.value], errors="coerce")
@@ -119,7 +127,7 @@ def _rows(options: argparse.Namespace) -> "pd.DataFrame":
     if "metric" not in frame:
         columns["metric"] = options.value
     generation = pd.to_numeric(frame["generation"], errors="coerce") if "generation" in frame else 0
-    found = pd.DataFrame(
+    rows = pd.DataFrame(
         {
             **columns,
             "study": "table",
@@ -130,17 +138,20 @@ def _rows(options: argparse.Namespace) -> "pd.DataFrame":
         }
     )
     if options.within:
-        found[options.within] = frame[options.within].to_numpy()
-    return found
+        rows[options.within] = frame[options.within].to_numpy()
+    return rows
 
 
 def _primary(options: argparse.Namespace, metrics: list[Any]) -> dict[str, tuple[str, str]]:
-    """By probe; a table of a single metric needs none named."""
+    """Returns the primary metric and item set by probe; a single metric is primary by default."""
     if options.primary is None:
         return {metrics[0][0]: (metrics[0][1], metrics[0][2])} if len(metrics) == 1 else {}
-    name, _, wanted = options.primary.partition("@")
-    found = [m for m in metrics if m[1] == name and wanted in ("", m[2])]
-    if not found:
-        there = ", ".join(f"{metric}@{item_set}" for _, metric, item_set in metrics)
-        raise InputError(f"--primary {options.primary}: nobody measured it; there is {there}.")
-    return {found[0][0]: (found[0][1], found[0][2])}
+    name, _, item_set = options.primary.partition("@")
+    matches = [m for m in metrics if m[1] == name and item_set in ("", m[2])]
+    if not matches:
+        known = ", ".join(f"{metric}@{item_set}" for _, metric, item_set in metrics)
+        raise InputError(
+            f"--primary {options.primary}: the table does not contain it. Use one of {known}."
+        )
+    probe, metric, item_set = matches[0]
+    return {probe: (metric, item_set)}

@@ -1,4 +1,4 @@
-"""Runs a study of eigenvalues, or one of its jobs."""
+"""Runs an eigenvalue study, or one of its jobs."""
 
 import argparse
 import json
@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-HELP = "Trains transformers on eigenvalues, and on each other's: what does selection of labels do?"
-# Threads are the study's to say; those of a BLAS would wait for each other.
+HELP = "Trains transformers on eigenvalues, and on selected labels of other transformers."
+# The study sets the number of threads; nested BLAS threads would compete for the same cores.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 STEPS = ("generator", "labels", "student", "findings", "figures")
@@ -15,16 +15,23 @@ STEPS = ("generator", "labels", "student", "findings", "figures")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--configfile", type=Path, default="resources/studies/eigenvalues.yaml")
-    parser.add_argument("--step", choices=STEPS, help="one job; by default the whole study")
-    parser.add_argument("--spec", type=json.loads, help="what determines the job")
-    parser.add_argument("--inputs", type=Path, nargs="*", default=[])
-    parser.add_argument("--reference", type=Path, nargs="?", help="published figures")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the results")
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        default="resources/studies/eigenvalues.yaml",
+        help="config of the study (default: %(default)s)",
+    )
+    parser.add_argument("--step", choices=STEPS, help="one job; default: the whole study")
+    parser.add_argument("--spec", type=json.loads, help="settings of the job, as JSON")
+    parser.add_argument(
+        "--inputs", type=Path, nargs="*", default=[], help="results of earlier jobs"
+    )
+    parser.add_argument("--reference", type=Path, nargs="?", help="CSV of published accuracies")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the results")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes what the job makes into the folder."""
+    """Runs one job, or the whole study, and writes the results to the output folder."""
     if options.step in ("generator", "labels", "student"):
         compute(options.step, options.spec, options.inputs, options.output)
     elif options.step == "findings":
@@ -32,11 +39,14 @@ def run(options: argparse.Namespace) -> None:
     elif options.step == "figures":
         draw(options.spec, options.output)
     else:
-        everything(options.configfile, options.output)
+        run_study(options.configfile, options.output)
 
 
 def compute(step: str, spec: dict[str, Any], inputs: list[Path], folder: Path) -> None:
-    """Writes <step>.safetensors and <step>.json; a student's inputs are its generator's labels."""
+    """Writes <step>.safetensors and <step>.json.
+
+    The input of `labels` is the weights of a generator; that of `student` is a generator's labels.
+    """
     import torch
     from safetensors.numpy import load_file, save_file
 
@@ -50,21 +60,24 @@ def compute(step: str, spec: dict[str, Any], inputs: list[Path], folder: Path) -
     with lease():
         torch.set_num_threads(spec["threads"])
         if step == "generator":
-            arrays, found = generators.generator(spec, report)
+            arrays, summary = generators.generator(spec, report)
         elif step == "labels":
-            arrays, found = generators.labels(spec, load_file(inputs[0]))
+            arrays, summary = generators.labels(spec, load_file(inputs[0]))
         else:
-            arrays, found = students.student(spec, load_file(inputs[0]), report)
+            arrays, summary = students.student(spec, load_file(inputs[0]), report)
     with whole_file(folder / f"{step}.safetensors") as beside:
         save_file(arrays, beside)
-    write_json(folder / f"{step}.json", found)
-    print(json.dumps({key: value for key, value in found.items() if key != "curve"}))
+    write_json(folder / f"{step}.json", summary)
+    print(json.dumps({key: value for key, value in summary.items() if key != "curve"}))
 
 
 def tabulate(
     spec: dict[str, Any], inputs: list[Path], reference: Path | None, folder: Path
 ) -> None:
-    """Writes the tables: accuracy.csv, comparisons.csv, selections.csv, decoding.csv."""
+    """Writes the tables of the study as CSV, and prints a summary.
+
+    The tables are accuracy, comparisons, selections, decoding and ranking.
+    """
     import pandas as pd
 
     from manybaskets.files import read_json, whole_file
@@ -79,7 +92,7 @@ def tabulate(
 
 
 def draw(spec: dict[str, Any], folder: Path) -> None:
-    """Draws the figures of the tables in a folder."""
+    """Draws the figures from the tables in a folder, as SVG and PNG."""
     import matplotlib as mpl
     import pandas as pd
 
@@ -91,28 +104,28 @@ def draw(spec: dict[str, Any], folder: Path) -> None:
         for name, draw_one in figures.FIGURES.items():
             figure = draw_one(tables, spec)
             style.freeze(figure)
-            named = {"Date": None, "Creator": None, "Title": name}
-            figure.savefig(folder / f"{name}.svg", metadata=named)
+            metadata = {"Date": None, "Creator": None, "Title": name}
+            figure.savefig(folder / f"{name}.svg", metadata=metadata)
             figure.savefig(folder / f"{name}.png", dpi=200, metadata={"Software": None})
 
 
-def everything(configfile: Path, folder: Path) -> None:
-    """The whole study, one job after the other, as the rules would make it."""
+def run_study(configfile: Path, folder: Path) -> None:
+    """Runs all jobs of a study in sequence, with the same results as the workflow's rules."""
     from manybaskets.config import validation
     from manybaskets.simulations.eigenvalues import study as eigenvalue_study
 
     study = eigenvalue_study.load(validation.read(configfile), str(configfile))
-    made = []
+    summaries = []
     for seed in study.seeds:
-        place = folder / f"seed={seed}"
-        compute("generator", study.described("generator", seed), [], place)
-        weights = place / "generator.safetensors"
-        compute("labels", study.described("labels", seed), [weights], place)
-        made += [place / "generator.json", place / "labels.json"]
+        of_seed = folder / f"seed={seed}"
+        compute("generator", study.job_spec("generator", seed), [], of_seed)
+        weights = of_seed / "generator.safetensors"
+        compute("labels", study.job_spec("labels", seed), [weights], of_seed)
+        summaries += [of_seed / "generator.json", of_seed / "labels.json"]
         for arm in study.eigenvalues.arms:
-            spec, labelled = study.described("student", seed, arm), place / "labels.safetensors"
-            compute("student", spec, [labelled], place / arm)
-            made.append(place / arm / "student.json")
-    spec, reference = study.described("findings"), study.eigenvalues.reference
-    tabulate(spec, made, Path(reference) if reference else None, folder / "findings")
+            spec, labels = study.job_spec("student", seed, arm), of_seed / "labels.safetensors"
+            compute("student", spec, [labels], of_seed / arm)
+            summaries.append(of_seed / arm / "student.json")
+    spec, reference = study.job_spec("findings"), study.eigenvalues.reference
+    tabulate(spec, summaries, Path(reference) if reference else None, folder / "findings")
     draw(spec, folder / "findings")

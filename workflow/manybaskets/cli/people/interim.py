@@ -1,4 +1,4 @@
-"""A report on what a study has so far."""
+"""Writes a report on the results that an unfinished study has so far."""
 
 import argparse
 from pathlib import Path
@@ -11,21 +11,29 @@ from manybaskets.reporting import page as report_page
 from manybaskets.stages.findings import Figures, Findings
 from manybaskets.study.keys import Once
 
-HELP = "Writes findings and a report of what a half-finished study has so far, to interim/."
+HELP = "Writes findings and a report of an unfinished study's results so far, to interim/."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--configfile", action="append", default=[], help="may be repeated")
-    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--configfile", action="append", default=[], help="config of the study (repeatable)"
+    )
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="config value that overrides the files (repeatable)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes `results/<study>/interim/`; touches nothing that a run reads or writes."""
+    """Writes `results/<study>/interim/`; runs neither read nor write this folder."""
     study = study_of(options.configfile, options.config)
     root = Path(study.root)
     if not (root / "cells").is_dir():
-        raise InputError(f"{root}: no cell has been run yet. Start snakemake first.")
+        raise InputError(f"{root}: there are no results of cells yet. Run snakemake first.")
     yardstick = root / "models" / "yardstick.json"
     with whole_directory(root / "interim") as folder:
         counts = findings.gather(Findings().spec(study, Once()), root, folder, partly=True)

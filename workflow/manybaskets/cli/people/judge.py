@@ -1,4 +1,4 @@
-"""Labels a file of prompts and responses: the judges of the robustness probe without a study."""
+"""Labels a file of prompts and responses with the judges of the robustness probe."""
 
 import argparse
 import json
@@ -13,41 +13,59 @@ from manybaskets.serving.engine import endpoint, engine
 from manybaskets.serving.vllm_args import EngineSettings
 
 USUAL_CONTEXT = 4096  # tokens
-HELP = "Labels a file of prompts and responses: refusals, babble, harm; one row out per row in."
+HELP = "Labels prompts and responses as refusal, degenerate or harmful, one label per row."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("responses", type=Path, help="JSON lines, a JSON array, CSV or TSV")
+    parser.add_argument("responses", type=Path, help="JSON lines, JSON array, CSV or TSV file")
     parser.add_argument(
         "--by",
         action="append",
         choices=[label_file.REFUSAL, *judges.KINDS],
-        help="refusal: rules, no model; the others ask --model. May be given several times",
+        help="judge (repeatable); refusal uses rules, the others use --model (default: refusal)",
     )
-    parser.add_argument("--prompt", default="prompt", metavar="FIELD", help="where the prompt is")
     parser.add_argument(
-        "--response", default="response", metavar="FIELD", help="where the response is"
+        "--prompt", default="prompt", metavar="FIELD", help="field of the prompt (%(default)s)"
     )
-    parser.add_argument("--model", help="a folder, a hub id (name@revision), or a name there")
-    parser.add_argument("--endpoint", help="URL of an OpenAI-compatible server, with /v1")
-    parser.add_argument("--api-key-env", help="environment variable that holds the endpoint's key")
-    parser.add_argument("--template", type=Path, help="the prompt of a classifier")
-    parser.add_argument("--max-tokens", type=int, default=256, help="longest answer of the judge")
-    parser.add_argument("--max-model-len", type=int, help="context of the judge, else 4096 or less")
+    parser.add_argument(
+        "--response",
+        default="response",
+        metavar="FIELD",
+        help="field of the response (%(default)s)",
+    )
+    parser.add_argument(
+        "--model", help="judge model: a folder, a hub id (name@revision), or a name at --endpoint"
+    )
+    parser.add_argument("--endpoint", help="URL of an OpenAI-compatible server, including /v1")
+    parser.add_argument("--api-key-env", help="environment variable with the endpoint's key")
+    parser.add_argument("--template", type=Path, help="file with the prompt of a classifier")
+    parser.add_argument(
+        "--max-tokens", type=int, default=256, help="maximum tokens of an answer (%(default)s)"
+    )
+    parser.add_argument(
+        "--max-model-len",
+        type=int,
+        help=f"context of the judge in tokens (default: the model's, at most {USUAL_CONTEXT})",
+    )
     parser.add_argument(
         "--max-unparsed-rate", type=float, default=0.2, help="share that a judge may leave unjudged"
     )
-    parser.add_argument("--label", metavar="FIELD", help="people's labels, to be compared with")
+    parser.add_argument("--label", metavar="FIELD", help="field of human labels, to compare with")
     parser.add_argument(
-        "--negative", action="append", default=[], help="a label that means no; all others: yes"
+        "--negative",
+        action="append",
+        default=[],
+        help="human label that means no (repeatable); all others mean yes",
     )
-    parser.add_argument("--json", action="store_true", help="JSON lines, whatever came in")
-    parser.add_argument("--output", type=Path, help="instead of standard output")
+    parser.add_argument("--json", action="store_true", help="write JSON lines for any input format")
+    parser.add_argument(
+        "--output", type=Path, help="file for the labels (default: standard output)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the labels, and on standard error what they come to."""
+    """Writes the labels, and a summary on standard error."""
     rows = label_file.read_rows(options.responses, options.prompt, options.response)
     people = None
     if options.label:
@@ -73,25 +91,25 @@ def _by_model(
     by: str, rows: list[dict[str, Any]], options: argparse.Namespace
 ) -> label_file.Labels:
     if not options.model:
-        raise InputError(f"--by {by} asks a model: name it with --model.")
+        raise InputError(f"--by {by} needs a judge model. Name it with --model.")
     folder = Path(options.model) if Path(options.model).is_dir() else None
     texts = texts_of(by, folder, options.template)
     if options.endpoint:
-        asked = endpoint(options.endpoint, options.model, options.api_key_env)
+        session = endpoint(options.endpoint, options.model, options.api_key_env)
     else:
         context = options.max_model_len or _context(folder)
         settings = EngineSettings(max_model_len=context, max_loras=0)
-        asked = engine(folder.resolve() if folder else options.model, settings)
-    with asked as client:
+        session = engine(folder.resolve() if folder else options.model, settings)
+    with session as client:
         return judges.judge(client, by, texts, rows, options.max_tokens, progress=by)
 
 
 def _context(folder: Path | None) -> int:
-    """As much of the usual context as a model in a folder has."""
+    """Returns the usual context, or that of the model in a folder if it is shorter."""
     if folder is None or not (folder / "config.json").is_file():
         return USUAL_CONTEXT
-    known = read_json(folder / "config.json").get("max_position_embeddings") or USUAL_CONTEXT
-    return min(USUAL_CONTEXT, int(known))
+    longest = read_json(folder / "config.json").get("max_position_embeddings") or USUAL_CONTEXT
+    return min(USUAL_CONTEXT, int(longest))
 
 
 def _complain(by: str, labels: label_file.Labels, most: float) -> None:

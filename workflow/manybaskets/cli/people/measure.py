@@ -1,4 +1,4 @@
-"""Measures any file of responses: how varied they are, and how far from human ones."""
+"""Measures the diversity of any file of responses, and their distance from human responses."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ from manybaskets.metrics.measurement import Measurement
 from manybaskets.probes.collapse import subsampling
 from manybaskets.probes.collapse.embeddings import embed, embedder_folder
 
-HELP = "Measures the variety of any file of responses, and their distance from human ones."
+HELP = "Measures the diversity of any file of responses, and their distance from human ones."
 PROMPTS, RESPONSES = ("prompt", "instruction", "question"), ("response", "output", "answer")
 NONE = "none"
 Row = tuple[str, str]  # prompt, response
@@ -28,27 +28,40 @@ SETTINGS = Collapse()
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("responses", type=Path, help="JSON lines, or a JSON array, of objects")
-    parser.add_argument("--against", type=Path, help="human responses, in the same form")
+    parser.add_argument("--against", type=Path, help="human responses in the same format")
     parser.add_argument(
-        "--by", choices=["prompt"], help="also the variety within prompts that occur repeatedly"
+        "--by", choices=["prompt"], help="also measure diversity among responses to one prompt"
     )
-    parser.add_argument("--prompt", help=f"field of the prompt; otherwise {', '.join(PROMPTS)}")
-    parser.add_argument("--response", help=f"and of the response: {', '.join(RESPONSES)}")
     parser.add_argument(
-        "--embedder", default=MINILM, help=f"{MINILM}, a folder, an id of the hub, or {NONE}"
+        "--prompt", help=f"field of the prompt (default: the first of {', '.join(PROMPTS)})"
     )
-    parser.add_argument("--documents", type=int, default=SETTINGS.documents, help="N of a sample")
-    parser.add_argument("--tokens", type=int, default=SETTINGS.tokens, help="L of a response")
+    parser.add_argument(
+        "--response", help=f"field of the response (default: the first of {', '.join(RESPONSES)})"
+    )
+    parser.add_argument(
+        "--embedder",
+        default=MINILM,
+        help=f"{MINILM}, a folder, a hub id, or {NONE} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--documents",
+        type=int,
+        default=SETTINGS.documents,
+        help="responses per subsample (%(default)s)",
+    )
+    parser.add_argument(
+        "--tokens", type=int, default=SETTINGS.tokens, help="tokens per response (%(default)s)"
+    )
     parser.add_argument("--subsamples", type=int, default=SETTINGS.subsamples)
     parser.add_argument("--topics", type=int, default=SETTINGS.topics)
     parser.add_argument("--similarity-threshold", type=float, default=SETTINGS.similarity_threshold)
     parser.add_argument("--permutations", type=int, default=SETTINGS.permutations)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="by metric, for a program")
+    parser.add_argument("--json", action="store_true", help="print JSON, by metric")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints a table, or JSON."""
+    """Prints the measurements as a table or as JSON."""
     rows = read_rows(options.responses, options.prompt, options.response)
     human = None
     if options.against:
@@ -59,45 +72,46 @@ def run(options: argparse.Namespace) -> None:
         )
     except ValueError as error:
         raise InputError(f"options: {error}") from None
-    mine, theirs, paired = matched(rows, human, design.documents)
-    texts, human_texts = [text for _, text in mine], [text for _, text in theirs]
-    found = subsampling.measure_words(texts, human_texts or None, paired, design)
+    of_model, of_human, paired = matched(rows, human, design.documents)
+    texts, human_texts = [text for _, text in of_model], [text for _, text in of_human]
+    measurements = subsampling.measure_words(texts, human_texts or None, paired, design)
     if options.embedder != NONE:
-        found += _meaning(options, texts, human_texts, paired, design)
+        measurements += _of_embeddings(options, texts, human_texts, paired, design)
         if options.by:
-            found += _within_prompts(options, rows)
+            measurements += _within_prompts(options, rows)
     if options.json:
         parameters = {
             name: getattr(options, name)
             for name in ("documents", "tokens", "subsamples", "seed", "embedder")
         }
-        print(json.dumps(by_metric(found, parameters), indent=1))
+        print(json.dumps(by_metric(measurements, parameters), indent=1))
     else:
-        print("\n".join(table(found)))
+        print("\n".join(table(measurements)))
 
 
 def read_rows(path: Path, prompt: str | None, response: str | None) -> list[Row]:
-    """(prompt, response) of every row; the fields go by the names that are usual.
+    """Returns prompt and response of every row, from the given fields or those of usual names.
 
-    Raises InputError where neither a named nor a usual field of responses is there.
+    The prompt is "" if there is no such field. Raises InputError if the field of the response is
+    missing or is not text.
     """
     rows = read_jsonl(path)
     response = response or _usual(path, rows[0], RESPONSES, "response")
     prompt = prompt or next((name for name in PROMPTS if name in rows[0]), None)
-    found = []
+    pairs = []
     for number, row in enumerate(rows, start=1):
         text = row.get(response)
         if not isinstance(text, str):
             raise InputError(
-                f"{path}, row {number}: '{response}' is {type(text).__name__}, expected a text. "
-                "Name another field with --response, or mend the row."
+                f"{path}, row {number}: '{response}' is {type(text).__name__}, not text. Name "
+                "another field with --response, or correct the row."
             )
-        found.append((str(row.get(prompt, "")) if prompt else "", text))
-    return found
+        pairs.append((str(row.get(prompt, "")) if prompt else "", text))
+    return pairs
 
 
-def by_metric(found: Sequence[Measurement], parameters: dict[str, Any]) -> dict[str, Any]:
-    """Value, n, subsamples, spread and the rest by metric; what it means; the parameters."""
+def by_metric(measurements: Sequence[Measurement], parameters: dict[str, Any]) -> dict[str, Any]:
+    """Returns the measurements by metric, with its definition and the parameters."""
     return {
         m.metric: {
             key: value
@@ -105,15 +119,15 @@ def by_metric(found: Sequence[Measurement], parameters: dict[str, Any]) -> dict[
             if key not in ("probe", "metric", "item_set")
         }
         | {"parameters": parameters, "meaning": registry.metric(m.metric).definition}
-        for m in found
+        for m in measurements
     }
 
 
-def table(found: Sequence[Measurement]) -> list[str]:
-    """A line per metric: value, spread over subsamples, texts it rests on, why there is none."""
-    width = max(len(m.metric) for m in found)
+def table(measurements: Sequence[Measurement]) -> list[str]:
+    """Returns lines with value, standard deviation, number of texts and note of each metric."""
+    width = max(len(m.metric) for m in measurements)
     lines = [f"{'metric':<{width}}  {'value':>10}  {'± sd':>9}  {'n':>6}", "-" * (width + 31)]
-    for m in found:
+    for m in measurements:
         value = "–" if m.value is None else f"{m.value:.4g}"
         spread = "" if m.spread is None else f"{m.spread:.2g}"
         note = f"  {m.note}" if m.value is None else ""
@@ -124,7 +138,10 @@ def table(found: Sequence[Measurement]) -> list[str]:
 def matched(
     rows: Sequence[Row], human: Sequence[Row] | None, enough: int
 ) -> tuple[Sequence[Row], Sequence[Row], bool]:
-    """Both sets row by row to the same prompts, where `enough` prompts are in both; else as is."""
+    """Returns responses and human texts, and whether row i of both answers the same prompt.
+
+    They are paired if at least `enough` prompts occur in both sets, and unchanged otherwise.
+    """
     answers = {prompt: text for prompt, text in human or [] if prompt}
     first = {prompt: text for prompt, text in reversed(rows) if prompt in answers}
     if len(first) < enough:
@@ -133,7 +150,7 @@ def matched(
     return [(p, first[p]) for p in shared], [(p, answers[p]) for p in shared], True
 
 
-def _meaning(
+def _of_embeddings(
     options: argparse.Namespace,
     texts: Sequence[str],
     human: Sequence[str],
@@ -155,10 +172,13 @@ def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Me
     for prompt, text in rows:
         by_prompt.setdefault(prompt, []).append(text)
     samples = max(map(len, by_prompt.values()))
-    several = [texts for texts in by_prompt.values() if len(texts) == samples]
+    complete = [texts for texts in by_prompt.values() if len(texts) == samples]
     if samples == 1:
-        raise InputError(f"{options.responses}: --by prompt: no prompt occurs twice.")
-    vectors = [_vectors(options, texts) for texts in several]
+        raise InputError(
+            f"{options.responses}: no prompt occurs twice. Omit --by prompt, or name the field of "
+            "the prompt with --prompt."
+        )
+    vectors = [_vectors(options, texts) for texts in complete]
     return subsampling.measure_within_prompts(vectors, samples, options.similarity_threshold)
 
 
@@ -168,11 +188,11 @@ def _vectors(options: argparse.Namespace, texts: Sequence[str]) -> subsampling.V
     return embed(folder, texts, cache=cache / "embeddings").astype(np.float64)
 
 
-def _usual(path: Path, row: dict[str, Any], names: Sequence[str], what: str) -> str:
+def _usual(path: Path, row: dict[str, Any], names: Sequence[str], option: str) -> str:
     for name in names:
         if name in row:
             return name
     raise InputError(
-        f"{path}: no field of the first row is called {', '.join(names)}; it has "
-        f"{', '.join(row) or 'none'}. Name the right one with --{what}."
+        f"{path}: the first row has no field {', '.join(names)}; its fields are "
+        f"{', '.join(row) or '(none)'}. Name the field with --{option}."
     )

@@ -1,4 +1,4 @@
-"""How many seeds and prompts would decide a contrast of a finished study."""
+"""Computes the numbers of seeds and prompts that would decide a contrast of a finished study."""
 
 import argparse
 import json
@@ -12,44 +12,48 @@ if TYPE_CHECKING:
 
     from manybaskets.findings.power import Variation
 
-HELP = "Says how many seeds and prompts would decide a contrast, from a finished study."
-TIMES = (0.5, 1, 2, 4)  # as many prompts
+HELP = "Computes how many seeds and prompts would decide a contrast of a finished study."
+TIMES = (0.5, 1, 2, 4)  # multiples of the number of prompts
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("study", type=Path, help="results/<study>")
-    parser.add_argument("--of", help="mix; without it, every pair that the study compares")
-    parser.add_argument("--against", help="the mix it is held against")
-    parser.add_argument("--metric", help="METRIC@ITEM SET; without it, the primary ones")
-    parser.add_argument("--target")
+    parser.add_argument("--of", help="mix (default: every pair that the study compares)")
+    parser.add_argument("--against", help="mix to compare it with")
+    parser.add_argument("--metric", help="METRIC@ITEM SET (default: the primary metrics)")
+    parser.add_argument("--target", help="target (default: all targets)")
     parser.add_argument(
-        "--difference", type=float, help="to be found; without it, the one that was observed"
+        "--difference", type=float, help="difference to detect (default: the observed difference)"
     )
-    parser.add_argument("--power", type=float, default=0.8, help="probability of deciding")
-    parser.add_argument("--alpha", type=float, default=0.05)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--power", type=float, default=0.8, help="probability of a decision (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--alpha", type=float, default=0.05, help="significance level (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints what would be needed."""
+    """Prints the seeds and prompts that each contrast needs."""
     if not 0 < options.power < 1 or not 0 < options.alpha < 1:
-        raise InputError("--power and --alpha lie between 0 and 1.")
-    found = needs(options)
+        raise InputError("--power and --alpha must be between 0 and 1.")
+    analyses = needs(options)
     if options.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(analyses, indent=1))
         return
-    for one in found:
-        print("\n".join(_lines(one, options)))
+    for analysis in analyses:
+        print("\n".join(_lines(analysis, options)))
     if options.difference is None:
         print(
-            "The observed differences are themselves uncertain, those of undecided contrasts most "
-            "of all.\nGive --difference: the smallest one that would matter."
+            "The observed differences are uncertain, most of all those of undecided contrasts.\n"
+            "Give the smallest difference of practical importance with --difference."
         )
 
 
 def needs(options: argparse.Namespace) -> list[dict[str, Any]]:
-    """For every contrast asked for: variation, seeds by number of prompts, what can be found."""
+    """Returns for each contrast its variation, power now, and the seeds needed by prompts."""
     from manybaskets.figures.tables import read_table
     from manybaskets.findings import per_prompt, power
     from manybaskets.metrics.measurement import last_generation
@@ -123,8 +127,9 @@ def _chosen(contrasts: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataF
     if found.empty:
         pairs = dict.fromkeys(zip(contrasts["mix"], contrasts["against"], strict=True))
         raise InputError(
-            f"{options.study}: no contrast of the study is like that. It compares "
-            f"{', '.join(f'{mix} against {against}' for mix, against in pairs)}."
+            f"{options.study}: the study has no such contrast. Choose --of and --against from "
+            f"{', '.join(f'{mix} against {against}' for mix, against in pairs)}, and a --metric "
+            "and --target of the study."
         )
     return found
 
@@ -132,7 +137,10 @@ def _chosen(contrasts: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataF
 def _variations(
     row: dict[str, Any], measured: "pd.DataFrame", table: Any
 ) -> "tuple[tuple[Variation, Variation] | None, int]":
-    """Of both mixes, and the number of prompts (0 where values of prompts are not known)."""
+    """Returns the variation of both mixes, None for fewer than two seeds, and the prompts.
+
+    The number of prompts is 0 if there are no values by prompt.
+    """
     from manybaskets.findings import per_prompt, power
 
     which = measured[

@@ -1,4 +1,4 @@
-"""A cell's adapter with a model card, as a folder, and on the hub when asked."""
+"""Writes a cell's adapter with a model card to a folder, and optionally pushes it to the hub."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from manybaskets.files import InputError, whole_directory
 from manybaskets.reporting import published as cells
 from manybaskets.reporting import publishing
 
-HELP = "Writes a cell's adapter with a model card to a folder; pushes it to the hub when asked."
+HELP = "Writes a cell's adapter with a model card to a folder; --push uploads it to the hub."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,17 +16,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "cell", help="results/<study>/cells/<target>/<mix>/seed=N, or <target>/<mix>/<seed>"
     )
-    parser.add_argument("--output", type=Path, help="the folder; by default published/… below it")
-    parser.add_argument("--push", metavar="OWNER/NAME", help="a repository of the hub")
     parser.add_argument(
-        "--public", action="store_true", help="a repository made now is not private"
+        "--output", type=Path, help="folder (default: results/<study>/published/<cell>)"
     )
-    parser.add_argument("--configfile", action="append", default=[], help="may be repeated")
-    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--push", metavar="OWNER/NAME", help="push to this repository of the hub")
+    parser.add_argument(
+        "--public", action="store_true", help="create the repository as public (default: private)"
+    )
+    parser.add_argument(
+        "--configfile", action="append", default=[], help="config of the study (repeatable)"
+    )
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="config value that overrides the files (repeatable)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the folder and prints where it, or the commit, is."""
+    """Writes the folder, and prints its path and the URL of the commit."""
     published = cells.of_folder(_folder(options))
     cell = published.cell
     name = f"{published.config.study}-{cell.target}-{cell.mix}-seed{cell.seed}"
@@ -58,4 +68,4 @@ def _folder(options: argparse.Namespace) -> Path:
     ]
     if not known:
         raise InputError(f"{given}: the study {study.config.study} has no such cell.")
-    return Path(study.path(known[-1].path))  # of a loop the last generation
+    return Path(study.path(known[-1].path))  # the last generation of a loop

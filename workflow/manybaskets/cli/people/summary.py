@@ -1,4 +1,4 @@
-"""Prints the primary contrasts of a study for a terminal."""
+"""Prints the primary contrasts of a study in the terminal."""
 
 import argparse
 import csv
@@ -7,15 +7,15 @@ from pathlib import Path
 
 from manybaskets.files import InputError
 
-HELP = "Prints the primary contrasts as a small table, and where the report is."
+HELP = "Prints the primary contrasts as a table, and the path of the report."
 HEADINGS = ("metric", "difference", "adj. p", "decided", "mix vs against")
-LONGEST = 100  # columns of a line
+LONGEST = 100  # characters of a line
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--contrasts", type=Path, required=True)
-    parser.add_argument("--report", type=Path)
+    parser.add_argument("--contrasts", type=Path, required=True, help="contrasts.csv of a study")
+    parser.add_argument("--report", type=Path, help="report.html, whose path is printed")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """The contrasts, one a line, from the text of their CSV; no line is longer than LONGEST."""
+    """Returns one line per contrast, of at most LONGEST characters, from the rows of their CSV."""
     if not rows:
         return "There are no primary contrasts."
     several = len({row["target"] for row in rows}) > 1
@@ -43,7 +43,7 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
         mix, _, against = line[-1].partition(" vs ")
         if len(line[-1]) > room:
             line[-1] = f"{_cut(mix, (room - 4) // 2)} vs {_cut(against, (room - 4) // 2)}"
-    order = (0, 4, 1, 2, 3)  # as people read it; the pair was last for its width alone
+    order = (0, 4, 1, 2, 3)  # the printed order; the pair is last in `lines` to get the rest
     text = ["  ".join(line[i].ljust(widths[i]) for i in order).rstrip() for line in lines]
     text.insert(1, "-" * (sum(widths) + 2 * (len(widths) - 1)))
     decided = sum(line[3] == "yes" for line in lines[1:])
@@ -71,7 +71,7 @@ def _difference(row: Mapping[str, str]) -> str:
 
 
 def _cut(name: str, length: int) -> str:
-    """A name of at most `length` characters, cut in the middle."""
+    """Returns a name of at most `length` characters, shortened in the middle."""
     if len(name) <= length:
         return name
     tail = length // 2

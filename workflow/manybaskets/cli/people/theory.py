@@ -1,4 +1,4 @@
-"""Runs a study of theory, or one part of it."""
+"""Runs a theory study, or one part of it."""
 
 import argparse
 import json
@@ -6,23 +6,35 @@ import os
 from pathlib import Path
 
 HELP = "Computes closed forms and simulations of verified data and self-consuming loops."
-# Many small products: threads of a BLAS would wait for each other. NumPy reads this when it is
-# loaded, which is later. What runs beside each other are the parts.
+# The matrices are small, so that BLAS threads would only wait for each other; the parts of a study
+# run in parallel instead. NumPy reads these variables when it is imported, after this module.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--configfile", type=Path, default="resources/studies/verification.yaml")
-    parser.add_argument("--spec", type=json.loads, help="settings of one part, instead of a file")
-    parser.add_argument("--part", help="one part; by default all, with their figures")
-    parser.add_argument("--table", type=Path, help="draw the figure of a table that is there")
-    parser.add_argument("--output", type=Path, required=True, help="a folder, or a part's table")
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        default="resources/studies/verification.yaml",
+        help="config of the study (default: %(default)s)",
+    )
+    parser.add_argument("--spec", type=json.loads, help="settings of one part, as JSON")
+    parser.add_argument("--part", help="one part; default: all parts of the study")
+    parser.add_argument(
+        "--table", type=Path, help="CSV of the part, to draw its figure without computing it"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="folder for tables and figures; with --spec, the CSV of the part",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes tables as CSV, and figures as SVG and PNG."""
+    """Writes tables as CSV and figures as SVG and PNG."""
     from manybaskets.config import validation
     from manybaskets.simulations import theory
 
@@ -47,11 +59,12 @@ def compute(part: str, settings: dict[str, object], seed: int, output: Path) -> 
     with whole_file(output) as beside:
         table.to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
     if "inside" in table:
-        print(f"{part}: closed form inside the band at {table['inside'].sum()} of {len(table)}")
+        inside, points = table["inside"].sum(), len(table)
+        print(f"{part}: the closed form is inside the 95 % band at {inside} of {points} points")
 
 
 def draw(part: str, table: Path, folder: Path) -> None:
-    """Draws the figure of a part, where it has one."""
+    """Draws the figure of a part as SVG and PNG; not every part has one."""
     import matplotlib as mpl
     import pandas as pd
 
@@ -64,6 +77,6 @@ def draw(part: str, table: Path, folder: Path) -> None:
     with mpl.rc_context(style.STYLE):
         figure = theory_figures.FIGURES[part](pd.read_csv(table))
         style.freeze(figure)
-        named = {"Date": None, "Creator": None, "Title": part}
-        figure.savefig(folder / f"{part}.svg", metadata=named)
+        metadata = {"Date": None, "Creator": None, "Title": part}
+        figure.savefig(folder / f"{part}.svg", metadata=metadata)
         figure.savefig(folder / f"{part}.png", dpi=200, metadata={"Software": None})

@@ -1,8 +1,8 @@
-"""Arms: which of a generator's labels a student learns from.
+"""Arms: selections of a generator's labels, from which students learn.
 
-An arm takes one label for each matrix (the only one, or one of several candidates), then keeps
-right and wrong ones with given probabilities. What that does to right and wrong labels is told as
-the breakdown point p*; here p* is a proxy by which arms are ranked, no threshold.
+An arm chooses one label for each matrix (the only one, or one of several candidates), then keeps
+correct and wrong labels with given probabilities. The effect of a selection on correct and wrong
+labels is summarised by the breakdown point p*; here p* is a proxy that ranks arms, not a threshold.
 """
 
 from collections.abc import Mapping
@@ -25,64 +25,76 @@ class Arm(Section):
     """A selection of labels."""
 
     labels: Literal["greedy", "samples", "beams", "truth"]
-    """`greedy`: one label each. `samples`, `beams`: candidates. `truth`: true eigenvalues."""
+    """`greedy`: one label for each matrix. `samples`, `beams`: several candidates. `truth`: true
+    eigenvalues."""
     choose: Literal["first", "oracle", "likeliest"] = "first"
-    """Which candidate: the first, the one nearest to the truth, or the one that the generator
-    itself finds least perplexing."""
+    """The candidate that becomes the label: the first, the nearest to the truth (`oracle`), or the
+    one with the lowest perplexity under the generator (`likeliest`)."""
     keep: tuple[Probability, Probability] = (1.0, 1.0)
-    """Probabilities of keeping a right and a wrong label."""
+    """Probabilities of keeping a correct and a wrong label."""
     match_keep_rate: str | None = None
-    """Keep labels at random, as many as this arm keeps."""
+    """Keep random labels, as many as this arm keeps."""
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> "Arm":
+    def _is_consistent(self) -> "Arm":
         if self.choose != "first" and self.labels not in ("samples", "beams"):
-            raise ValueError(f"choose: {self.choose} needs candidates: labels: samples or beams")
+            raise ValueError(
+                f"choose: {self.choose} needs candidates; set labels: samples or beams"
+            )
         if self.match_keep_rate is not None and self.keep != (1.0, 1.0):
-            raise ValueError("match_keep_rate keeps at random; remove keep")
+            raise ValueError("match_keep_rate keeps labels at random; remove keep")
         if self.labels == "truth" and (self.keep[1] < 1 or self.match_keep_rate):
-            raise ValueError("labels: truth has nothing to select from")
+            raise ValueError("labels: truth cannot be selected; remove keep and match_keep_rate")
         if self.keep == (0.0, 0.0):
-            raise ValueError("keep: [0, 0] leaves nothing to learn from")
+            raise ValueError("keep: [0, 0] keeps no label; raise one of the probabilities")
         return self
 
 
 def controls(arms: Mapping[str, Arm]) -> dict[str, str]:
-    """Per arm that selects, the arm that selects as many of the same labels without knowledge."""
-    found = {}
+    """Returns for each arm that selects the arm that selects as many of the same labels at random.
+
+    Arms without such a control are not in the result.
+    """
+    control_of = {}
     for name, arm in arms.items():
-        plain = Arm(labels=arm.labels)
+        unselected = Arm(labels=arm.labels)
         for other, candidate in arms.items():
             if other == name or arm.labels == "truth" or arm.match_keep_rate:
                 continue
-            unchosen = arm.keep == (1.0, 1.0) and arm.choose != "first" and candidate == plain
-            if candidate.match_keep_rate == name or unchosen:
-                found[name] = other
+            is_control = (
+                arm.keep == (1.0, 1.0) and arm.choose != "first" and candidate == unselected
+            )
+            if candidate.match_keep_rate == name or is_control:
+                control_of[name] = other
                 break
-    return found
+    return control_of
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Labels of matrices: tokens (rows, candidates, length), their distances from the truth and
-    their log-perplexities, both (rows, candidates)."""
+    """Candidate labels of matrices.
+
+    `tokens` has the shape (rows, candidates, length). `errors` are relative distances from the
+    truth and `log_perplexities` are in nats per token, both of shape (rows, candidates).
+    """
 
     tokens: NDArray[np.int16]
     errors: Floats
     log_perplexities: Floats
 
-    def part(self, where: slice) -> "Pool":
-        """Some of the rows."""
-        return Pool(self.tokens[where], self.errors[where], self.log_perplexities[where])
+    def part(self, rows: slice) -> "Pool":
+        """Returns some of the rows."""
+        return Pool(self.tokens[rows], self.errors[rows], self.log_perplexities[rows])
 
 
 def select(
     arm: Arm, pool: Pool, tolerance: float, seed: int, kept: int | None = None
 ) -> tuple[NDArray[np.int64], Flags]:
-    """Per row which candidate is its label, and whether it is kept.
+    """Returns for each row the candidate that is its label, and whether the label is kept.
 
-    `kept` is how many are kept at random, for an arm with `match_keep_rate`. An unreadable label is
-    never what an oracle keeps, since it is wrong.
+    `kept` is the number of labels that an arm with `match_keep_rate` keeps at random. An oracle
+    never keeps a label that cannot be decoded, since it is wrong. Both results have the shape
+    (rows,).
     """
     chosen = np.zeros(len(pool.errors), dtype=np.int64)
     if arm.choose == "oracle":
@@ -98,16 +110,19 @@ def select(
     draws = rng.random(len(chosen))
     flags = draws < np.where(error < tolerance, *arm.keep)
     if arm.choose == "oracle":
-        flags &= np.isfinite(error)  # nothing readable among the candidates: nothing to choose
+        flags &= np.isfinite(error)  # inf: none of the candidates can be decoded
     return chosen, flags
 
 
 def breakdown(
     pool: Pool, chosen: NDArray[np.int64], kept: Flags, tolerance: float, seed: int
 ) -> Proxy:
-    """phi, psi, p and p* over all candidates of a pool, of which those are kept."""
+    """Returns phi, psi, p and p* of a selection over all candidates of a pool.
+
+    `chosen` and `kept`, both (rows,), are the results of `select`.
+    """
     rows, candidates = pool.errors.shape
     flags = np.zeros((rows, candidates), dtype=bool)
     flags[np.arange(rows), chosen] = kept
-    right = (pool.errors < tolerance).ravel()
-    return proxy(flags.ravel(), right, np.repeat(np.arange(rows), candidates).tolist(), seed)
+    correct = (pool.errors < tolerance).ravel()
+    return proxy(flags.ravel(), correct, np.repeat(np.arange(rows), candidates).tolist(), seed)

@@ -1,8 +1,7 @@
 """Eigenvalues of symmetric matrices as sequences of tokens.
 
-Floats have three significant digits, in one of four encodings (Charton 2022, arXiv 2112.01898); a
-prediction counts by its distance from the truth, sum |y' - y| / sum |y|. Knows nothing about
-models.
+Floats have three significant digits, in one of four encodings (Charton 2022, arXiv 2112.01898).
+The error of a prediction is its relative distance from the truth, sum |y' - y| / sum |y|.
 """
 
 from dataclasses import dataclass
@@ -16,33 +15,33 @@ Name = Literal["P10", "P1000", "B1999", "FP15"]
 Floats = NDArray[np.float64]
 Tokens = NDArray[np.integer[Any]]
 
-END = 0  # ends a sequence, stands before its first token, and fills what comes after it
-SIZES = 16  # tokens that say how many rows or columns a matrix has
+END = 0  # ends a sequence, precedes its first token, and pads it
+SIZES = 16  # number of tokens for the number of rows or columns of a matrix
 FIRST = 1 + SIZES  # id of the first token of numbers
 DIGITS = 3  # significant
 LEAST, LIMIT = 10 ** (DIGITS - 1), 10**DIGITS  # mantissas are at least LEAST and below LIMIT
-LONGEST = {"P10": 100, "P1000": 100, "B1999": 100, "FP15": 8}  # exponents, up and down
-WIDTHS = {"P10": 2 + DIGITS, "P1000": 3, "B1999": 2, "FP15": 1}  # tokens of a number
+LONGEST = {"P10": 100, "P1000": 100, "B1999": 100, "FP15": 8}  # largest absolute exponent
+WIDTHS = {"P10": 2 + DIGITS, "P1000": 3, "B1999": 2, "FP15": 1}  # tokens per number
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Numbers as tokens.
+    """An encoding of numbers as tokens.
 
-    `P10`: sign, three digits, exponent. `P1000`: sign, mantissa, exponent. `B1999`: signed
-    mantissa, exponent. `FP15`: all in one token.
+    `P10` has tokens for sign, three digits and exponent; `P1000` for sign, mantissa and exponent;
+    `B1999` for signed mantissa and exponent; `FP15` has one token for a number.
     """
 
     name: Name
 
     @property
     def width(self) -> int:
-        """Tokens of a number."""
+        """Number of tokens per number."""
         return WIDTHS[self.name]
 
     @cached_property
     def words(self) -> list[str]:
-        """Every token by its id, as text."""
+        """The vocabulary: the text of every token, by id."""
         longest = LONGEST[self.name]
         exponents = [f"E{e}" for e in range(-longest, longest + 1)]
         if self.name in ("P10", "P1000"):
@@ -61,21 +60,24 @@ class Encoding:
         return ["</s>", *(f"V{n}" for n in range(1, SIZES + 1)), *numbers]
 
     def encode(self, values: Floats) -> Tokens:
-        """Tokens of shape (..., width) of values of shape (...), rounded to three digits.
+        """Returns tokens of shape (..., width) for values of shape (...), rounded to three digits.
 
-        What is too small for the exponents becomes 0; ValueError for what is too large or no
-        number.
+        Values too small for the exponents become 0. Raises ValueError for values that are too
+        large, infinite or NaN.
         """
         sign, mantissa, exponent = _scientific(np.asarray(values, dtype=np.float64))
         longest = LONGEST[self.name]
         if (exponent > longest).any():
-            raise ValueError(f"{self.name} ends at {LIMIT - 1}E{longest}; found {np.max(values):g}")
+            raise ValueError(
+                f"the largest number in {self.name} is {LIMIT - 1}E{longest}; found "
+                f"{np.max(values):g}"
+            )
         small = (exponent < -longest) | (mantissa == 0)
         mantissa, exponent = np.where(small, 0, mantissa), np.where(small, 0, exponent)
-        sign = np.where(small, 0, sign)  # there is one zero
+        sign = np.where(small, 0, sign)  # zero has one encoding
         power = exponent + longest
         if self.name == "P10":
-            digits = [mantissa // 10**place % 10 for place in reversed(range(DIGITS))]
+            digits = [mantissa // 10**power_of_ten % 10 for power_of_ten in reversed(range(DIGITS))]
             parts = [sign, *(2 + digit for digit in digits), 12 + power]
         elif self.name == "P1000":
             parts = [sign, 2 + mantissa, 2 + LIMIT + power]
@@ -88,51 +90,54 @@ class Encoding:
         return FIRST + np.stack(parts, axis=-1)
 
     def decode(self, tokens: Tokens) -> Floats:
-        """Values of shape (...) of tokens of shape (..., width); NaN for what is no number."""
+        """Returns values of shape (...) for tokens of shape (..., width); NaN if malformed."""
         codes = np.moveaxis(np.asarray(tokens, dtype=np.int64) - FIRST, -1, 0)
         longest = LONGEST[self.name]
         powers = 2 * longest + 1
         if self.name in ("P10", "P1000"):
             base, first = (10, 12) if self.name == "P10" else (LIMIT, 2 + LIMIT)
             sign, *digits, power = codes
-            good = _within(sign, 0, 2) & _within(power, first, first + powers)
+            valid = _within(sign, 0, 2) & _within(power, first, first + powers)
             mantissa = np.zeros_like(sign)
             for digit in digits:
-                good &= _within(digit, 2, 2 + base)
+                valid &= _within(digit, 2, 2 + base)
                 mantissa = mantissa * base + digit - 2
             power = power - first
         elif self.name == "B1999":
             signed, power = codes
             first = 2 * LIMIT - 1
-            good = _within(signed, 0, first) & _within(power, first, first + powers)
+            valid = _within(signed, 0, first) & _within(power, first, first + powers)
             sign, mantissa = (signed < LIMIT - 1).astype(int), abs(signed - LIMIT + 1)
             power = power - first
         else:
             (symbol,) = codes
             per_sign = (LIMIT - LEAST) * powers
-            good = _within(symbol, 0, 2 * per_sign + 1)
+            valid = _within(symbol, 0, 2 * per_sign + 1)
             sign, rest = symbol // per_sign, symbol % per_sign
             zero = symbol == 2 * per_sign
             mantissa = np.where(zero, 0, LEAST + rest // powers)
             sign, power = np.where(zero, 0, sign), np.where(zero, longest, rest % powers)
-        exponent = np.where(good, power - longest, 0)
+        exponent = np.where(valid, power - longest, 0)
         up, down = 10.0 ** np.maximum(exponent, 0), 10.0 ** np.maximum(-exponent, 0)
         values = np.where(sign == 1, -1.0, 1.0) * mantissa * up / down
-        return np.where(good, values, np.nan)
+        return np.where(valid, values, np.nan)
 
 
 def _scientific(values: Floats) -> tuple[Tokens, Tokens, Tokens]:
-    """Sign (1: negative), mantissa in [LEAST, LIMIT) or 0, and exponent of |value| = m * 10**e."""
+    """Returns sign (1: negative), mantissa and exponent of |value| = mantissa * 10**exponent.
+
+    The mantissa is in [LEAST, LIMIT) or 0. Raises ValueError for NaN and infinity.
+    """
     if not np.isfinite(values).all():
-        raise ValueError("a number is expected; found NaN or infinity")
+        raise ValueError("numbers must be finite; found NaN or infinity")
     size = abs(values)
     zero = size < 1e-200
     size = np.where(zero, 1.0, size)
     exponent = np.floor(np.log10(size)).astype(np.int64) - DIGITS + 1
     mantissa = _scaled(size, exponent)
-    exponent += (mantissa >= LIMIT).astype(int) - (mantissa < LEAST)  # log10 was a digit off
+    exponent += (mantissa >= LIMIT).astype(int) - (mantissa < LEAST)  # log10 is off by one digit
     mantissa = _scaled(size, exponent)
-    rounded_up = mantissa >= LIMIT  # 999.6
+    rounded_up = mantissa >= LIMIT  # for example 999.6
     mantissa, exponent = np.where(rounded_up, LEAST, mantissa), exponent + rounded_up
     return (values < 0).astype(int), np.where(zero, 0, mantissa), np.where(zero, 0, exponent)
 
@@ -149,7 +154,7 @@ def _within(codes: Tokens, low: int, high: int) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Task:
-    """Matrices of `size` rows, entries uniform in [-`bound`, `bound`], in an encoding."""
+    """Symmetric matrices of `size` rows in an encoding, with entries in [-`bound`, `bound`]."""
 
     size: int
     encoding: Encoding
@@ -157,14 +162,14 @@ class Task:
 
     @property
     def answer_length(self) -> int:
-        """Tokens of a well-formed answer, its end included."""
+        """Number of tokens in a well-formed answer, including the end token."""
         return self.size * self.encoding.width + 1
 
     def draw(self, count: int, seed: int) -> tuple[Tokens, Floats]:
-        """Questions of shape (count, length) and their eigenvalues (count, size).
+        """Returns questions, shape (count, length), and their eigenvalues, shape (count, size).
 
-        Entries are rounded to what the encoding says, so that the eigenvalues, in descending order,
-        are those of the matrix that a model reads.
+        Entries are uniform and rounded to the encoding's precision, so that the eigenvalues, in
+        descending order, are those of the encoded matrix.
         """
         rng = np.random.default_rng(seed)
         lower = np.tril(rng.uniform(-self.bound, self.bound, (count, self.size, self.size)))
@@ -174,40 +179,45 @@ class Task:
         return self.question(entries), ascending[:, ::-1].astype(np.float64)
 
     def question(self, entries: Tokens) -> Tokens:
-        """What a model reads: numbers of rows and columns, then all entries, row by row.
+        """Returns the tokens of matrices: numbers of rows and columns, then entries row by row.
 
-        `entries` has shape (count, size, size, width).
+        `entries` has the shape (count, size, size, width), the result (count, length).
         """
-        shape = np.full((len(entries), 2), self.size)  # id of V<n> is n
+        shape = np.full((len(entries), 2), self.size)  # the id of V<n> is n
         return np.concatenate([shape, entries.reshape(len(entries), -1)], axis=1)
 
     def answer(self, eigenvalues: Floats) -> Tokens:
-        """Tokens of shape (..., answer_length) of eigenvalues of shape (..., size)."""
+        """Returns tokens of shape (..., answer_length) for eigenvalues of shape (..., size)."""
         tokens = self.encoding.encode(eigenvalues)
         flat = tokens.reshape(*tokens.shape[:-2], -1)
         return np.concatenate([flat, np.full((*flat.shape[:-1], 1), END)], axis=-1)
 
     def read(self, answers: Tokens) -> Floats:
-        """Eigenvalues of shape (..., size) that answers (..., length) say; all NaN where one is
-        not `size` numbers and the end."""
+        """Returns the eigenvalues, shape (..., size), of answers, shape (..., length).
+
+        They are NaN for an answer that is not `size` numbers and an end token.
+        """
         body = self.answer_length - 1
         if answers.shape[-1] <= body:
             return np.full((*answers.shape[:-1], self.size), np.nan)
         shape = (*answers.shape[:-1], self.size, self.encoding.width)
         values = self.encoding.decode(answers[..., :body].reshape(shape))
         ended = (answers[..., body:] == END).all(axis=-1)
-        readable = ended & np.isfinite(values).all(axis=-1)
-        return np.where(readable[..., None], values, np.nan)
+        well_formed = ended & np.isfinite(values).all(axis=-1)
+        return np.where(well_formed[..., None], values, np.nan)
 
     def errors(self, answers: Tokens, truth: Floats) -> Floats:
-        """How far answers (..., length) are from the truth (..., size); inf for unreadable ones."""
+        """Returns relative errors of answers (..., length) against `truth` (..., size).
+
+        The error of an answer that cannot be decoded is inf.
+        """
         return relative_errors(self.read(answers), truth)
 
 
 def relative_errors(predicted: Floats, truth: Floats) -> Floats:
-    """sum |y' - y| / sum |y| over the last axis; inf where a prediction is NaN.
+    """Returns sum |y' - y| / sum |y| over the last axis; inf if a prediction is NaN.
 
-    An answer is right at a tolerance tau where this is below tau.
+    An answer is correct at a tolerance tau if this is below tau.
     """
     distance = abs(predicted - truth).sum(axis=-1) / abs(truth).sum(axis=-1)
     return np.where(np.isnan(distance), np.inf, distance)

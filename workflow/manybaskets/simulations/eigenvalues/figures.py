@@ -1,4 +1,4 @@
-"""Figures of a study of eigenvalues, from its tables."""
+"""Figures of an eigenvalue study, from its tables."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,11 +10,11 @@ from manybaskets.figures import marks, style
 from manybaskets.simulations.eigenvalues.findings import GENERATOR, in_words
 
 Tables = Mapping[str, pd.DataFrame]
-NO_SELECTION = 0.5  # p* where right and wrong labels are kept alike
+NO_SELECTION = 0.5  # p* if correct and wrong labels are kept with equal probability
 
 
 def draw_arms(tables: Tables, spec: Mapping[str, Any]) -> Figure:
-    """Accuracy per arm, every seed a dot; and against p*."""
+    """Returns the accuracy of each arm, with a dot per seed, and accuracy against p*."""
     tolerance, arms = spec["tolerance"], spec["arms"]
     at = tables["accuracy"]
     at = at[at["tolerance"] == tolerance].rename(columns={"arm": "mix"})
@@ -25,7 +25,7 @@ def draw_arms(tables: Tables, spec: Mapping[str, Any]) -> Figure:
     marks.strip(left, at, [GENERATOR, *arms], colours)
     level = at.loc[at["mix"] == GENERATOR, "value"].mean()
     left.axvline(level, color=style.GREY, linewidth=0.7, linestyle="--", zorder=0)
-    left.set_xlabel(f"right answers at a tolerance of {100 * tolerance:g} %")
+    left.set_xlabel(f"correct answers at a tolerance of {100 * tolerance:g} %")
     selections = _against(tables["selections"], at)
     for arm, of_arm in selections.groupby("arm", sort=False):
         for mark in of_arm.to_dict("records"):
@@ -36,20 +36,20 @@ def draw_arms(tables: Tables, spec: Mapping[str, Any]) -> Figure:
                    alpha=0.8, zorder=3)  # fmt: skip
     right.axhline(level, color=style.GREY, linewidth=0.7, linestyle="--", zorder=0)
     right.axvline(NO_SELECTION, color="#dddddd", linewidth=0.8, zorder=0)
-    right.set(xlim=(0.4, 1.04), xlabel="p*", ylabel="right answers")
+    right.set(xlim=(0.4, 1.04), xlabel="p*", ylabel="correct answers")
     p = selections["p"].min()
     style.footnote(
         figure,
-        "Left: every seed a dot, the mean a tick; dashed: the generators. Right: the same colours "
-        "over the breakdown point p* of the selection, with its 95 % interval; p* is a proxy by "
-        f"which selections are ranked, no threshold (the error rate is {p:.2f} or more, and p* of "
-        f"0.5 is no selection). {in_words(tables['ranking'].iloc[0])}.",
+        "Left: dots are seeds, ticks are means; dashed: the generators. Right: the same colours "
+        "over the breakdown point p* of the selection, with its 95 % interval; p* is a proxy that "
+        f"ranks selections, not a threshold (the error rate is at least {p:.2f}, and p* is 0.5 "
+        f"without selection). {in_words(tables['ranking'].iloc[0])}.",
     )
     return figure
 
 
 def draw_decoding(tables: Tables, spec: Mapping[str, Any]) -> Figure:
-    """How right the generators are, by how many answers an oracle may choose from."""
+    """Returns the generators' accuracy by the number of answers that an oracle chooses from."""
     tolerance = spec["tolerance"]
     at = tables["decoding"]
     at = at[at["tolerance"] == tolerance]
@@ -59,8 +59,8 @@ def draw_decoding(tables: Tables, spec: Mapping[str, Any]) -> Figure:
         ("samples", "sample", style.COLOURS[0]),
         ("beams", "greedy", style.COLOURS[1]),
     ):
-        found = at[at["decoding"].isin([first, f"best of {name}"])]
-        for _, of_seed in found.groupby("seed"):
+        best = at[at["decoding"].isin([first, f"best of {name}"])]
+        for _, of_seed in best.groupby("seed"):
             ax.plot(of_seed["candidates"], of_seed["value"], "o-", color=colour, ms=3, mew=0,
                     linewidth=0.8, alpha=0.7)  # fmt: skip
         chosen = at[at["decoding"] == f"least perplexing of {name}"]
@@ -71,12 +71,12 @@ def draw_decoding(tables: Tables, spec: Mapping[str, Any]) -> Figure:
     ax.set_xticks(counts, [str(count) for count in counts])
     ax.minorticks_off()
     ax.set_ylim(bottom=0)
-    ax.set(xlabel="answers", ylabel=f"right at {100 * tolerance:g} %")
+    ax.set(xlabel="answers", ylabel=f"correct at {100 * tolerance:g} %")
     ax.legend(loc="upper left")
     style.footnote(
         figure,
-        "Dots: the answer nearest to the truth among so many (one: a sample, or greedy); a line "
-        "per seed. Crosses: the answer that the generator itself finds least perplexing.",
+        "Dots: the answer nearest to the truth among this number (one: a sample, or greedy), with "
+        "a line per seed. Crosses: the answer with the lowest perplexity under the generator.",
     )
     return figure
 
@@ -88,7 +88,7 @@ FIGURES: dict[str, Callable[[Tables, Mapping[str, Any]], Figure]] = {
 
 
 def _against(selections: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Selections with p* beside the accuracy of the student of the same seed."""
+    """Returns the selections with a p*, joined with the accuracy of the same seed's student."""
     values = accuracy.rename(columns={"mix": "arm"})[["arm", "seed", "value"]]
     known = selections.dropna(subset=["p_star"])
     return known.merge(values, on=["arm", "seed"], how="inner")

@@ -1,7 +1,7 @@
-"""Tables of a study of eigenvalues: accuracies, comparisons over seeds, selections, decoding.
+"""Tables of an eigenvalue study: accuracies, comparisons over seeds, selections and decoding.
 
-Seeds are the unit of replication: a seed's generator and students share its matrices, so arms are
-compared within seeds, by Student's t over their differences.
+Seeds are the unit of replication. The generator and the students of a seed share its matrices, so
+that arms are compared within seeds, by Student's t test on their differences.
 """
 
 import math
@@ -23,9 +23,10 @@ def tables(
     spec: Mapping[str, Any], records: Sequence[Mapping[str, Any]],
     published: pd.DataFrame | None = None,
 ) -> Tables:  # fmt: skip
-    """accuracy (an arm × seed × tolerance a row), comparisons, selections, decoding.
+    """Returns the tables accuracy, comparisons, selections, decoding and ranking.
 
-    `records` are what the jobs wrote. `published` has decoding, candidates, tolerance and value.
+    `records` are the JSON results of all jobs. `published`, with the columns decoding, candidates,
+    tolerance and value, is joined to the decoding table.
     """
     accuracy = _accuracy(spec, [record for record in records if "accuracy" in record])
     selections = _selections(spec, [record for record in records if "selection" in record])
@@ -39,24 +40,24 @@ def tables(
     }
 
 
-def sentences(spec: Mapping[str, Any], found: Tables) -> list[str]:
-    """What the tables say at the study's tolerance, a line each."""
+def sentences(spec: Mapping[str, Any], results: Tables) -> list[str]:
+    """Returns a summary of the tables at the study's tolerance, one result a line."""
     tolerance = spec["tolerance"]
-    lines = [f"Right answers at a tolerance of {100 * tolerance:g} %:"]
-    means = found["accuracy"].query("tolerance == @tolerance").groupby("arm", sort=False)["value"]
+    lines = [f"Correct answers at a tolerance of {100 * tolerance:g} %:"]
+    means = results["accuracy"].query("tolerance == @tolerance").groupby("arm", sort=False)["value"]
     lines += [f"  {arm}: {_interval(values)}" for arm, values in means]
-    for row in found["comparisons"].query("tolerance == @tolerance").to_dict("records"):
+    for row in results["comparisons"].query("tolerance == @tolerance").to_dict("records"):
         lines.append(
             f"  {row['arm']} - {row['against']}: {row['difference']:+.3f} "
             f"[{row['low']:+.3f}, {row['high']:+.3f}], p {row['p']:.3f}"
         )
-    ranking = found["ranking"].iloc[0]
+    ranking = results["ranking"].iloc[0]
     lines.append(f"p* and accuracy: {in_words(ranking)}")
     return lines
 
 
 def in_words(ranking: Mapping[str, Any]) -> str:
-    """A rank correlation as a sentence's end."""
+    """Returns a rank correlation in words, or the reason why it is undefined."""
     if pd.isna(ranking["rho"]):
         return str(ranking["note"])
     return (
@@ -84,7 +85,7 @@ def _accuracy(spec: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> 
     table = pd.DataFrame(rows, columns=[*columns, "stopped_at", "note"]).astype(
         {"rows": "Int64", "stopped_at": "Int64", "value": float}
     )
-    order = {arm: place for place, arm in enumerate([GENERATOR, *spec["arms"]])}
+    order = {arm: number for number, arm in enumerate([GENERATOR, *spec["arms"]])}
     return table.sort_values(
         ["arm", "seed", "tolerance"], key=lambda c: c.map(order) if c.name == "arm" else c,
         ignore_index=True,
@@ -96,7 +97,7 @@ def _best_step(curve: Sequence[Mapping[str, Any]]) -> int | None:
 
 
 def _comparisons(spec: Mapping[str, Any], accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Every arm against the generator of its seed, and against the arm that is its control."""
+    """Returns comparisons of every arm with the generator and with the arm that is its control."""
     values = accuracy.set_index(["arm", "tolerance", "seed"])["value"].sort_index()
     pairs = [(arm, GENERATOR) for arm in spec["arms"]] + list(spec["controls"].items())
     rows = []
@@ -112,7 +113,10 @@ def _comparisons(spec: Mapping[str, Any], accuracy: pd.DataFrame) -> pd.DataFram
 
 
 def over_seeds(values: Any) -> tuple[float, float, float, float]:
-    """Mean, its 95 % interval and the p-value of a mean of 0 (Student's t); NaN with one seed."""
+    """Returns the mean, its 95 % interval and the p-value for a mean of 0 (Student's t test).
+
+    Interval and p-value are NaN for fewer than two seeds.
+    """
     mean = float(np.mean(values)) if len(values) else math.nan
     if len(values) < 2:
         return mean, math.nan, math.nan, math.nan
@@ -123,35 +127,35 @@ def over_seeds(values: Any) -> tuple[float, float, float, float]:
 
 
 def _selections(spec: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """What each arm did to right and wrong labels, on labels that no student was trained on."""
+    """Returns each arm's p, phi, psi and p*, measured on labels outside the training sets."""
     columns = ["arm", "seed", "kept_share", "rows", "p", "phi", "psi", "p_star", "low", "high"]
-    order = {arm: place for place, arm in enumerate(spec["arms"])}
+    order = {arm: number for number, arm in enumerate(spec["arms"])}
     records = sorted(records, key=lambda record: (order[record["arm"]], record["seed"]))
     rows = [{**record, **record["selection"]} for record in records]
     return pd.DataFrame(rows, columns=[*columns, "note"])
 
 
 def _decoding(records: Sequence[Mapping[str, Any]], published: pd.DataFrame | None) -> pd.DataFrame:
-    """Accuracy of the generators by how their answers are got, and what was published for it."""
+    """Returns the generators' accuracy by method of decoding, with published values."""
     rows = [
-        {"decoding": one["decoding"], "candidates": one["candidates"], "seed": record["seed"]}
-        | {"tolerance": float(tolerance), "value": value}
+        {"decoding": method["decoding"], "candidates": method["candidates"]}
+        | {"seed": record["seed"], "tolerance": float(tolerance), "value": value}
         for record in records
-        for one in record["decoding"]
-        for tolerance, value in one["accuracy"].items()
+        for method in record["decoding"]
+        for tolerance, value in method["accuracy"].items()
     ]
     table = pd.DataFrame(rows, columns=["decoding", "candidates", "seed", "tolerance", "value"])
     if published is not None:
         keys = ["decoding", "candidates", "tolerance"]
-        known = published[[*keys, "value"]].rename(columns={"value": "published"})
-        table = table.merge(known, on=keys, how="left")
+        values = published[[*keys, "value"]].rename(columns={"value": "published"})
+        table = table.merge(values, on=keys, how="left")
     return table
 
 
 def _ranking(
     spec: Mapping[str, Any], accuracy: pd.DataFrame, selections: pd.DataFrame
 ) -> pd.DataFrame:
-    """Spearman's correlation of p* with accuracy over the arms that have one (means of seeds)."""
+    """Returns Spearman's correlation of p* and accuracy over arms with a p* (means over seeds)."""
     at = accuracy[accuracy["tolerance"] == spec["tolerance"]]
     both = pd.DataFrame(
         {
@@ -159,8 +163,8 @@ def _ranking(
             "accuracy": at.groupby("arm")["value"].mean(),
         }
     ).dropna()
-    found: RankCorrelation = rank_correlation(both["p_star"], both["accuracy"])
-    return pd.DataFrame([found._asdict()])
+    correlation: RankCorrelation = rank_correlation(both["p_star"], both["accuracy"])
+    return pd.DataFrame([correlation._asdict()])
 
 
 def _interval(values: Any) -> str:

@@ -1,7 +1,7 @@
-"""What a generator and its students have in common: the problem, the network, how they learn.
+"""Settings and functions shared by generators and students: problem, network and training.
 
-A generator is trained on true eigenvalues and labels new matrices in several ways; what is done
-with the labels is `eigenarms`'s.
+A generator is trained on true eigenvalues and labels new matrices (`generators`); arms select from
+its labels (`arms`), and students learn from them (`students`).
 """
 
 from collections.abc import Callable, Mapping
@@ -23,34 +23,34 @@ Tolerance = Annotated[float, Field(gt=0, lt=1)]
 Report = Callable[[dict[str, Any]], None]
 Arrays = dict[str, NDArray[Any]]
 Spec = Mapping[str, Any]
-Found = dict[str, Any]
+Summary = dict[str, Any]
 CHUNK = 100_000  # matrices drawn at a time
 
 
 class Problem(Section):
-    """Which matrices, as which tokens, and when an answer is right."""
+    """The matrices, their encoding, and the tolerance of correct answers."""
 
     size: int = Field(2, ge=1, le=SIZES)
-    """Rows of a matrix."""
+    """Number of rows of a matrix."""
     bound: float = Field(10.0, gt=0)
-    """Entries are uniform between minus and plus this."""
+    """Entries are uniform between -`bound` and `bound`."""
     encoding: Name = "P1000"
     """Encoding of numbers as tokens: `P10`, `P1000`, `B1999` or `FP15`."""
     tolerances: list[Tolerance] = Field([0.01, 0.02, 0.05], min_length=1)
-    """An answer is right at a tolerance where sum |y' - y| / sum |y| is below it."""
+    """An answer is correct at a tolerance if sum |y' - y| / sum |y| is below it."""
     tolerance: Tolerance = 0.02
-    """The one by which verifiers decide, and that figures show."""
+    """The tolerance of verifiers and figures; one of `tolerances`."""
     test: Count = 4000
-    """Matrices on which the generator and the students of a seed are tested."""
+    """Number of test matrices for the generator and the students of a seed."""
 
     @property
     def task(self) -> Task:
-        """The problem as tokens."""
+        """The problem with its encoding."""
         return Task(self.size, Encoding(self.encoding), self.bound)
 
 
 class Network(Section):
-    """Sizes of the transformer, the generator's and the students' alike."""
+    """Sizes of the transformer, which the generator and the students share."""
 
     dimension: Count = 64
     """Hidden size."""
@@ -62,7 +62,7 @@ class Network(Section):
     """Number of decoder layers."""
 
     def shape(self, task: Task) -> Shape:
-        """The transformer for a task."""
+        """Returns the sizes of the transformer for a task."""
         return Shape(
             vocabulary=len(task.encoding.words),
             question=2 + task.size**2 * task.encoding.width,
@@ -71,8 +71,11 @@ class Network(Section):
         )
 
 
-class Lessons(Section):
-    """Training: Adam, linear warm-up, cosine decay to a tenth; the best validated step is kept."""
+class Training(Section):
+    """Training by Adam with linear warm-up and cosine decay to a tenth of the learning rate.
+
+    The weights with the lowest validation loss are kept.
+    """
 
     steps: Count
     """Optimizer steps."""
@@ -83,32 +86,32 @@ class Lessons(Section):
     warmup_steps: int = Field(200, ge=0)
     """Steps of linear warm-up."""
     eval_steps: Count = 250
-    """Steps between two evaluations on the validation set."""
+    """Steps between evaluations on the validation set."""
 
     @property
     def schedule(self) -> Schedule:
-        """The training's numbers, without what is learned from."""
-        return Schedule(**{name: getattr(self, name) for name in Lessons.model_fields})
+        """The training schedule."""
+        return Schedule(**{name: getattr(self, name) for name in Training.model_fields})
 
 
 class Labels(Section):
     """The generator's labels of new matrices."""
 
     greedy: Count
-    """Matrices with the generator's likeliest answer, token by token."""
+    """Number of matrices with one answer, by greedy decoding."""
     sampled: Count
-    """Matrices with several answers: drawn, and by beam search."""
+    """Number of matrices with several answers, by sampling and by beam search."""
     candidates: int = Field(16, ge=2)
-    """Answers to each of those, and width of the beam."""
+    """Number of answers to each of these matrices, and width of the beam."""
     temperature: float = Field(1.0, gt=0)
-    """Sampling temperature of the candidates."""
+    """Temperature of sampling."""
     validation: Count
-    """Further matrices of both kinds: the selected ones stop the students early; all of them
-    measure the effect of the selection on correct and wrong labels."""
+    """Number of further matrices for both: their selected labels are the students' validation set,
+    and all their labels measure the effect of the selection on correct and wrong labels."""
 
 
 def draw(task: Task, count: int, *purpose: str | int) -> tuple[Tokens, Floats]:
-    """Questions and eigenvalues that belong to a purpose; questions as 16-bit integers."""
+    """Returns questions, as 16-bit integers, and their eigenvalues, drawn with a purpose's seed."""
     parts = [
         task.draw(min(CHUNK, count - start), derived_seed(*purpose, start))
         for start in range(0, count, CHUNK)
@@ -120,22 +123,22 @@ def draw(task: Task, count: int, *purpose: str | int) -> tuple[Tokens, Floats]:
 
 
 def learn(
-    problem: Problem, network: Network, lessons: Lessons, rows: tuple[Tokens, Tokens],
+    problem: Problem, network: Network, training: Training, rows: tuple[Tokens, Tokens],
     validation: tuple[Tokens, Tokens], seed: int, report: Report,
 ) -> tuple[Transformer, list[dict[str, Any]]]:  # fmt: skip
-    """A trained transformer, and the curve of its training; InputError where it diverges."""
+    """Returns a trained transformer and its training curve; raises InputError if it diverges."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return transformer.train(
             network.shape(problem.task),
-            *(_rows(rows), _rows(validation), lessons.schedule, seed, device, report),
+            *(_rows(rows), _rows(validation), training.schedule, seed, device, report),
         )
     except FloatingPointError as error:
         raise InputError(str(error)) from None
 
 
 def tested(model: Transformer, problem: Problem, seed: int) -> dict[str, Any]:
-    """What a model's likeliest answers to the test matrices of a seed are worth."""
+    """Returns the accuracy of a model's greedy answers to the test matrices of a seed."""
     task = problem.task
     questions, truth = draw(task, problem.test, seed, "test")
     errors = task.errors(greedy(model, questions), truth)
@@ -147,18 +150,18 @@ def tested(model: Transformer, problem: Problem, seed: int) -> dict[str, Any]:
 
 
 def accuracies(errors: Floats, problem: Problem) -> dict[str, float]:
-    """The share of right answers at each tolerance."""
+    """Returns the share of correct answers at each tolerance."""
     return {str(tau): float((errors < tau).mean()) for tau in problem.tolerances}
 
 
 def greedy(model: Transformer, questions: Tokens) -> Tokens:
-    """The likeliest answer to each question, token by token: (questions, length)."""
-    found = transformer.sample(model, tensor(questions), 1, 0.0, 0)
-    return found.tokens[:, 0].numpy()  # type: ignore[no-any-return]
+    """Returns the answer to each question by greedy decoding, shape (questions, length)."""
+    answers = transformer.sample(model, tensor(questions), 1, 0.0, 0)
+    return answers.tokens[:, 0].numpy()  # type: ignore[no-any-return]
 
 
 def tensor(array: NDArray[Any]) -> torch.Tensor:
-    """An array as a tensor of its own."""
+    """Returns a contiguous array as a tensor."""
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
@@ -167,18 +170,18 @@ def _rows(pair: tuple[Tokens, Tokens]) -> Rows:
 
 
 def shared(spec: Spec) -> tuple[Problem, Network, int]:
-    """The parts of a job's description that all jobs have."""
+    """Returns the problem, the network and the seed, which the specs of all jobs contain."""
     problem = Problem.model_validate(spec["problem"])
     return problem, Network.model_validate(spec["network"]), spec["seed"]
 
 
 def arrays(model: Transformer) -> Arrays:
-    """A model's weights by name."""
+    """Returns a model's weights by name."""
     return {name: value.cpu().numpy() for name, value in model.state_dict().items()}
 
 
 def restored(problem: Problem, network: Network, weights: Arrays) -> Transformer:
-    """The model that weights belong to, on the GPU if there is one."""
+    """Returns a model with the given weights, on the GPU if there is one."""
     model = Transformer(network.shape(problem.task))
     model.load_state_dict({name: tensor(value) for name, value in weights.items()})
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Students: each learns from what an arm takes of a generator's labels."""
+"""Students: each learns from the labels of a generator that an arm selects."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +8,11 @@ from manybaskets.simulations.eigenvalues.arms import Arm, Flags, Pool, breakdown
 from manybaskets.simulations.eigenvalues.encoding import Floats, Task, Tokens
 from manybaskets.simulations.eigenvalues.learning import (
     Arrays,
-    Found,
     Labels,
-    Lessons,
     Report,
     Spec,
+    Summary,
+    Training,
     accuracies,
     arrays,
     draw,
@@ -22,10 +22,11 @@ from manybaskets.simulations.eigenvalues.learning import (
 )
 
 
-def student(spec: Spec, labelled: Arrays, report: Report) -> tuple[Arrays, Found]:
-    """A model trained on what its arm keeps: its weights, and how well it does.
+def student(spec: Spec, labelled: Arrays, report: Report) -> tuple[Arrays, Summary]:
+    """Returns the weights of a model trained on its arm's labels, and its accuracy and curve.
 
-    Where nothing is kept there are no weights and no accuracies, and a note says so.
+    If the arm keeps no label, there are no weights, the accuracies are None, and a note gives the
+    reason. `labelled` are the arrays of `generators.labels`.
     """
     problem, network, seed = shared(spec)
     settings, arm = Labels.model_validate(spec["labels"]), Arm.model_validate(spec["arm"])
@@ -37,43 +38,48 @@ def student(spec: Spec, labelled: Arrays, report: Report) -> tuple[Arrays, Found
     pool = _pool(task, arm.labels, labelled, truth)
     parts = {"train": slice(count), "validation": slice(count, None)}
     sets, chosen, kept = {}, {}, {}
-    for name, where in parts.items():
-        part, draws = pool.part(where), derived_seed(seed, spec["name"], name)
-        asked = None
+    for name, rows in parts.items():
+        part, arm_seed = pool.part(rows), derived_seed(seed, spec["name"], name)
+        number = None
         if spec["other"]:
             other, rule = spec["other"]
-            of_other = derived_seed(seed, other, name)
-            asked = int(select(Arm.model_validate(rule), part, tolerance, of_other)[1].sum())
-        chosen[name], kept[name] = select(arm, part, tolerance, draws, asked)
-        sets[name] = _taken(part, questions[where], chosen[name], kept[name])
+            other_seed = derived_seed(seed, other, name)
+            number = int(select(Arm.model_validate(rule), part, tolerance, other_seed)[1].sum())
+        chosen[name], kept[name] = select(arm, part, tolerance, arm_seed, number)
+        sets[name] = _selected(part, questions[rows], chosen[name], kept[name])
     held_out = pool.part(parts["validation"])
-    what = breakdown(
+    selection = breakdown(
         *(held_out, chosen["validation"], kept["validation"], tolerance),
         seed=derived_seed(seed, spec["name"], "interval"),
     )
     errors = pool.part(parts["train"]).errors[np.arange(count), chosen["train"]][kept["train"]]
-    found = {
+    summary = {
         "arm": spec["name"],
         "seed": seed,
         "rows": len(errors),
         "kept_share": float(kept["train"].mean()),
         "validation_rows": int(kept["validation"].sum()),
-        "selection": vars(what),
+        "selection": vars(selection),
     }
     if not all(flags.any() for flags in kept.values()):
-        nothing = dict.fromkeys(map(str, problem.tolerances))
+        undefined = dict.fromkeys(map(str, problem.tolerances))
         note = f"{len(errors)} of {count} labels are kept: too few to learn from"
-        return {}, found | {"accuracy": nothing, "undecodable": None, "curve": [], "note": note}
+        return {}, summary | {
+            "accuracy": undefined,
+            "undecodable": None,
+            "curve": [],
+            "note": note,
+        }
     model, curve = learn(
         problem,
         network,
-        Lessons.model_validate(spec["student"]),
+        Training.model_validate(spec["student"]),
         *(sets["train"], sets["validation"]),
         seed=derived_seed(seed, "student"),
         report=report,
     )
     return arrays(model), {
-        **found,
+        **summary,
         "label_accuracy": accuracies(errors, problem),
         "curve": curve,
         **tested(model, problem, seed),
@@ -83,11 +89,11 @@ def student(spec: Spec, labelled: Arrays, report: Report) -> tuple[Arrays, Found
 def _pool(task: Task, labels: str, labelled: Arrays, truth: Floats) -> Pool:
     tokens = labelled[labels] if labels != "truth" else task.answer(truth)[:, None].astype(np.int16)
     errors = task.errors(tokens, truth[:, None])
-    perplexities = labelled.get(f"{labels} perplexity")  # of candidates only
+    perplexities = labelled.get(f"{labels} perplexity")  # only if there are several candidates
     return Pool(tokens, errors, np.zeros(errors.shape) if perplexities is None else perplexities)
 
 
-def _taken(
+def _selected(
     pool: Pool, questions: Tokens, chosen: NDArray[np.int64], kept: Flags
 ) -> tuple[Tokens, Tokens]:
     answers = pool.tokens[np.arange(len(chosen)), chosen]

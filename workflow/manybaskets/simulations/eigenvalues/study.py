@@ -1,7 +1,7 @@
-"""A study of eigenvalues: what its config may say, and what each of its jobs depends on.
+"""Eigenvalue studies: the models of their config, and the specs of their jobs.
 
-A generator learns from few labelled matrices and labels many new ones; students learn from its
-labels, each from another selection of them. Knows nothing about how that is done.
+A generator learns from a few labelled matrices and labels many new ones; each student learns from
+a different selection of these labels.
 """
 
 from collections.abc import Mapping
@@ -12,49 +12,49 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from manybaskets.config.base import ConfigError, Count, Section
 from manybaskets.config.validation import refuse_renamed
 from manybaskets.simulations.eigenvalues.arms import Arm, controls
-from manybaskets.simulations.eigenvalues.learning import Labels, Lessons, Network, Problem
+from manybaskets.simulations.eigenvalues.learning import Labels, Network, Problem, Training
 
 
-class Generator(Lessons):
-    """Training data and training of the generator: matrices with their true eigenvalues."""
+class Generator(Training):
+    """Training of the generator, on matrices with their true eigenvalues."""
 
     examples: Count
-    """Number of training examples."""
+    """Number of training matrices."""
     validation: Count
-    """Further examples, for early stopping."""
+    """Number of further matrices, for early stopping."""
 
 
 class Eigenvalues(Section):
     """The problem, the models, the labels, and the arms."""
 
     problem: Problem = Problem()
-    """The matrices, their encoding as tokens, and when an answer is correct."""
+    """The matrices, their encoding as tokens, and the tolerance of correct answers."""
     network: Network = Network()
     """Size of the transformer, for generator and students."""
     generator: Generator
     """Training data and training of the generator."""
     labels: Labels
-    """The labels that the generator makes."""
-    student: Lessons
+    """The labels that the generator produces."""
+    student: Training
     """Training of each student."""
     arms: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], Arm]
-    """The selections of labels that students learn from, by name; at least one."""
+    """Selections of labels by name, one per student; at least one."""
     threads: Count = 1
-    """CPU threads of a job: part of the result, so fixed by the study."""
+    """CPU threads of a job; they affect the results and are therefore fixed by the study."""
     reference: str | None = None
-    """File of published figures that the generator's own answers are shown beside."""
+    """File of published accuracies, with which the generator's accuracies are compared."""
 
     @field_validator("arms")
     @classmethod
-    def _any(cls, arms: dict[str, Arm]) -> dict[str, Arm]:
+    def _at_least_one(cls, arms: dict[str, Arm]) -> dict[str, Arm]:
         if not arms:
-            raise ValueError("needs at least one arm")
+            raise ValueError("there must be at least one arm")
         if "generator" in arms:
-            raise ValueError("'generator' is the generator's name, not an arm's")
+            raise ValueError("the name 'generator' is reserved; rename the arm")
         return arms
 
     @model_validator(mode="after")
-    def _arms_fit(self) -> "Eigenvalues":
+    def _arms_exist(self) -> "Eigenvalues":
         for name, arm in self.arms.items():
             other = arm.match_keep_rate
             if other is not None and (
@@ -72,34 +72,34 @@ class Eigenvalues(Section):
 
 
 class EigenStudy(Section):
-    """A study without language models."""
+    """An eigenvalue study, without language models."""
 
     study: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Name of the study and of its results folder."""
     question: str = ""
     """The research question in one sentence."""
     seeds: list[int] = Field(min_length=1)
-    """Replications: a seed has a generator, labels, students and test matrices of its own."""
+    """Replications: each seed has its own generator, labels, students and test matrices."""
     eigenvalues: Eigenvalues
     """The settings of the study."""
 
     @field_validator("seeds")
     @classmethod
-    def _different(cls, seeds: list[int]) -> list[int]:
+    def _distinct(cls, seeds: list[int]) -> list[int]:
         if len(set(seeds)) < len(seeds):
             raise ValueError("seeds must differ")
         return seeds
 
-    def described(self, step: str, seed: int = 0, arm: str = "") -> dict[str, Any]:
-        """What determines a job besides its inputs and its code."""
-        found, settings = self.eigenvalues, self.eigenvalues.model_dump(mode="json")
+    def job_spec(self, step: str, seed: int = 0, arm: str = "") -> dict[str, Any]:
+        """Returns the settings that determine a job's results, besides its inputs and code."""
+        section, settings = self.eigenvalues, self.eigenvalues.model_dump(mode="json")
         shared = ("problem", "network", "threads")
         if step == "generator":
             return {key: settings[key] for key in (*shared, "generator")} | {"seed": seed}
         if step == "labels":
             return {key: settings[key] for key in (*shared, "labels")} | {"seed": seed}
         if step == "student":
-            other = found.arms[arm].match_keep_rate
+            other = section.arms[arm].match_keep_rate
             return {key: settings[key] for key in (*shared, "labels", "student")} | {
                 "name": arm,
                 "arm": settings["arms"][arm],
@@ -107,15 +107,15 @@ class EigenStudy(Section):
                 "seed": seed,
             }
         return {
-            "arms": list(found.arms),
+            "arms": list(section.arms),
             "seeds": self.seeds,
-            "tolerance": found.problem.tolerance,
-            "controls": controls(found.arms),
+            "tolerance": section.problem.tolerance,
+            "controls": controls(section.arms),
         }
 
 
 def load(raw: Mapping[str, Any], file: str) -> EigenStudy:
-    """Checks a parsed config; raises ConfigError that names file, key and finding."""
+    """Returns the study of a parsed config; raises ConfigError with file, key and value."""
     refuse_renamed(raw, file)
     try:
         return EigenStudy.model_validate(raw)

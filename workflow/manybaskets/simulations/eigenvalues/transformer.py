@@ -1,8 +1,7 @@
-"""A sequence-to-sequence transformer, its training, and how answers are drawn from it.
+"""A sequence-to-sequence transformer, its training, and decoding by sampling and beam search.
 
-Questions have one length, answers end with END or at a longest length; hypotheses about one
-question stand side by side, so that the encoder and its keys are computed once for all of them.
-Knows nothing about what the tokens mean.
+All questions have the same length; answers end with END or at a maximal length. The hypotheses for
+one question share a row of the batch, so that the encoder runs once for all of them.
 """
 
 import math
@@ -16,12 +15,12 @@ from torch.nn import functional
 
 END = 0
 IGNORED = -100
-SIDE_BY_SIDE = 16_384  # hypotheses in one batch of decoding
+BATCH_HYPOTHESES = 16_384  # hypotheses in one batch of decoding
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of a transformer; `question` and `answer` are the longest sequences."""
+    """Sizes of a transformer; `question` and `answer` are maximal lengths in tokens."""
 
     vocabulary: int
     question: int
@@ -34,18 +33,18 @@ class Shape:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Adam: a linear warm-up, then a cosine to a tenth of the rate."""
+    """Adam with linear warm-up, then cosine decay to a tenth of the learning rate."""
 
     steps: int
     batch_size: int
     learning_rate: float
     warmup_steps: int
     eval_steps: int
-    """Steps between two looks at the validation set."""
+    """Steps between evaluations on the validation set."""
 
 
 class Attention(nn.Module):  # type: ignore[misc]
-    """Multi-head attention; keys and values may have been computed before."""
+    """Multi-head attention to precomputed keys and values."""
 
     def __init__(self, dimension: int, heads: int) -> None:
         super().__init__()
@@ -54,25 +53,30 @@ class Attention(nn.Module):  # type: ignore[misc]
         self.keys = nn.Linear(dimension, 2 * dimension)
         self.out = nn.Linear(dimension, dimension)
 
-    def remembered(self, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values, (batch, heads, length, width), of memory (batch, length, dimension)."""
+    def keys_and_values(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns keys and values of memory (batch, length, dimension).
+
+        Both have the shape (batch, heads, length, head width).
+        """
         keys, values = self.keys(memory).chunk(2, dim=-1)
         return self._split(keys), self._split(values)
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor, causal: bool = False) -> Tensor:
-        """What x (batch, length, dimension) takes from keys and values."""
-        found = functional.scaled_dot_product_attention(
+        """Returns the attention output for x, both of shape (batch, length, dimension)."""
+        attended = functional.scaled_dot_product_attention(
             self._split(self.query(x)), keys, values, is_causal=causal
         )
-        return self.out(found.transpose(1, 2).flatten(2))
+        return self.out(attended.transpose(1, 2).flatten(2))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class Layer(nn.Module):  # type: ignore[misc]
-    """Self-attention, in a decoder attention to the question, and a feed-forward network of four
-    times the width; normalised before each."""
+    """A pre-norm layer: self-attention, cross-attention in a decoder, and a feed-forward network.
+
+    The feed-forward network has four times the width.
+    """
 
     def __init__(self, shape: Shape, decodes: bool) -> None:
         super().__init__()
@@ -87,9 +91,9 @@ class Layer(nn.Module):  # type: ignore[misc]
         )
 
     def forward(self, x: Tensor, memory: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """All positions at once; with `memory`, none sees a later one."""
+        """Returns the output at all positions; a decoder's self-attention is causal."""
         normed = self.own_norm(x)
-        x = x + self.own(normed, *self.own.remembered(normed), causal=self.decodes)
+        x = x + self.own(normed, *self.own.keys_and_values(normed), causal=self.decodes)
         if memory is not None:
             x = x + self.cross(self.cross_norm(x), *memory)
         return x + self.wide(self.wide_norm(x))
@@ -97,8 +101,10 @@ class Layer(nn.Module):  # type: ignore[misc]
 
 @dataclass
 class Cache:
-    """What decoding remembers: per layer the question's keys and values, and those of the tokens
-    so far, (batch, width, heads, length, head width)."""
+    """Keys and values of each decoder layer, for the question and for the tokens so far.
+
+    Those of the tokens have the shape (batch, hypotheses, heads, length, head width).
+    """
 
     question: list[tuple[Tensor, Tensor]]
     keys: list[Tensor]
@@ -106,14 +112,14 @@ class Cache:
     length: int = 0
 
     def reorder(self, parents: Tensor) -> None:
-        """Takes up the hypotheses (batch, width) of the width axis, some of them repeatedly."""
+        """Replaces the hypotheses by those with the given indices, (batch, hypotheses)."""
         rows = torch.arange(len(parents), device=parents.device)[:, None]
         self.keys = [keys[rows, parents] for keys in self.keys]
         self.values = [values[rows, parents] for values in self.values]
 
 
 class Transformer(nn.Module):  # type: ignore[misc]
-    """Encoder and decoder with learned positions; one embedding for input and output."""
+    """Encoder and decoder with learned positions and a shared embedding for input and output."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -129,16 +135,18 @@ class Transformer(nn.Module):  # type: ignore[misc]
             nn.init.normal_(embedding.weight, std=width**-0.5)
 
     def encode(self, questions: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Per decoder layer, keys and values of questions (batch, length)."""
+        """Returns for each decoder layer the keys and values of questions (batch, length)."""
         x = self.embedding(questions) + self.question_places.weight[: questions.shape[1]]
         for layer in self.encoder:
             x = layer(x)
         x = self.encoder_norm(x)
-        return [layer.cross.remembered(x) for layer in self.decoder]
+        return [layer.cross.keys_and_values(x) for layer in self.decoder]
 
     def forward(self, questions: Tensor, answers: Tensor) -> Tensor:
-        """Logits (batch, length, vocabulary) of each token of `answers` (batch, length), given
-        the question and the tokens before it."""
+        """Returns logits (batch, length, vocabulary) of the tokens of `answers` (batch, length).
+
+        They are conditioned on the question and the preceding tokens.
+        """
         memory = self.encode(questions)
         before = functional.pad(answers[:, :-1], (1, 0), value=END)
         x = self.embedding(before) + self.answer_places.weight[: before.shape[1]]
@@ -147,7 +155,7 @@ class Transformer(nn.Module):  # type: ignore[misc]
         return self._logits(x)
 
     def begin(self, questions: Tensor) -> Cache:
-        """A cache for one hypothesis on each question."""
+        """Returns a cache for one hypothesis per question."""
         heads = self.shape.heads
         empty = self.embedding.weight.new_zeros(
             len(questions), 1, heads, 0, self.shape.dimension // heads
@@ -156,19 +164,22 @@ class Transformer(nn.Module):  # type: ignore[misc]
         return Cache(self.encode(questions), [empty] * layers, [empty] * layers)
 
     def step(self, last: Tensor, cache: Cache) -> Tensor:
-        """Logits (batch, width, vocabulary) of the next token, given the last ones (batch, width).
+        """Returns logits of the next token, shape (batch, hypotheses, vocabulary).
 
-        The cache grows by one position.
+        `last`, shape (batch, hypotheses), are the preceding tokens. The cache grows by one
+        position.
         """
         batch, width = last.shape
         x = self.embedding(last) + self.answer_places.weight[cache.length]
         for number, layer in enumerate(self.decoder):
-            alone = layer.own_norm(x).flatten(0, 1)[:, None]  # every hypothesis by itself
-            keys, values = (new.unflatten(0, (batch, width)) for new in layer.own.remembered(alone))
+            separate = layer.own_norm(x).flatten(0, 1)[:, None]  # hypotheses as rows of a batch
+            keys, values = (
+                new.unflatten(0, (batch, width)) for new in layer.own.keys_and_values(separate)
+            )
             cache.keys[number] = torch.cat([cache.keys[number].to(keys), keys], dim=3)
             cache.values[number] = torch.cat([cache.values[number].to(keys), values], dim=3)
             own = layer.own(
-                alone, cache.keys[number].flatten(0, 1), cache.values[number].flatten(0, 1)
+                separate, cache.keys[number].flatten(0, 1), cache.values[number].flatten(0, 1)
             )
             x = x + own.view(batch, width, -1)
             x = x + layer.cross(layer.cross_norm(x), *cache.question[number])
@@ -182,15 +193,18 @@ class Transformer(nn.Module):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Answers:
-    """Hypotheses about questions: tokens (questions, width, length), END from the end on, and
-    their log-probabilities (questions, width) in nats."""
+    """Answers to questions, several for each.
+
+    `tokens`, shape (questions, hypotheses, length), are padded with END; `log_probs`, shape
+    (questions, hypotheses), are their log-probabilities in nats.
+    """
 
     tokens: Tensor
     log_probs: Tensor
 
     @property
     def log_perplexity(self) -> Tensor:
-        """Nats per token, the end counted, of shape (questions, width)."""
+        """Nats per token including the end token, shape (questions, hypotheses)."""
         length = self.tokens.shape[-1]
         ended = (self.tokens == END).int().cumsum(dim=-1) > 0
         return -self.log_probs / (length - ended.sum(dim=-1) + 1).clamp(max=length)
@@ -199,10 +213,10 @@ class Answers:
 def sample(
     model: Transformer, questions: Tensor, width: int, temperature: float, seed: int
 ) -> Answers:
-    """`width` answers to each question at a temperature; at 0 the likeliest token each time.
+    """Returns `width` sampled answers to each question; greedy decoding at a temperature of 0.
 
-    Every batch of questions has draws of its own, so nothing depends on what is asked beside it
-    but the size of a batch, which is fixed.
+    Every batch of questions has its own random generator, and the size of a batch depends on
+    `width` only, so that the answers in a batch do not depend on other batches.
     """
     device = next(model.parameters()).device
     return _collected(
@@ -229,7 +243,7 @@ def _sample(
             if temperature == 0:
                 last = log_probs.argmax(dim=-1)
             else:
-                last = _drawn(log_probs / temperature, rng)
+                last = _draw(log_probs / temperature, rng)
             last = last.masked_fill(ended, END)
             chosen = log_probs.gather(-1, last[..., None])[..., 0]
             total += chosen.masked_fill(ended, 0.0)
@@ -238,19 +252,19 @@ def _sample(
         return Answers(torch.stack(tokens, dim=-1), total)
 
 
-def _drawn(logits: Tensor, rng: torch.Generator) -> Tensor:
-    """A token of each distribution (..., vocabulary), by one uniform number each."""
+def _draw(logits: Tensor, rng: torch.Generator) -> Tensor:
+    """Returns one token from each distribution (..., vocabulary), by inverting its CDF."""
     cumulative = logits.softmax(dim=-1).cumsum(dim=-1)
-    shares = torch.rand(logits.shape[:-1], generator=rng, device=logits.device)
-    places = torch.searchsorted(cumulative, shares[..., None] * cumulative[..., -1:], right=True)
-    return places[..., 0].clamp(max=logits.shape[-1] - 1)
+    uniform = torch.rand(logits.shape[:-1], generator=rng, device=logits.device)
+    tokens = torch.searchsorted(cumulative, uniform[..., None] * cumulative[..., -1:], right=True)
+    return tokens[..., 0].clamp(max=logits.shape[-1] - 1)
 
 
 def beam(model: Transformer, questions: Tensor, width: int) -> Answers:
-    """The likeliest answers that a beam of `width` finds, the likeliest first.
+    """Returns the likeliest answers by beam search of `width`, the likeliest first.
 
-    Hypotheses that have ended keep their place. Where there are fewer sequences than `width`, the
-    rest has a log-probability of minus infinity.
+    Ended hypotheses remain in the beam. If there are fewer than `width` sequences, the rest has a
+    log-probability of minus infinity.
     """
     device = next(model.parameters()).device
     return _collected(
@@ -271,12 +285,12 @@ def _beam(model: Transformer, questions: Tensor, width: int) -> Answers:
             step = model.step(last, cache).float().log_softmax(dim=-1)
             step[ended] = -math.inf
             step[..., END].masked_fill_(ended, 0.0)
-            # the best of all have a parent's best `width` among them
-            best, each = step.topk(min(width, vocabulary), dim=-1)
+            # the best `width` overall are among the best `width` of each parent
+            best, candidates = step.topk(min(width, vocabulary), dim=-1)
             scores = (total[..., None] + best).flatten(1)
-            total, places = scores.topk(min(width, scores.shape[1]), dim=-1)
-            parents = places // best.shape[-1]
-            last = each.flatten(1).gather(1, places)
+            total, indices = scores.topk(min(width, scores.shape[1]), dim=-1)
+            parents = indices // best.shape[-1]
+            last = candidates.flatten(1).gather(1, indices)
             cache.reorder(parents)
             ended = ended[rows, parents] | (last == END)
             tokens = torch.cat([tokens[rows, parents], last[..., None]], dim=-1)
@@ -288,19 +302,19 @@ def _beam(model: Transformer, questions: Tensor, width: int) -> Answers:
 
 
 def _parts(questions: Tensor, width: int) -> Iterator[Tensor]:
-    yield from questions.split(max(1, SIDE_BY_SIDE // width))
+    yield from questions.split(max(1, BATCH_HYPOTHESES // width))
 
 
 def _collected(parts: Iterator[Answers]) -> Answers:
     with torch.inference_mode():
-        found = [(answers.tokens.cpu(), answers.log_probs.cpu()) for answers in parts]
-    tokens, log_probs = zip(*found, strict=True)
+        batches = [(answers.tokens.cpu(), answers.log_probs.cpu()) for answers in parts]
+    tokens, log_probs = zip(*batches, strict=True)
     return Answers(torch.cat(tokens), torch.cat(log_probs))
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Questions (rows, length) and their answers (rows, length)."""
+    """Questions and their answers, both of shape (rows, length)."""
 
     questions: Tensor
     answers: Tensor
@@ -313,17 +327,18 @@ def train(
     shape: Shape, rows: Rows, validation: Rows, schedule: Schedule, seed: int, device: str,
     report: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> tuple[Transformer, list[dict[str, Any]]]:  # fmt: skip
-    """A model that took `steps` steps, as it was when it fitted the validation rows best.
+    """Returns the model with the lowest validation loss, and the training curve.
 
-    Returns it with the curve: step, mean loss since the last point, and loss on the validation
-    rows, in nats per token. Raises FloatingPointError for a loss that is not finite.
+    Each point of the curve has the step, the mean training loss since the previous point, and the
+    validation loss, in nats per token. `report` receives every point. Raises FloatingPointError
+    if a loss is not finite.
     """
     torch.manual_seed(seed)
     model = Transformer(shape).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate, fused=True)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, schedule))
     on_device = Rows(rows.questions.to(device), rows.answers.to(device))
-    best, kept, curve = math.inf, {}, []
+    best, best_weights, curve = math.inf, {}, []
     losses = []
     for step, chosen in enumerate(_batches(len(rows), schedule, seed), start=1):
         model.train()
@@ -338,22 +353,22 @@ def train(
         losses.append(loss.detach())
         if step % schedule.eval_steps and step != schedule.steps:
             continue
-        found = validation_loss(model, validation)
+        current = validation_loss(model, validation)
         mean = float(torch.stack(losses).mean())
-        if not math.isfinite(mean + found):
+        if not math.isfinite(mean + current):
             raise FloatingPointError(f"the loss is {mean} after {step} steps; lower the rate")
-        curve.append({"step": step, "loss": round(mean, 5), "validation": round(found, 5)})
+        curve.append({"step": step, "loss": round(mean, 5), "validation": round(current, 5)})
         report(curve[-1])
         losses = []
-        if found < best:
-            best = found
-            kept = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    model.load_state_dict(kept)
+        if current < best:
+            best = current
+            best_weights = {name: w.detach().clone() for name, w in model.state_dict().items()}
+    model.load_state_dict(best_weights)
     return model.eval(), curve
 
 
 def validation_loss(model: Transformer, rows: Rows) -> float:
-    """Mean cross-entropy of the answers, in nats per token."""
+    """Returns the mean cross-entropy of the answers, in nats per token."""
     device = next(model.parameters()).device
     model.eval()
     total, count = 0.0, 0
@@ -368,19 +383,19 @@ def validation_loss(model: Transformer, rows: Rows) -> float:
 
 
 def _loss(model: Transformer, questions: Tensor, answers: Tensor) -> Tensor:
-    answers = answers.long()  # rows may be kept as smaller integers
+    answers = answers.long()  # rows may be stored as smaller integers
     logits = model(questions.long(), answers).flatten(0, 1).float()
     return functional.cross_entropy(logits, _targets(answers).flatten(), ignore_index=IGNORED)
 
 
 def _targets(answers: Tensor) -> Tensor:
-    """The answers up to their first END; what follows it is not learned."""
+    """Returns the answers with all tokens after the first END masked."""
     after = ((answers == END).int().cumsum(dim=-1) - (answers == END).int()) > 0
     return answers.masked_fill(after, IGNORED)
 
 
 def _batches(count: int, schedule: Schedule, seed: int) -> Iterator[Tensor]:
-    """`steps` batches of places: passes over all rows, each in an order of its own."""
+    """Yields `steps` batches of row indices, from passes over all rows in random orders."""
     rng = torch.Generator().manual_seed(seed)
     order = torch.empty(0, dtype=torch.int64)
     for _ in range(schedule.steps):
@@ -393,10 +408,10 @@ def _batches(count: int, schedule: Schedule, seed: int) -> Iterator[Tensor]:
 def _rate(step: int, schedule: Schedule) -> float:
     if step < schedule.warmup_steps:
         return (step + 1) / schedule.warmup_steps
-    done = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
-    return 0.1 + 0.45 * (1 + math.cos(math.pi * min(done, 1.0)))
+    progress = (step - schedule.warmup_steps) / max(1, schedule.steps - schedule.warmup_steps)
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
 def _precision(device: torch.device) -> Any:
-    """bfloat16 where a GPU multiplies; float32 on a CPU."""
+    """Returns a context in which a GPU computes in bfloat16 and a CPU in float32."""
     return torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda")
