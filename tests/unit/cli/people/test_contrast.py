@@ -129,10 +129,13 @@ def test_missing_values_are_left_out_and_said(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--of", "mixx", "--over", "seed"), "there is no column mixx; there are mix, seed, value"),
+        (
+            ("--of", "mixx", "--over", "seed"),
+            "there is no column mixx. The columns are mix, seed, value",
+        ),
         (("--of", "mix", "--over", "mix"), "has several rows for one mix"),
-        (("--of", "mix", "--over", "seed", "--against", "x"), "no row has it in the column mix"),
-        (("--of", "mix", "--over", "seed", "--primary", "x"), "nobody measured it"),
+        (("--of", "mix", "--over", "seed", "--against", "x"), "the column mix does not contain it"),
+        (("--of", "mix", "--over", "seed", "--primary", "x"), "the table does not contain it"),
         (("--of", "mix", "--over", "seed", "--alpha", "2"), "alpha is 2"),
         (
             ("--of", "mix", "--over", "value", "--value", "seed"),

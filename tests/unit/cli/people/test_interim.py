@@ -76,4 +76,4 @@ def test_a_study_that_was_never_started_is_named(
 ) -> None:
     results(tmp_path, study_config, [])
     assert run(monkeypatch, tmp_path) == 2
-    assert "no cell has been run yet" in capsys.readouterr().err
+    assert "there are no results of cells yet" in capsys.readouterr().err

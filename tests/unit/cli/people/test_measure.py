@@ -89,7 +89,7 @@ def test_a_field_that_is_not_there_or_no_text_is_named(
 ) -> None:
     path = write(tmp_path / "o.jsonl", [{"ask": "x", "say": "y"}])
     assert run(monkeypatch, "measure", path) == 2
-    assert "it has ask, say" in capsys.readouterr().err
+    assert "its fields are ask, say" in capsys.readouterr().err
     path = write(tmp_path / "n.jsonl", [{"response": "y"}, {"response": None}])
     assert run(monkeypatch, "measure", path) == 2
     assert "n.jsonl, row 2: 'response' is NoneType" in capsys.readouterr().err

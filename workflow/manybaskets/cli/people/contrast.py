@@ -47,7 +47,8 @@ def run(options: argparse.Namespace) -> None:
         print(f"- {row['verdict']}")
     decided = int(contrasts["decided"].sum())
     print(
-        f"{decided} of {len(contrasts)} contrasts decided at {options.alpha:g}, over {options.over}s."
+        f"{decided} of {len(contrasts)} contrasts decided at {options.alpha:g}, over "
+        f"{options.over}s."
     )
 
 
