@@ -208,7 +208,7 @@ def test_of_very_many_attacks_the_plane_shows_those_under_which_cells_differ_mos
     assert len(drawn) == planes.MOST_PANELS
     assert {"without attack", "attack: a59"} <= drawn
     assert "attack: a1" not in drawn
-    assert "Of 61 attacks, the 24" in " ".join(text.get_text() for text in figure.texts)
+    assert "The 24 of 61 attacks" in " ".join(text.get_text() for text in figure.texts)
 
 
 def test_the_plane_of_robustness_is_success_against_over_refusal_with_every_seed() -> None:

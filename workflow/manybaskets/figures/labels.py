@@ -13,7 +13,7 @@ LOADS = (
     "metrics:MetricOfEmbeddings",
     "probes.preference.text_questions:Metric",
 )
-# What to compare at a glance: (metric, item set; None for any).
+# The metrics to compare at a glance, with their item set (None for any).
 KEY_METRICS = (
     ("bits_per_byte", "test"),
     ("tail_gap", "test"),
@@ -31,8 +31,15 @@ KEY_METRICS = (
 
 
 def label(metric: str, item_set: str) -> str:
-    """A metric on an item set in words; raises ValueError for an unknown metric."""
-    return registry.metric(metric).label_of(item_set)
+    """A metric on an item set in words."""
+    return described(metric).label_of(item_set)
+
+
+def described(metric: str) -> registry.Metric:
+    """The metric of this name; a table of another version may contain one without a definition."""
+    known = registry.metrics().get(metric)
+    unknown = "This version has no definition of it."
+    return known or registry.Metric(metric, metric.replace("_", " "), unknown, "neither", "")
 
 
 def axis(metric: str) -> str:
@@ -60,7 +67,7 @@ def key_pairs(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 def by_importance(metrics: Sequence[str]) -> list[str]:
     """The metrics with the key ones first, then in the order of the registry."""
     key = [metric for metric, _ in KEY_METRICS]
-    order = list(dict.fromkeys([*key, *registry.metrics()]))
+    order = list(dict.fromkeys([*key, *registry.metrics(), *metrics]))
     return sorted(metrics, key=order.index)
 
 

@@ -73,7 +73,7 @@ def _most_telling(names: list[tuple[str, str]]) -> list[tuple[str, str]]:
 def _rank_correlation(
     ranks: pd.DataFrame, values: pd.DataFrame
 ) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    """Of every two columns, shape (metrics, metrics); NaN where one does not vary."""
+    """Correlation of every two columns, (metrics, metrics); NaN where one does not vary."""
     correlations = ranks.where(values.notna()).corr(min_periods=FEWEST_CELLS)
     return np.array(correlations, dtype=np.float64)
 

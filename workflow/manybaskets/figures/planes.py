@@ -40,7 +40,7 @@ def draw_robustness(findings: Findings) -> Drawing:
         spread = findings.of(metric).groupby("item_set")["value"].std().fillna(0.0)
         attacks.sort(key=lambda a: (a != "direct", -spread.get(f"decline/{a}", 0.0)))
         room = max(1, MOST_PANELS // len(findings.targets))
-        left_out = f"Of {len(attacks)} attacks, the {room} under which cells differ most. "
+        left_out = f"The {room} of {len(attacks)} attacks under which cells differ most. "
         attacks = attacks[:room]
     several = len(findings.targets) > 1
     plots: list[Panel] = []

@@ -44,7 +44,7 @@ PREFERENCE = Plot(
     "preference",
     "preference",
     "Left: the mean probability with which each condition, as a judge, chooses text of an "
-    "origin over that of the others; 0.5 is no preference. The frame marks the target's own "
+    "origin over that of the others; at 0.5 it prefers neither. The frame marks the target's own "
     "text, with its excess over other models' text. Right: the bias for the text shown "
     "first; each dot is a seed.",
     draw_preference,

@@ -1,8 +1,8 @@
 """Intervals over seeds and prompts: a two-way cluster bootstrap of a difference of conditions.
 
-Welch's interval says what other seeds would give on the same prompts. This one says what other
-seeds would give on other prompts of the same kind: seeds and prompts are drawn anew, crossed, the
-prompts alike for both conditions. Knows nothing about tables.
+Welch's interval is for other seeds on the same prompts. This one is for other seeds on other
+prompts of the same kind: seeds and prompts are resampled, crossed, with the same prompts for both
+conditions.
 """
 
 import functools

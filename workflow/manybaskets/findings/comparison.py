@@ -1,7 +1,7 @@
 """Two studies side by side, or a study and published numbers: which conclusions agree.
 
 A conclusion is a contrast: which of two mixes has more of a metric. Published numbers are one value
-per condition: they say a direction, and where their unit is ours a size, not how sure it is.
+per condition: they give a direction, and where their unit is ours a size, but no uncertainty.
 """
 
 import math
@@ -21,7 +21,7 @@ PUBLISHED = (
     *("target", "mix", "probe", "metric", "item_set", "sign", "unit", "value"),
     *("quantity", "source"),
 )
-SAME_UNIT = "same"  # a published value in the unit of our metric; else it stands for it by its sign
+SAME_UNIT = "same"  # a published value in the unit of our metric; of others only the sign counts
 EFFECTS = (
     *("target", *KEY, "published", "difference", "ci_low", "ci_high", "same_sign", "inside"),
     *("primary", "words", "quantity", "source"),
@@ -32,8 +32,8 @@ AGREE, CONTRADICT, OPEN = "agree", "contradict", "open"
 def read(place: Path) -> pd.DataFrame:
     """The conclusions of a study's folder of results, of a contrasts.csv, or of published numbers.
 
-    Columns target, KEY, difference, ci_low, ci_high, decided, published. Raises InputError for what
-    is none of them.
+    Columns target, KEY, difference, ci_low, ci_high, decided, published. Raises InputError for
+    any other file.
     """
     path = place / CONTRASTS if place.is_dir() else place
     if not path.is_file():
@@ -69,7 +69,7 @@ def compare(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     Targets of the same name are compared; where the two share no name, every target with every.
     `conclusion` is "agree" or "contradict" where both are decided (published numbers count as
     decided), else "open". Between two studies `between` is the difference of the two differences
-    with its interval (Zou and Donner 2008: from the intervals of both), and `differ` says whether
+    with its interval (Zou and Donner 2008: from the intervals of both), and `differ` is whether
     that excludes 0: two studies may agree in direction and still differ in size.
     """
     one, other = (_both_ways(frame) for frame in (one, other))
@@ -77,11 +77,11 @@ def compare(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     keys = [*KEY, "target"] if shared else list(KEY)
     # each contrast once, in the direction in which the first study declares it
     one = one[~one["mirrored"]]
-    found = one.merge(other, on=keys, suffixes=("_a", "_b"))
+    both = one.merge(other, on=keys, suffixes=("_a", "_b"))
     for name in ("a", "b"):
         if shared:
-            found[f"target_{name}"] = found["target"]
-    rows = [_row(row) for row in found.to_dict("records")]
+            both[f"target_{name}"] = both["target"]
+    rows = [_row(row) for row in both.to_dict("records")]
     columns = ["target_a", "target_b", *KEY, "difference_a", "difference_b", "conclusion"]
     columns += ["between", "between_low", "between_high", "differ", "primary", "words"]
     frame = pd.DataFrame(rows, columns=columns)
@@ -98,23 +98,22 @@ def effects(
 ) -> pd.DataFrame:
     """Every published effect that a study has a contrast of, in the study's direction.
 
-    `contrasts` and `published` as `read` gives them; `targets` and `mixes` say what the table of
-    published numbers calls the study's, where that is otherwise. Columns EFFECTS. `same_sign`:
-    whether both differences have one sign; `inside`: whether the published one lies in the
-    study's interval, where it has one and the unit is the same. Either is missing where it cannot
-    be said. A published number that stands for another metric is left out where the study has the
-    number's own.
+    `contrasts` and `published` as from `read`; `targets` and `mixes` map names of the study to
+    those in the table of published numbers, where they differ. Columns EFFECTS. `same_sign`: whether both
+    differences have one sign; `inside`: whether the published one is in the study's interval, where
+    it has one and the unit is the same. Either is missing where it is not defined. A published
+    number of a related metric is left out where the study has the same metric.
     """
     theirs = _renamed(_renamed(published, ["target"], targets), ["mix", "against"], mixes)
     known = _both_ways(theirs).drop(columns=["primary", "published", "decided", "mirrored"])
-    found = contrasts.merge(known, on=["target", *KEY], suffixes=("", "_published"))
-    same = found["unit_published"] == SAME_UNIT
+    both = contrasts.merge(known, on=["target", *KEY], suffixes=("", "_published"))
+    same = both["unit_published"] == SAME_UNIT
     number = ["target", "mix", "against", "quantity_published"]
-    valued = found.loc[same & found["difference"].notna(), number].itertuples(index=False)
+    valued = both.loc[same & both["difference"].notna(), number].itertuples(index=False)
     own = {tuple(row) for row in valued}
-    stands_in = [tuple(row) in own for row in found[number].itertuples(index=False)]
-    found = found[same | ~np.array(stands_in, dtype=bool)]
-    rows = [_effect(row) for row in found.to_dict("records")]
+    is_related = [tuple(row) in own for row in both[number].itertuples(index=False)]
+    both = both[same | ~np.array(is_related, dtype=bool)]
+    rows = [_effect(row) for row in both.to_dict("records")]
     frame = pd.DataFrame(rows, columns=list(EFFECTS))
     order = ["primary", "target", *KEY]
     ascending = [name != "primary" for name in order]
@@ -153,7 +152,7 @@ def _effect(row: dict[Any, Any]) -> dict[str, Any]:
 def _renamed(
     published: pd.DataFrame, columns: list[str], ours: Mapping[str, str] | None
 ) -> pd.DataFrame:
-    """Published contrasts under the study's names; those of several of ours stand several times."""
+    """Published contrasts under the study's names, one row for each name."""
     names: dict[str, list[str]] = {}
     for name, theirs in (ours or {}).items():
         names.setdefault(theirs, []).append(name)
@@ -221,9 +220,9 @@ def _published(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
         for place, mix in enumerate(mixes):
             for against in mixes[:place]:
                 rows.append((*which, mix, against, values[mix] - values[against]))
-    found = pd.DataFrame(rows, columns=[*names, "mix", "against", "difference"])
+    pairs = pd.DataFrame(rows, columns=[*names, "mix", "against", "difference"])
     unknown = {"ci_low": np.nan, "ci_high": np.nan, "decided": True}
-    return found.assign(**unknown, primary=False, published=True)
+    return pairs.assign(**unknown, primary=False, published=True)
 
 
 def _both_ways(frame: pd.DataFrame) -> pd.DataFrame:

@@ -50,7 +50,7 @@ COLUMNS: dict[str, str] = {
     "p_page": "trends.csv: Page's test of the order of the doses, two-sided.",
     "published, same_sign, inside": (
         "comparison.csv: the published difference; whether the study's has its sign; whether it "
-        "lies in the study's interval. Empty where that is not defined."
+        "is in the study's interval. Empty where that is not defined."
     ),
     "proxy, quality, rho, mixes": (
         "proxies.csv: Spearman's correlation of a selection's p_star or p_star_margin with the "

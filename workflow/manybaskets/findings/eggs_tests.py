@@ -31,8 +31,8 @@ Groups = dict[str, NDArray[np.float64]]
 def pooled_tests(items: Table, pairs: list[tuple[str, str]]) -> pd.DataFrame:
     """All tests of all metrics that have values of single prompts.
 
-    Of a loop the last generation counts. `nll` is tested as the perplexity of single responses as
-    well, with outliers left out per condition by the study's rule (1.5 interquartile ranges beyond
+    A loop is tested at its last generation. `nll` is tested as the perplexity of single responses
+    too, with outliers left out per condition by the study's rule (1.5 interquartile ranges beyond
     the quartiles). Pairs are all of conditions, or `pairs` where there are many.
     """
     rows = [row for which, groups in _metrics(items) for row in _tests(which, groups, pairs)]
@@ -49,8 +49,8 @@ def without_outliers(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def compared(groups: Groups, pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
     """Levene, Kruskal-Wallis and the Mann-Whitney tests of `pairs`, each with its statistic and p.
 
-    `p_bonferroni` of a pair is its p times the number of pairs, 1 at most. What cannot be tested
-    (fewer than two conditions, no variation at all) is left out.
+    The `p_bonferroni` of a pair is its p times the number of pairs, 1 at most. Tests that are not
+    possible (fewer than two conditions, no variation at all) are left out.
     """
     together = np.concatenate(list(groups.values())) if groups else np.empty(0)
     if len(groups) < 2 or np.ptp(together) == 0 or min(map(len, groups.values())) < 2:
@@ -63,7 +63,7 @@ def compared(groups: Groups, pairs: list[tuple[str, str]]) -> list[dict[str, Any
     kruskal = stats.kruskal(*samples)
     rows.append({"test": "Kruskal-Wallis", "statistic": kruskal.statistic, "p": kruskal.pvalue})
     for mix, against in pairs:
-        found = stats.mannwhitneyu(groups[mix], groups[against], alternative="two-sided")
+        test = stats.mannwhitneyu(groups[mix], groups[against], alternative="two-sided")
         rows.append(
             {
                 "test": "Mann-Whitney",
@@ -71,9 +71,9 @@ def compared(groups: Groups, pairs: list[tuple[str, str]]) -> list[dict[str, Any
                 "against": against,
                 "n_mix": len(groups[mix]),
                 "n_against": len(groups[against]),
-                "statistic": found.statistic,
-                "p": found.pvalue,
-                "p_bonferroni": min(1.0, found.pvalue * len(pairs)),
+                "statistic": test.statistic,
+                "p": test.pvalue,
+                "p_bonferroni": min(1.0, test.pvalue * len(pairs)),
             }
         )
     return rows
@@ -84,15 +84,15 @@ def _metrics(items: Table) -> Iterator[tuple[tuple[str, str, str, str], Groups]]
     last: dict[tuple[str, str], int] = {}
     for key in items:
         last[key.target, key.mix] = max(key.generation, last.get((key.target, key.mix), 0))
-    found: dict[tuple[str, str, str, str], dict[str, list[NDArray[np.float64]]]] = {}
+    by_metric: dict[tuple[str, str, str, str], dict[str, list[NDArray[np.float64]]]] = {}
     for key in sorted(items):
         if key.generation == last[key.target, key.mix]:
-            of_metric = found.setdefault((key.target, key.probe, key.metric, key.item_set), {})
+            of_metric = by_metric.setdefault((key.target, key.probe, key.metric, key.item_set), {})
             one = items[key]
             with np.errstate(invalid="ignore", divide="ignore"):
                 values = one.amounts / one.sizes
             of_metric.setdefault(key.mix, []).append(values[np.isfinite(values)])
-    for which, parts in found.items():
+    for which, parts in by_metric.items():
         yield which, {mix: np.concatenate(values) for mix, values in parts.items()}
 
 

@@ -1,8 +1,8 @@
-"""Values of single prompts: what the metrics of a cell are means of.
+"""Values of single prompts: the terms of metrics that are means over prompts.
 
 A metric that is a mean over prompts (or a ratio of sums over them, as bits per byte is) has an
-amount and a size for every prompt. Other metrics, such as self-BLEU, have none. Of restricted
-responses nothing but the number that a probe gave them is kept.
+amount and a size for every prompt. Other metrics, such as self-BLEU, have none. Only the
+numbers that a probe gave to restricted responses are kept.
 """
 
 import contextlib
@@ -60,21 +60,21 @@ Table = dict[Key, Items]
 
 
 def of_cell(folder: Path, test_ids: Sequence[str]) -> dict[tuple[str, str, str], Items]:
-    """What a cell's results say of single prompts, by (probe, metric, item set).
+    """The values of single prompts in a cell's results, by (probe, metric, item set).
 
     Reads `likelihood.json`, and `items` of the probes' results where they have them (rows of
     metric, item_set, ids and values, and sizes where it is a ratio). `test_ids` name the rows of
-    a likelihood that does not name them itself. What cannot be read has no items.
+    a likelihood that does not name them itself. A file that cannot be read has no items.
     """
-    found = dict(_of_likelihood(_content(folder / "likelihood.json"), test_ids))
+    items = dict(_of_likelihood(_content(folder / "likelihood.json"), test_ids))
     for probe in ("collapse", "robustness", "preference"):
         rows = _content(folder / f"{probe}.json").get("items")
         for row in rows if isinstance(rows, list) else []:
             ids, values = tuple(map(str, row["ids"])), _array(row["values"])
             sizes = _array(row["sizes"]) if "sizes" in row else np.ones(len(ids))
             if len(ids) == len(values) == len(sizes) > 0:
-                found[probe, row["metric"], row["item_set"]] = Items(ids, values, sizes)
-    return found
+                items[probe, row["metric"], row["item_set"]] = Items(ids, values, sizes)
+    return items
 
 
 def of_outcomes(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -82,7 +82,7 @@ def of_outcomes(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     As `outcomes.outcome_measurements` counts; no text is in it.
     """
-    found: dict[tuple[str, str], dict[str, float]] = {}
+    by_metric: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         one = outcome(row)
         if one is None or "id" not in row:
@@ -91,9 +91,9 @@ def of_outcomes(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         if row["item_set"].startswith(DECLINE):
             metrics[SUCCESS] = "complied"
         for metric, wanted in metrics.items():
-            of_set = found.setdefault((metric, row["item_set"]), {})
+            of_set = by_metric.setdefault((metric, row["item_set"]), {})
             of_set[str(row["id"])] = int(one == wanted)
-    return [_row(*name, values) for name, values in sorted(found.items())]
+    return [_row(*name, values) for name, values in sorted(by_metric.items())]
 
 
 def of_judgements(
@@ -108,19 +108,19 @@ def of_judgements(
     each = np.eye(len(pairs.unit_item))  # one text a time
     wanted = len(pairs.judged) * (len(pairs.judged) - 1) // 2
     is_whole = np.bincount(pairs.unit, minlength=len(each)) == wanted
-    found = []
+    rows_of_metrics = []
     for entry in measures.catalogue(pairs, tabulate(()), own or measures.NOBODY, human):
         if entry.metric not in OF_ITEMS:
             continue
-        with contextlib.suppress(ValueError):  # the measurement says why
+        with contextlib.suppress(ValueError):  # the measurement has the reason
             values = entry.measure(each)
             of_item = {
                 names[item]: float(value)
                 for item, value, whole in zip(pairs.unit_item, values, is_whole, strict=True)
                 if whole and np.isfinite(value)
             }
-            found.append(_row(entry.metric, entry.item_set, of_item))
-    return found
+            rows_of_metrics.append(_row(entry.metric, entry.item_set, of_item))
+    return rows_of_metrics
 
 
 def _is_of_pair(row: Mapping[str, Any]) -> bool:
@@ -134,27 +134,26 @@ def table(
 ) -> Table:
     """The items of all cells, of those metrics only that are the mean of their items.
 
-    `cells` are identities (target, mix, seed, generation) and folders. What a probe measured on
-    other prompts, or by other means than a mean, has no items: an interval over them would be
-    one of something else.
+    `cells` are identities (target, mix, seed, generation) and folders. Metrics that are not
+    the mean of their items have none, since an interval over these would be of another quantity.
     """
     names = list(COLUMNS)
     keys = map(Key._make, measurements[names].itertuples(index=False, name=None))
     values = dict(zip(keys, measurements["value"], strict=True))
-    found: Table = {}
+    items: Table = {}
     for cell, folder in cells:
         identity = [cell[name] for name in COLUMNS[:4]]
         for which, of_metric in of_cell(folder, test_ids).items():
             key = Key._make((*identity, *which))
             value = values.get(key)
             if value is not None and math.isclose(value, of_metric.value, rel_tol=SAME):
-                found[key] = of_metric
-    return found
+                items[key] = of_metric
+    return items
 
 
 def from_rows(rows: "pd.DataFrame", item: str) -> Table:
     """The items of a table with one row per cell, metric and prompt, named in the column `item`."""
-    found: Table = {}
+    items: Table = {}
     for key, of_key in rows.groupby(list(COLUMNS), sort=False, dropna=False):
         of_key = of_key[of_key["value"].notna()]
         if len(of_key):
@@ -164,8 +163,8 @@ def from_rows(rows: "pd.DataFrame", item: str) -> Table:
                 raise ValueError(
                     f"{', '.join(map(str, key))}: there are several values for one {item}."
                 )
-            found[Key(*key)] = Items(ids, values, np.ones(len(ids)))
-    return found
+            items[Key(*key)] = Items(ids, values, np.ones(len(ids)))
+    return items
 
 
 def by_item(conditions: Sequence[Sequence[Items | None]]) -> list[ByItem] | None:
@@ -190,23 +189,23 @@ def by_item(conditions: Sequence[Sequence[Items | None]]) -> list[ByItem] | None
     return [_matrix([s for s in condition if s is not None], shared) for condition in conditions]
 
 
-def write(path: Path, found: Table) -> None:
+def write(path: Path, items: Table) -> None:
     """Writes all items as one Parquet table: COLUMNS, item, amount, size; sorted by cell."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    keys = sorted(found)
-    counts = [len(found[key].ids) for key in keys]
+    keys = sorted(items)
+    counts = [len(items[key].ids) for key in keys]
     columns: dict[str, Any] = {}
     for place, name in enumerate(COLUMNS):
         of_key = np.array([key[place] for key in keys])
         kind = pa.int64() if name in ("seed", "generation") else pa.string()
         repeated = pa.array(np.repeat(of_key, counts).tolist(), kind)
         columns[name] = repeated if kind == pa.int64() else repeated.dictionary_encode()
-    ids = [name for key in keys for name in found[key].ids]
+    ids = [name for key in keys for name in items[key].ids]
     columns["item"] = pa.array(ids, pa.string()).dictionary_encode()
     for name in ("amounts", "sizes"):
-        parts = [getattr(found[key], name) for key in keys]
+        parts = [getattr(items[key], name) for key in keys]
         columns[name[:-1]] = pa.array(np.concatenate(parts) if parts else np.empty(0))
     with whole_file(path) as beside:
         pq.write_table(pa.table(columns), beside, compression="zstd")
@@ -216,12 +215,12 @@ def read(path: Path) -> Table:
     """The items that `write` wrote."""
     import pandas as pd
 
-    found: Table = {}
+    items: Table = {}
     for key, rows in pd.read_parquet(path).groupby(list(COLUMNS), sort=True, observed=True):
-        found[Key(*key)] = Items(
+        items[Key(*key)] = Items(
             tuple(rows["item"].astype(str)), rows["amount"].to_numpy(), rows["size"].to_numpy()
         )
-    return found
+    return items
 
 
 def _matrix(seeds: Sequence[Items], shared: Sequence[str]) -> ByItem:

@@ -34,7 +34,8 @@ class Variation:
 def variation(condition: ByItem) -> Variation:
     """The two parts by a two-way analysis of variance of values by seed and prompt.
 
-    Needs at least two seeds and two prompts (ValueError). Of a ratio of sums, to first order.
+    Needs at least two seeds and two prompts (ValueError). For a ratio of sums it holds to first
+    order.
     """
     seeds, prompts = condition.amounts.shape
     if seeds < 2 or prompts < 2:
@@ -50,9 +51,9 @@ def variation(condition: ByItem) -> Variation:
 def power(difference: float, of_mix: float, of_against: float, seeds: int, alpha: float) -> float:
     """Probability that Welch's test decides, with `seeds` of each condition.
 
-    `of_mix` and `of_against` are the variances from seed to seed. By the noncentral t with
-    Welch's degrees of freedom, which is up to 0.03 too much with 5 seeds; without any variation 1,
-    or 0 for no difference.
+    `of_mix` and `of_against` are the variances from seed to seed. It is computed from the
+    noncentral t with Welch's degrees of freedom, up to 0.03 too high with 5 seeds; without any
+    variation it is 1, or 0 for no difference.
     """
     total = of_mix + of_against
     if seeds < 2:
@@ -62,9 +63,9 @@ def power(difference: float, of_mix: float, of_against: float, seeds: int, alpha
     freedom = total**2 * (seeds - 1) / (of_mix**2 + of_against**2)
     shift = abs(difference) / np.sqrt(total / seeds)
     critical = stats.t.ppf(1 - alpha / 2, freedom)
-    found = stats.nct.sf(critical, freedom, shift) + stats.nct.cdf(-critical, freedom, shift)
+    probability = stats.nct.sf(critical, freedom, shift) + stats.nct.cdf(-critical, freedom, shift)
     # scipy's noncentral t gives nan far out, where the power is 1
-    return 1.0 if np.isnan(found) else float(found)
+    return 1.0 if np.isnan(probability) else float(probability)
 
 
 def seeds_needed(
@@ -99,7 +100,7 @@ def smallest_difference(
     high = 2.0
     while power(high * error, of_mix, of_against, seeds, alpha) < wanted:
         high *= 2
-    found = optimize.brentq(
+    ratio = optimize.brentq(
         lambda x: power(x * error, of_mix, of_against, seeds, alpha) - wanted, 0, high
     )
-    return float(found) * error
+    return float(ratio) * error

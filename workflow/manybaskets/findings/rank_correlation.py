@@ -27,7 +27,7 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> RankCorrelation:
     """Spearman's rho of x and y, of shape (n,), and its two-sided permutation p-value.
 
     Ties get mean ranks. Up to EXACT conditions every order is counted, beyond DRAWN orders are
-    drawn with a fixed seed; the order found is one of them, so p is never 0.
+    drawn with a fixed seed; the observed order is one of them, so p is never 0.
     """
     one, other = stats.rankdata(x), stats.rankdata(y)
     n = len(one)
@@ -40,9 +40,9 @@ def rank_correlation(x: ArrayLike, y: ArrayLike) -> RankCorrelation:
     rho = float(one @ other) / scale
     if n <= EXACT:
         orders = np.array(list(itertools.permutations(range(n))))
-        found = other[orders] @ one / scale
-        return RankCorrelation(rho, float((abs(found) >= abs(rho) - ROUNDING).mean()), n)
+        correlations = other[orders] @ one / scale
+        return RankCorrelation(rho, float((abs(correlations) >= abs(rho) - ROUNDING).mean()), n)
     rng = np.random.default_rng(n)
-    found = rng.permuted(np.tile(other, (DRAWN, 1)), axis=1) @ one / scale
-    as_far = int((abs(found) >= abs(rho) - ROUNDING).sum())
+    correlations = rng.permuted(np.tile(other, (DRAWN, 1)), axis=1) @ one / scale
+    as_far = int((abs(correlations) >= abs(rho) - ROUNDING).sum())
     return RankCorrelation(rho, (as_far + 1) / (DRAWN + 1), n)

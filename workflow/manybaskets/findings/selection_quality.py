@@ -43,7 +43,7 @@ def points(measured: pd.DataFrame, unselected: Sequence[str]) -> pd.DataFrame:
     """p* and the quality of the model, a row per target, mix, seed and notion of a right row.
 
     `measured` is the table of measurements, `unselected` are mixes of synthetic text that keep all
-    of it. Of a loop the last generation counts.
+    of it. A loop counts with its last generation.
     """
     last = measured.sort_values("generation", kind="stable")
     last = last.drop_duplicates([*KEY, "probe", "metric", "item_set"], keep="last")

@@ -64,11 +64,11 @@ def equivalence_p(mix: ArrayLike, against: ArrayLike, margin: float) -> float:
     """
     if not margin > 0:
         raise ValueError(f"the margin is {margin}; it has to be above 0.")
-    found = welch(mix, against)
+    test = welch(mix, against)
     x, y = as_values(mix), as_values(against)
     error = math.sqrt(variance(x) / len(x) + variance(y) / len(y))
-    nearest = margin - abs(found.difference)
-    return float(stats.t.sf(nearest / error, found.degrees_of_freedom))
+    nearest = margin - abs(test.difference)
+    return float(stats.t.sf(nearest / error, test.degrees_of_freedom))
 
 
 def hedges_g(mix: ArrayLike, against: ArrayLike) -> float:
@@ -119,11 +119,11 @@ def permutation_ps(pooled: Values, seeds_mix: int) -> Values:
     """P-values of many tests at once, from values of shape (tests, seeds of both mixes)."""
     splits = _splits(seeds_mix, pooled.shape[1] - seeds_mix)
     is_exact = math.comb(pooled.shape[1], seeds_mix) <= EXACT_SPLITS
-    found = [
+    ps = [
         _two_sided(splits, pooled[start : start + TESTS_AT_ONCE], seeds_mix, is_exact)
         for start in range(0, len(pooled), TESTS_AT_ONCE)
     ]
-    return np.concatenate(found)
+    return np.concatenate(ps)
 
 
 def _two_sided(splits: Values, pooled: Values, seeds_mix: int, is_exact: bool) -> Values:

@@ -91,7 +91,7 @@ MMD2 = Metric(
     "mmd2",
     "distance of meaning (MMD²)",
     "Squared maximum mean discrepancy from the human responses to the same prompts (Gretton "
-    "et al. 2012), minus the mean of its permutation null; 0 is no difference.",
+    "et al. 2012), minus the mean of its permutation null; 0 where they do not differ.",
     better="lower",
     unit="squared distance",
     reading="0: like human text",
@@ -323,7 +323,7 @@ JS_TOPICS = Metric(
     "js_topics",
     "distance of topics (JS)",
     "Jensen-Shannon divergence in bits of the topics from those of half of the human "
-    "responses, minus that of the other half; 0 is no difference.",
+    "responses, minus that of the other half; 0 where they do not differ.",
     better="lower",
     unit="bits",
 )

@@ -367,7 +367,7 @@ JS_WORDS = Metric(
     "js_words",
     "distance of words (JS)",
     "Jensen-Shannon divergence in bits of the words of the responses from those of human test "
-    "responses, minus that between two samples of human ones; 0 is no difference.",
+    "responses, minus that between two samples of human ones; 0 where they do not differ.",
     better="lower",
     unit="bits",
 )

@@ -10,7 +10,7 @@ PREFERENCE = Metric(
     "preference",
     "preference",
     "Mean probability with which the judge chooses text of this origin over each other "
-    "origin, averaged over both orders, from 0 to 1; 0.5 is no preference.",
+    "origin, averaged over both orders, from 0 to 1; 0.5 is neutral.",
     better="neither",
     unit="probability",
     label_on=lambda item_set: f"preference for {item_set}",
@@ -40,7 +40,7 @@ POSITION_BIAS = Metric(
     "position_bias",
     "position bias",
     "Mean probability of choosing what is shown first, minus 0.5, from -0.5 to 0.5; above 0 "
-    "favours the first place, 0 is none.",
+    "favours the first place, 0 is neutral.",
     better="nearest 0",
     unit="probability",
     reading="above 0: favours the first",
@@ -50,7 +50,7 @@ LABEL_BIAS = Metric(
     "label_bias",
     "label bias",
     "Mean probability of answering with the label that sorts first, minus 0.5, over pairs "
-    "judged with the labels in both places, from -0.5 to 0.5; 0 is none.",
+    "judged with the labels in both places, from -0.5 to 0.5; 0 is neutral.",
     better="nearest 0",
     unit="probability",
 )
@@ -77,7 +77,7 @@ OWN_PREFERENCE = Metric(
     "own_preference",
     "own preference",
     "Mean order-averaged probability of choosing the judge's own text over another model's, "
-    "from 0 to 1; 0.5 is no preference.",
+    "from 0 to 1; 0.5 is neutral.",
     better="nearest 0.5",
     unit="probability",
 )
@@ -95,7 +95,7 @@ LENGTH_CONTROLLED_PREFERENCE = Metric(
     "length_controlled_preference",
     "own text, equal length",
     "Probability of choosing own text over another model's of the same length, by logistic "
-    "regression on the difference in length (AlpacaEval), from 0 to 1; 0.5 is no preference.",
+    "regression on the difference in length (AlpacaEval), from 0 to 1; 0.5 is neutral.",
     better="nearest 0.5",
     unit="probability",
 )

@@ -12,7 +12,6 @@ from manybaskets.findings import sentences
 from manybaskets.findings.contrasts import Contrast
 from manybaskets.findings.rows import from_frame
 from manybaskets.findings.trends import Trend
-from manybaskets.metrics.registry import metric as registered
 from manybaskets.reporting.parts import PARTS
 
 MOST_POOLED = 400  # rows of pooled tests of a probe; all are in findings/pooled.csv
@@ -48,7 +47,7 @@ def trend_items(trends: pd.DataFrame | None, alpha: float) -> list[dict[str, Any
     primary = from_frame(trends[trends["family"] == "primary"], Trend)
     items = []
     for trend in sorted(primary, key=lambda trend: not trend.decided):
-        claim, numbers = sentences.trend_parts(trend, alpha, registered(trend.metric).label)
+        claim, numbers = sentences.trend_parts(trend, alpha, labels.described(trend.metric).label)
         items.append(_item(claim, numbers, trend.notes))
     return items
 
@@ -94,7 +93,7 @@ def _kind(contrast: Contrast) -> str:
 
 def _contrast_item(contrast: Contrast, alpha: float) -> dict[str, Any]:
     claim, numbers = sentences.contrast_parts(
-        contrast, alpha, registered(contrast.metric).label, _amount(contrast)
+        contrast, alpha, labels.described(contrast.metric).label, _amount(contrast)
     )
     return _item(claim, numbers, sentences.contrast_notes(contrast)) | {
         "pair": f"{contrast.mix} against {contrast.against}",

@@ -192,12 +192,12 @@ def _measurements(published: Published) -> str:
 
 
 def _own(published: Published) -> list[Measurement]:
-    found = []
+    measurements = []
     for probe in ("collapse", "robustness", "preference"):
         path = published.folder / f"{probe}.json"
         if path.is_file():
-            found += from_json(read_json(path)["measurements"])
-    return found
+            measurements += from_json(read_json(path)["measurements"])
+    return measurements
 
 
 def _shown(config: StudyConfig, measured: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -215,24 +215,24 @@ def _shown(config: StudyConfig, measured: Iterable[tuple[str, str]]) -> list[tup
 
 def _condition(published: Published) -> dict[tuple[str, str], list[float]]:
     """Values of every seed of the cell's condition, by metric and item set."""
-    found: dict[tuple[str, str], list[float]] = {}
+    values: dict[tuple[str, str], list[float]] = {}
     for row in _table_of(published, "measurements.csv"):
         of_condition = [row["target"], row["mix"]] == [published.cell.target, published.cell.mix]
         if of_condition and row["value"]:
-            found.setdefault((row["metric"], row["item_set"]), []).append(float(row["value"]))
-    return found
+            values.setdefault((row["metric"], row["item_set"]), []).append(float(row["value"]))
+    return values
 
 
 def _differences(published: Published) -> dict[tuple[str, str], str]:
-    found = {}
+    differences = {}
     for row in _table_of(published, "contrasts.csv"):
         pair = (row["target"], row["mix"], row["against"])
         if pair == (published.cell.target, published.cell.mix, VANILLA) and row["difference"]:
             text = f"{float(row['difference']):+.3g}"
             if row["ci_low"]:
                 text += f" [{float(row['ci_low']):+.3g}, {float(row['ci_high']):+.3g}]"
-            found[row["metric"], row["item_set"]] = text
-    return found
+            differences[row["metric"], row["item_set"]] = text
+    return differences
 
 
 def _table_of(published: Published, name: str) -> list[dict[str, str]]:

@@ -9,7 +9,6 @@ import pandas as pd
 
 from manybaskets.figures import labels
 from manybaskets.figures.tables import Findings
-from manybaskets.metrics.registry import metric as registered
 
 SELECTION = "selection"  # a part like that of a probe, where a mix selects
 
@@ -46,7 +45,7 @@ def part(name: str, findings: Findings, colours: Mapping[str, str]) -> dict[str,
     values = findings.values[findings.values["probe"] == name]
     metrics = labels.by_importance(list(values["metric"].unique()))
     mixes = set(values["mix"].unique())
-    described = [registered(metric) for metric in metrics]
+    described = [labels.described(metric) for metric in metrics]
     return {
         "name": name,
         "title": PARTS[name].title,
