@@ -1,4 +1,4 @@
-"""Says what a run of the study would do, before anything runs."""
+"""Shows the jobs that a run of the study would start, with their reasons and costs."""
 
 import argparse
 from collections import Counter
@@ -21,12 +21,20 @@ DERIVED = "made from what is remade"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("targets", nargs="*", help="files to make; without any, the report")
-    parser.add_argument("--configfile", action="append", default=[], help="may be repeated")
-    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--all", action="store_true", help="every job with all of its reasons")
+    parser.add_argument("targets", nargs="*", help="files to create (default: the report)")
     parser.add_argument(
-        "--gpu", action="store_true", help="what it will cost on GPUs, which this machine may lack"
+        "--configfile", action="append", default=[], help="config of the study (repeatable)"
+    )
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="config value that overrides the files (repeatable)",
+    )
+    parser.add_argument("--all", action="store_true", help="list every job with all its reasons")
+    parser.add_argument(
+        "--gpu", action="store_true", help="estimate the cost on GPUs, even without one here"
     )
 
 
@@ -46,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
-    """How much of the study would run."""
+    """Returns the size of the study, and how much of it would run."""
     study = graph.study
     cells = set(study.cells) & {Cell(*job.key[:4]) for job in due if hasattr(job.key, "target")}
     config = study.config
@@ -62,7 +70,7 @@ def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
         grid += f"; generations: {', '.join(chains)}"
     lines = [f"{config.study}: {len(study.cells):,} cells ({grid}), {len(jobs):,} jobs"]
     if not due:
-        return [*lines, "Nothing would run: every result is as its record says."]
+        return [*lines, "Nothing would run: every result matches its record."]
     held = f"; {len(jobs) - len(due):,} results hold" if len(due) < len(jobs) else ""
     where = f", in {_count(cells, 'cell')}" if cells else ""
     return [*lines, f"{_count(due, 'job')} would run{where}{held}."]

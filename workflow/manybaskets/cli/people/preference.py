@@ -1,4 +1,4 @@
-"""Preferences and biases of judges from files of judgements, without a study."""
+"""Measures preferences and biases of judges from files of judgements, without a study."""
 
 import argparse
 import json
@@ -18,14 +18,14 @@ HELP = "Measures preferences, self-preference and position bias of judges from t
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("files", type=Path, nargs="+", help="judgements of any judges, JSON lines")
-    parser.add_argument("--json", action="store_true", help="for a program instead of a person")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--human", default="human", help="name of the human texts' origin")
     parser.add_argument(
         "--own",
         action="append",
         default=[],
         metavar="JUDGE=ORIGIN",
-        help="which texts are a judge's own, where they are not called like the judge",
+        help="origin of a judge's own texts, if its name differs from the judge's (repeatable)",
     )
 
 
@@ -34,11 +34,11 @@ def run(options: argparse.Namespace) -> None:
     rows = []
     for path, name in zip(options.files, _names(options.files), strict=True):
         rows += [name | row for row in read_jsonl(path)]
-    for said in options.own:
-        judge, found, origin = said.partition("=")
-        if not found or not any(row.get("judge", ALONE) == judge for row in rows):
+    for option in options.own:
+        judge, separator, origin = option.partition("=")
+        if not separator or not any(row.get("judge", ALONE) == judge for row in rows):
             raise InputError(
-                f"--own {said}: no judge of that name. Write JUDGE=ORIGIN with one of "
+                f"--own {option}: no judge of that name. Write JUDGE=ORIGIN with one of "
                 f"{', '.join(sorted({str(row.get('judge', ALONE)) for row in rows}))}."
             )
         rows = [{**row, "own": origin} if row.get("judge", ALONE) == judge else row for row in rows]
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[measures.Finding]:
-    """What judges said of single texts, by judge; without intervals."""
+    """Returns each judge's measures from questions about single texts, without intervals."""
     rows = [{"judge": ALONE, "state": "ok", "reason": "", **row} for row in rows]
     asked = [row for row in rows if row.get("question", "pair") != "pair"]
     for number, row in enumerate(asked, start=1):
@@ -84,7 +84,7 @@ def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[measures.F
 
 
 def _names(files: Sequence[Path]) -> list[dict[str, str]]:
-    """Judges of rows that name none: by what differs in the paths of files."""
+    """Returns the judge of each file's rows that name none: the distinct parts of its path."""
     parts = [list(path.with_suffix("").parts) for path in files]
     if len(parts) < 2:
         return [{} for _ in parts]

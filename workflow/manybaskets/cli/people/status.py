@@ -1,4 +1,4 @@
-"""Says how far a study is: of the run that goes on, or of the last one."""
+"""Shows the progress of a study in the current run, or after the last one."""
 
 import argparse
 import os
@@ -25,8 +25,16 @@ LOG_LINES = 5
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--configfile", action="append", default=[], help="may be repeated")
-    parser.add_argument("--config", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument(
+        "--configfile", action="append", default=[], help="config of the study (repeatable)"
+    )
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="config value that overrides the files (repeatable)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -49,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     if killed:
         print(f"\nkilled before they finished: {', '.join(job.path for job in killed)}")
     if left and not running:
-        print("\nStart snakemake again to go on; `manybaskets plan` says what it would do.")
+        print("\nRun snakemake again to continue; `manybaskets plan` lists the remaining jobs.")
 
 
 def _progress(
