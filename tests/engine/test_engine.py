@@ -269,7 +269,7 @@ def test_directory_that_others_can_enter_is_refused(base: Path) -> None:
         (Path(os.environ["XDG_RUNTIME_DIR"]) / "manybaskets").chmod(0o700)
 
 
-def test_a_plain_text_is_continued_like_the_same_text_from_the_template(base: Path) -> None:
+def test_a_raw_prompt_is_continued_like_the_same_text_from_the_template(base: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     messages = ({"role": "user", "content": "which of the values is returned"},)
     rendered = tokenizer.apply_chat_template(
@@ -288,16 +288,16 @@ def test_a_plain_text_is_continued_like_the_same_text_from_the_template(base: Pa
     assert plain.completion_tokens == chat.completion_tokens
 
 
-@pytest.mark.parametrize("plain", [False, True])
-def test_watched_tokens_come_with_the_log_probabilities_that_labels_have(
-    base: Path, plain: bool
+@pytest.mark.parametrize("raw", [False, True])
+def test_scored_tokens_come_with_the_log_probabilities_that_labels_have(
+    base: Path, raw: bool
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     messages = ({"role": "user", "content": "which of A and B is the better reply"},)
     rendered = tokenizer.apply_chat_template(
         list(messages), tokenize=False, add_generation_prompt=True
     )
-    asked = {"messages": (), "plain": rendered} if plain else {"messages": messages}
+    asked = {"messages": (), "raw_prompt": rendered} if raw else {"messages": messages}
     with engine(base, SETTINGS) as client:
         (greedy,) = client.chat([ChatRequest("a", messages, seed=0, temperature=0.0, max_tokens=1)])
         token = greedy.text.strip()
