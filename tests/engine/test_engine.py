@@ -33,7 +33,9 @@ from manybaskets.serving.text_logprobs import TextRequest
 from tests.support.engines import only_engine, own_runtime_directory
 from tests.support.processes import wait_until
 
-SETTINGS = EngineSettings(dtype="float32", kv_cache_gib=0.25, keep_alive=60.0)
+SETTINGS = EngineSettings(
+    dtype="float32", kv_cache_gib=0.25, keep_alive=600.0
+)  # longer than a test on a slow machine
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -348,13 +350,13 @@ def test_every_judge_labels_every_row_with_a_small_model_behind_it(
 
 def test_base_that_is_no_model_fails_with_the_end_of_the_log(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    before = sorted(private_directory().iterdir())
+    before = set(private_directory().iterdir())
     with (
         pytest.raises(RuntimeError, match=r"(?s)did not start\. Its log ends:.*Error: "),
         engine(tmp_path, SETTINGS),
     ):
         pass
-    assert sorted(private_directory().iterdir()) == before
+    assert set(private_directory().iterdir()) <= before  # nothing of it is left
     with pytest.raises(ValueError, match="no such folder"), engine(tmp_path / "none", SETTINGS):
         pass
 
