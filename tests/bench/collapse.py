@@ -1,4 +1,4 @@
-"""What the collapse probe costs, beside its peers in the same run: `make bench-collapse`.
+"""Measures the cost of the collapse probe and comparable tools: `make bench-collapse`.
 
 - self-BLEU-4 of 10,000 documents of 80 tokens, against NLTK, whose time is extrapolated from the
   first few documents: its whole run would take hours;

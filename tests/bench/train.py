@@ -1,4 +1,4 @@
-"""What a training costs, beside its peers in the same run: `make bench-train`.
+"""Measures the cost of training and of comparable trainers in one run: `make bench-train`.
 
 On a CPU, with a target of the embedded study's size, the same rows and the same batches, in turns:
 

@@ -27,7 +27,7 @@ Found = TypeVar("Found")
 
 @dataclass
 class Eventful:
-    """What happened to the study that went through SLURM, and what was seen of it."""
+    """The result of a study run through SLURM, and the observations made during the run."""
 
     directory: Path
     temporary: Path

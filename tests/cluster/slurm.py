@@ -80,7 +80,7 @@ def states() -> set[str]:
 
 
 def ask(*command: str) -> str:
-    """What a command of SLURM says."""
+    """Returns the output of a SLURM command."""
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
 
 

@@ -1,4 +1,4 @@
-"""A tiny random chat model and a random adapter of it, made anew for each test run.
+"""A tiny random chat model and a random adapter of it, created for each test run.
 
 Heads are 32 wide: vLLM's CPU attention has no kernel for narrower ones.
 """

@@ -349,7 +349,7 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
     ]
     write_jsonl(tmp_path / "people.jsonl", people)
     labelled = str(tmp_path / "people.jsonl")
-    found = robust(study_config, judges={"far": judge}, labelled=labelled)
+    found = robust(study_config, judges={"far": judge}, human_labels=labelled)
     monkeypatch.setenv("JUDGE_KEY", KEY)
     monkeypatch.setenv("MANYBASKETS_ENDPOINTS", endpoint_environment(found))
     cell = "wren/human/seed=1"
