@@ -248,7 +248,7 @@ def test_a_damaged_input_is_named_and_not_used(
     assert "responses/two/seed=1.jsonl" in done.stderr
     assert said in done.stderr
     assert "Start snakemake again" in done.stderr
-    note = read_json(own / "results/own/records/mix/multi/seed=1.unfinished")
+    note = read_json(own / "results/own/records/build_mix/multi/seed=1.unfinished")
     assert said in note["failed"]
     again = make_mixes(own)
     assert again.returncode == 0

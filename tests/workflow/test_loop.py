@@ -125,7 +125,7 @@ def test_nothing_is_left_to_do_and_another_generation_is_all_that_runs(
     logs = {line.split("logs/")[1] for line in planned.stdout.splitlines() if " log: " in line}
     of_cells = {log for log in logs if "seed=" in log}
     assert of_cells == {
-        "write/wren/accumulate/seed=1/generation=2.log",
+        "loop_generate/wren/accumulate/seed=1/generation=2.log",
         *(
             f"{stage}/wren/accumulate/seed=1/generation=3.log"
             for stage in ("round", "train", "attack", "robustness")

@@ -161,8 +161,8 @@ def test_a_finished_study_has_nothing_to_do(micro: Path) -> None:
         (
             "training={dropout: 0.1}",
             {
-                *("train", "respond", "score", "collapse"),
-                *("attack", "robustness", "judge", "preference"),
+                *("train", "sample_responses", "score_likelihood", "collapse"),
+                *("run_attacks", "robustness", "judge_pairs", "preference"),
                 *("opinions", "findings", "figures", "report"),
             },
         ),

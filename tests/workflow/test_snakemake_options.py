@@ -75,7 +75,9 @@ def test_force_runs_a_target_alone(finished: Path) -> None:
 def test_until_ends_at_a_rule(finished: Path) -> None:
     (finished / CELL / "likelihood.json").unlink()
     (finished / CELL / "collapse.json").unlink()
-    assert dry_run(finished, "--until", "score") == ["score/wren/multi/seed=1"]
+    assert dry_run(finished, "--until", "score_likelihood") == [
+        "score_likelihood/wren/multi/seed=1"
+    ]
 
 
 def test_omit_from_leaves_out_a_rule(finished: Path) -> None:
