@@ -60,6 +60,7 @@ else:
     include: "workflow/rules/collapse.smk"
     include: "workflow/rules/robustness.smk"
     include: "workflow/rules/preference.smk"
+    include: "workflow/rules/probes.smk"
     include: "workflow/rules/findings.smk"
     include: "workflow/rules/environment.smk"
     include: "workflow/rules/reruns.smk"

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from manybaskets.stages.registry import STAGES
 from manybaskets.files import read_json, write_json, write_jsonl
+from manybaskets.stages.registry import STAGES
 from tests.support.paths import ROOT
 
 TUNED = {

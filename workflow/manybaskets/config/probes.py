@@ -2,11 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from manybaskets import plugins
 from manybaskets.config.base import Count, NoNulls, Section
 from manybaskets.config.dataset import Rows
+
+OF_RESPONSES = "probes.of_responses"
 
 
 class Collapse(Section):
@@ -233,7 +235,14 @@ class Preference(Section):
 
 
 class Probes(Section):
-    """The measurements on every cell."""
+    """The measurements on every cell.
+
+    Further probes are files of `workflow/manybaskets/probes/of_responses/`: the name of the file
+    with its settings, or null.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, str | float | bool] | None]
 
     collapse: Collapse | None = Collapse()
     """The collapse probe; null skips it."""
@@ -241,3 +250,21 @@ class Probes(Section):
     """The robustness probe; null skips it."""
     preference: Preference | None = Preference()
     """The preference probe; null skips it."""
+
+    @model_validator(mode="after")
+    def _known(self) -> "Probes":
+        known = plugins.names(OF_RESPONSES)
+        for name, settings in (self.model_extra or {}).items():
+            if name not in known:
+                names = ", ".join(["collapse", "robustness", "preference", *known])
+                raise ValueError(f"there is no probe '{name}'. Known: {names}")
+            defaults = plugins.module(OF_RESPONSES, name).PROBE.settings
+            for key in settings or {}:
+                if key not in defaults:
+                    keys = ", ".join(defaults) or "none"
+                    raise ValueError(f"{name}.{key}: there is no such setting. Known: {keys}")
+            if settings is not None and self.collapse is None:
+                raise ValueError(
+                    f"{name} measures the responses of the collapse probe; turn on probes.collapse"
+                )
+        return self

@@ -18,7 +18,7 @@ def draw_contrasts(findings: Findings) -> Drawing:
     if data.empty:
         return style.notice("There are no primary contrasts: nothing was compared."), data
     named = zip(data["probe"], data["metric"], data["item_set"], strict=True)
-    metrics = [name[1:] for name in sorted(set(named), key=lambda name: PROBES.index(name[0]))]
+    metrics = [name[1:] for name in sorted(set(named), key=lambda name: _rank(name[0]))]
     targets = list(dict.fromkeys(data["target"]))
     pairs = list(dict.fromkeys(zip(data["against"], data["mix"], strict=True)))
     lines: list[tuple[str, str | None]] = []
@@ -77,3 +77,8 @@ CONTRASTS = Plot(
     draw_contrasts,
     optional=False,
 )
+
+
+def _rank(probe: str) -> tuple[int, str]:
+    """The place of a probe: the three of every study first, then others by name."""
+    return (PROBES.index(probe) if probe in PROBES else len(PROBES), probe)

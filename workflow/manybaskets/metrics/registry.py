@@ -1,7 +1,7 @@
 """Metrics: one object for each, defined beside its function, and the registry that collects them.
 
-A file in this folder that defines a metric registers it; nothing else has to be edited. So does a
-question of the preference probe that defines the metric of its answers. Metrics
+A file in this folder that defines a metric registers it; nothing else has to be edited. So do a
+question of the preference probe and a probe of one file that define their metrics. Metrics
 that a probe computes from more than one sample of text are defined in `<probe>_measures`.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from manybaskets import plugins
 from manybaskets.metrics.sample import Sample
 
-FOLDERS = ("metrics", "probes.preference.text_questions")
+FOLDERS = ("metrics", "probes.preference.text_questions", "probes.of_responses")
 Better = Literal["higher", "lower", "nearest 0", "nearest 0.5", "nearest 1", "neither"]
 
 

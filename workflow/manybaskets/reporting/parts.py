@@ -9,6 +9,7 @@ import pandas as pd
 
 from manybaskets.figures import labels
 from manybaskets.figures.tables import Findings
+from manybaskets.probes.probe import probe
 
 SELECTION = "selection"  # a part like that of a probe, where a mix selects
 
@@ -46,10 +47,11 @@ def part(name: str, findings: Findings, colours: Mapping[str, str]) -> dict[str,
     metrics = labels.by_importance(list(values["metric"].unique()))
     mixes = set(values["mix"].unique())
     described = [labels.described(metric) for metric in metrics]
+    named = PARTS.get(name) or Part(probe(name).title, probe(name).question)
     return {
         "name": name,
-        "title": PARTS[name].title,
-        "question": PARTS[name].question,
+        "title": named.title,
+        "question": named.question,
         "metrics": [(metric.label, metric.definition) for metric in described],
         "mixes": [(mix, colours[mix]) for mix in findings.mixes if mix in mixes],
         "tables": [

@@ -55,7 +55,7 @@ class CostModel:
         return 1 if self.device == "cpu" else self.study.config.engine.of_model(model).devices
 
     def writing(self, model: str, limit: float) -> float | None:
-        """Seconds to generate at most `limit` tokens; the first use of a model starts its engine."""
+        """Seconds to generate `limit` tokens at most; the first use of a model starts its engine."""
         weights = self.weights(model)
         if weights is None:
             return None

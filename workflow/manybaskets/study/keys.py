@@ -94,6 +94,16 @@ class JudgedCell(NamedTuple):
     judge: str
 
 
+class ProbedCell(NamedTuple):
+    """A cell whose responses a probe of one file measures."""
+
+    target: str
+    mix: str
+    seed: int
+    generation: int
+    probe: str
+
+
 class Judge(NamedTuple):
     """A judge, whatever the seed."""
 
@@ -122,13 +132,16 @@ PATTERNS: dict[type[Any], str] = {
     Pool: "{chain}{mix}/seed={seed}{generation}",
     Cell: "{target}/{mix}/seed={seed}{generation}",
     JudgedCell: "{target}/{mix}/seed={seed}{generation}/{judge}",
+    ProbedCell: "{target}/{mix}/seed={seed}{generation}/{probe}",
     Judge: "{judge}",
     JudgeSeed: "{judge}/seed={seed}",
     RequestSet: "{set}",
 }
 Key = (
-    Once | Model | Source | SourceSeed | MixSeed | Pool | Cell | JudgedCell | Judge | JudgeSeed
-) | RequestSet
+    (Once | Model | Source | SourceSeed | MixSeed | Pool | Cell | JudgedCell | Judge | JudgeSeed)
+    | ProbedCell
+    | RequestSet
+)
 K = TypeVar("K", bound=tuple[Any, ...])
 
 

@@ -6,6 +6,7 @@ Nothing here imports Snakemake or anything heavy.
 import itertools
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from manybaskets.config.base import HUMAN, VANILLA
 from manybaskets.config.controls import control_of
@@ -128,6 +129,12 @@ class Study:
     def probes(self) -> list[str]:
         """Names of the probes that are on."""
         return [name for name, probe in self.config.probes if probe is not None]
+
+    @cached_property
+    def own_probes(self) -> dict[str, dict[str, Any]]:
+        """The settings of probes of one file that are on, by the name of the file."""
+        declared = self.config.probes.model_extra or {}
+        return {name: settings for name, settings in declared.items() if settings is not None}
 
     @property
     def embedder(self) -> str | None:

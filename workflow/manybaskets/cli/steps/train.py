@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the adapter and a summary of the training."""
-    settings = options.spec.training.model_dump(exclude={"adapter", "of"})
+    settings = options.spec.training.model_dump(exclude={"adapter", "per_target"})
     trusted = options.spec.base.trust_remote_code
     recipe = TrainingConfig(**settings, seed=options.spec.seed, trust_remote_code=trusted)
     rows = read_jsonl(options.rows, ["prompt", "response"])
