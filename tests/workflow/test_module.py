@@ -38,7 +38,7 @@ rule summary:
 def workflow(folder: Path, snakefile: str = str(ROOT / "Snakefile"), **changes: object) -> Path:
     """A workflow with the micro study's config in a part of its own."""
     micro = yaml.safe_load((ROOT / "tests/workflow/micro.yaml").read_text(encoding="utf-8"))
-    (folder / "ours.yaml").write_text(yaml.safe_dump({"baskets": micro | changes}))
+    (folder / "ours.yaml").write_text(yaml.safe_dump({"baskets": micro | changes}, sort_keys=False))
     (folder / "Snakefile").write_text(SNAKEFILE.format(snakefile=snakefile))
     return folder
 
