@@ -33,9 +33,8 @@ from manybaskets.serving.text_logprobs import TextRequest
 from tests.support.engines import only_engine, own_runtime_directory
 from tests.support.processes import wait_until
 
-SETTINGS = EngineSettings(
-    dtype="float32", kv_cache_gib=0.25, keep_alive=600.0
-)  # longer than a test on a slow machine
+# On a slow machine a test between two uses of the engine can take more than a minute.
+SETTINGS = EngineSettings(dtype="float32", kv_cache_gib=0.25, keep_alive=600.0)
 
 
 @pytest.fixture(scope="module", autouse=True)

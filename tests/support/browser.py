@@ -69,7 +69,7 @@ def chromium() -> Iterator[int]:
 def _chromium() -> Iterator[int]:
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
-        pytest.skip("there is no Chromium here")
+        pytest.skip("there is no Chromium here: install the package chromium")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [program, *QUIET, f"--user-data-dir={folder}", "about:blank"]
         process = subprocess.Popen(
