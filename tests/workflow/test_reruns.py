@@ -365,7 +365,9 @@ TABLE: dict[str, tuple[Edit, set[str]]] = {
         {"report"},
     ),
     "a function that one stage uses": (
-        source("workflow/manybaskets/metrics/ngram_diversity.py", "return ", "return 0 or "),
+        source(
+            "workflow/manybaskets/metrics/ngram_diversity.py", "return math", "return 0 or math"
+        ),
         {"collapse/*"} | END,
     ),
     "a module that two stages use": (
@@ -540,7 +542,9 @@ def test_the_plan_names_the_key_and_both_values(workspace: Workspace) -> None:
 
 
 def test_the_plan_names_the_module_that_was_edited(workspace: Workspace) -> None:
-    workspace.edit("workflow/manybaskets/metrics/ngram_diversity.py", "return ", "return 0 or ")
+    workspace.edit(
+        "workflow/manybaskets/metrics/ngram_diversity.py", "return math", "return 0 or math"
+    )
     assert "diversity.py was edited: collapse 6" in workspace.plan().stdout
 
 
