@@ -30,6 +30,7 @@ from manybaskets.dag import records
 from manybaskets.dag.graph import Graph
 from manybaskets.dag.invalidation import Reruns
 from manybaskets.dag.preflight import study_of
+from manybaskets.dag.results_format import FORMAT
 from manybaskets.files import canonical_json
 from manybaskets.stages.registry import STAGES
 from manybaskets.study import keys
@@ -298,6 +299,7 @@ def fabricate(graph: Graph, stages: Collection[str] = tuple(STAGES)) -> None:
             for name, fingerprint in reruns.inputs(job).items()
         }
         record = {
+            "format": FORMAT,
             "stage": job.name,
             "wildcards": job.key._asdict(),
             "description": json.loads(graph.spec(job)),

@@ -64,7 +64,7 @@ def due(folder: Path, *targets: str) -> set[str]:
 
 def test_a_study_runs_as_a_module_and_reruns_nothing(tmp_path: Path) -> None:
     folder = workflow(tmp_path)
-    assert due(folder) == {"mb_documentation", "count", "all"}
+    assert due(folder) == {"mb_collect_docstrings", "count", "all"}
     done = run(folder)
     assert done.returncode == 0, done.stdout
     rows = len((folder / "results/micro/data/documentation.jsonl").read_text().splitlines())
@@ -84,7 +84,7 @@ def test_a_finished_study_holds_in_another_workflow(micro: Path, tmp_path: Path)
     workflow(tmp_path, mixes={"human": {"origins": {"human": 1}}})
     changed = due(folder, "summary.txt")
     assert {"mb_findings", "summary"} <= changed
-    assert not {"mb_train", "mb_generate", "mb_respond", "mb_score"} & changed
+    assert not {"mb_train", "mb_generate", "mb_sample_responses", "mb_score_likelihood"} & changed
 
 
 def test_another_directory_gets_the_results(tmp_path: Path) -> None:

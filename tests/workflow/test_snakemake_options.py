@@ -81,7 +81,9 @@ def test_until_ends_at_a_rule(finished: Path) -> None:
 
 
 def test_omit_from_leaves_out_a_rule(finished: Path) -> None:
-    assert dry_run(finished, "--forcerun", "opinions", "--omit-from", "findings") == ["opinions"]
+    assert dry_run(finished, "--forcerun", "compare_judges", "--omit-from", "findings") == [
+        "compare_judges"
+    ]
 
 
 def test_batch_takes_a_part_of_a_rules_inputs(finished: Path) -> None:

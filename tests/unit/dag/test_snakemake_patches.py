@@ -105,7 +105,7 @@ def test_touched_files_run_nothing(folder: Path) -> None:
 
 def test_a_lost_result_runs_its_job_and_no_other(folder: Path) -> None:
     (folder / CELL / "likelihood.json").unlink()
-    assert due() == {"score"}
+    assert due() == {"score_likelihood"}
 
 
 def test_a_forced_rule_runs_with_all_that_is_made_from_it(folder: Path) -> None:
@@ -151,9 +151,9 @@ def test_a_module_runs_what_the_records_say_and_other_rules_what_snakemake_says(
     assert snakemake(snakefile=snakefile).returncode == 0
     assert due(snakefile=snakefile) == set()
     (folder / CELL / "likelihood.json").unlink()  # made again from the same, it is the same
-    assert due(snakefile=snakefile) == {"mb_score"}
+    assert due(snakefile=snakefile) == {"mb_score_likelihood"}
     foreign(folder, TABLE.replace("echo made", "echo again"))
-    assert due(snakefile=snakefile) == {"mb_score", "table"}
+    assert due(snakefile=snakefile) == {"mb_score_likelihood", "table"}
 
 
 def test_a_lost_result_in_the_middle_reruns_other_rules_made_from_it(folder: Path) -> None:
@@ -168,13 +168,13 @@ def test_jobs_made_from_files_of_other_rules_follow_them(folder: Path) -> None:
     assert snakemake("model", "--force", snakefile=snakefile).returncode == 0
     os.chdir(folder)
     changed = due("table", snakefile=snakefile)
-    assert {"mb_train", "mb_respond", "mb_collapse", "mb_findings", "table"} <= changed
+    assert {"mb_train", "mb_sample_responses", "mb_collapse", "mb_findings", "table"} <= changed
     fabricate(Graph(study_of(["scale.yaml"], [])))
     assert due("table", snakefile=snakefile) == {"table"}
     foreign(folder, TABLE + MODEL.replace("echo made", "echo again"))
     followed = due("table", snakefile=snakefile)
-    assert {"model", "mb_train", "mb_respond", "mb_collapse", "mb_findings"} <= followed
-    assert "mb_documentation" not in followed
+    assert {"model", "mb_train", "mb_sample_responses", "mb_collapse", "mb_findings"} <= followed
+    assert "mb_collect_docstrings" not in followed
 
 
 def test_two_modules_with_one_name_and_two_configs_are_refused(folder: Path) -> None:
@@ -188,9 +188,9 @@ def test_two_modules_with_one_name_and_two_configs_are_refused(folder: Path) -> 
 
 
 def test_rules_may_be_used_again_with_other_resources(folder: Path) -> None:
-    again = "use rule score from mb as mb_score with:\n    threads: 1\n"
+    again = "use rule score_likelihood from mb as mb_score_likelihood with:\n    threads: 1\n"
     (folder / CELL / "likelihood.json").unlink()
-    assert due(snakefile=foreign(folder, again + TABLE)) == {"mb_score", "table"}
+    assert due(snakefile=foreign(folder, again + TABLE)) == {"mb_score_likelihood", "table"}
 
 
 def test_a_prefix_is_refused_with_what_to_do(folder: Path) -> None:
