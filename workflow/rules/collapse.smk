@@ -7,6 +7,7 @@ embeddings.safetensors,collapse.json,outliers.json}; data/test.safetensors
 
 
 rule sample_responses:
+    """Reads base, adapter, test. Writes responses, samples."""
     input:
         unpack(needs("sample_responses")),
     output:
@@ -23,6 +24,8 @@ rule sample_responses:
 
 
 rule score_likelihood:
+    """Reads base, adapter, embedder, test, train, responses, samples. Writes likelihood, tokens,
+    own, embeddings."""
     input:
         unpack(needs("score_likelihood")),
     output:
@@ -44,6 +47,7 @@ rule score_likelihood:
 
 
 rule embed_reference:
+    """Reads embedder, test. Writes embeddings."""
     input:
         unpack(needs("embed_reference")),
     output:
@@ -62,6 +66,8 @@ rule embed_reference:
 
 
 rule collapse:
+    """Reads likelihood, tokens, own, responses, samples, test, embeddings, reference. Writes
+    measured, outliers."""
     input:
         unpack(needs("collapse")),
     output:

@@ -6,6 +6,7 @@ Makes: data/documentation.jsonl; data/{train,test,prompts,items}.jsonl
 
 
 rule collect_docstrings:
+    """Writes rows."""
     output:
         **makes("collect_docstrings"),
     log:
@@ -20,6 +21,7 @@ rule collect_docstrings:
 
 
 rule prepare_dataset:
+    """Reads documentation. Writes train, test, prompts, texts."""
     input:
         unpack(needs("prepare_dataset")),
     output:

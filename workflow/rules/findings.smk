@@ -7,6 +7,8 @@ pooled.csv,training.csv,ranks.csv,comparison.csv,proxies.csv,dictionary.csv}, fi
 
 
 rule findings:
+    """Reads measured, cells, test. Writes measurements, parquet, by_prompt, contrasts, trends,
+    pooled, training, ranks, comparison, proxies, dictionary."""
     input:
         unpack(needs("findings")),
     output:
@@ -29,6 +31,7 @@ rule findings:
 
 
 rule figures:
+    """Reads measurements, contrasts, trends, training, ranks, judges. Writes folder/."""
     input:
         unpack(needs("figures")),
     output:
@@ -45,6 +48,8 @@ rule figures:
 
 
 rule report:
+    """Reads measurements, contrasts, trends, training, ranks, judges, pooled, comparison, figures,
+    yardstick, cells. Writes page."""
     input:
         unpack(needs("report")),
     output:

@@ -9,6 +9,7 @@ Makes: responses/loop/<target>/<mix>/seed=<seed>/generation=<t>.jsonl, and
 if study.loops:
 
     rule loop_generate:
+        """Reads base, adapter, train, prompts. Writes responses."""
         input:
             unpack(needs("loop_generate")),
         output:
@@ -24,6 +25,7 @@ if study.loops:
             " --output {output} > {log} 2>&1"
 
     rule loop_mix:
+        """Reads train, prompts, first, written. Writes rows, composition."""
         input:
             unpack(needs("loop_mix")),
         output:

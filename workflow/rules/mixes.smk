@@ -6,6 +6,7 @@ Makes: mixes/<mix>/seed=<seed>.jsonl and its composition beside it (.json)
 
 
 rule build_mix:
+    """Reads train, prompts, responses, selected, tokenizer. Writes rows, composition."""
     input:
         unpack(needs("build_mix")),
     output:

@@ -6,6 +6,7 @@ Makes: models/tokenizer/, models/<model>/, models/yardstick.json
 
 
 rule train_tokenizer:
+    """Reads documentation. Writes folder/."""
     input:
         unpack(needs("train_tokenizer")),
     output:
@@ -23,6 +24,7 @@ rule train_tokenizer:
 if study.scratch_models:
 
     rule pretrain:
+        """Reads documentation, tokenizer. Writes folder/, summary."""
         input:
             unpack(needs("pretrain")),
         output:
@@ -43,6 +45,7 @@ if study.scratch_models:
 if study.fetched_models:
 
     rule download_model:
+        """Reads model. Writes folder/."""
         input:
             unpack(needs("download_model")),
         output:
@@ -57,6 +60,7 @@ if study.fetched_models:
 
 
 rule ngram_baseline:
+    """Reads documentation, test, models. Writes scores."""
     input:
         unpack(needs("ngram_baseline")),
     output:

@@ -7,6 +7,7 @@ judges/<judge>/seed=<seed>.jsonl of judges that are no cells, findings/judges.cs
 
 
 rule cell_candidates:
+    """Reads base, adapter, texts. Writes candidates."""
     input:
         unpack(needs("cell_candidates")),
     output:
@@ -22,6 +23,7 @@ rule cell_candidates:
 
 
 rule judge_pairs:
+    """Reads base, adapter, texts, cells, candidates. Writes judgements."""
     input:
         unpack(needs("judge_pairs")),
     output:
@@ -38,6 +40,7 @@ rule judge_pairs:
 
 
 rule preference:
+    """Reads judgements. Writes measured."""
     input:
         unpack(needs("preference")),
     output:
@@ -54,6 +57,7 @@ rule preference:
 
 
 rule external_judge:
+    """Reads model, texts, cells, candidates. Writes judgements."""
     input:
         unpack(needs("external_judge")),
     output:
@@ -70,6 +74,7 @@ rule external_judge:
 
 
 rule compare_judges:
+    """Reads judgements. Writes table."""
     input:
         unpack(needs("compare_judges")),
     output:

@@ -7,6 +7,7 @@ Makes: cells/…/<probe>.json
 if study.own_probes:
 
     rule measure_responses:
+        """Reads responses, test. Writes measured."""
         input:
             unpack(needs("measure_responses")),
         output:

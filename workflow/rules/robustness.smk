@@ -10,6 +10,7 @@ Makes: cells/…/robustness.json
 
 
 rule download_requests:
+    """Writes file."""
     output:
         **makes("download_requests"),
     log:
@@ -22,6 +23,7 @@ rule download_requests:
 
 
 rule optimise_suffixes:
+    """Reads base, adapter, sets. Writes suffixes."""
     input:
         unpack(needs("optimise_suffixes")),
     output:
@@ -39,6 +41,7 @@ rule optimise_suffixes:
 
 
 rule run_attacks:
+    """Reads base, adapter, sets, suffixes. Writes attacks."""
     input:
         unpack(needs("run_attacks")),
     output:
@@ -55,6 +58,7 @@ rule run_attacks:
 
 
 rule judge_harm:
+    """Reads attacks, model. Writes labels."""
     input:
         unpack(needs("judge_harm")),
     output:
@@ -70,6 +74,7 @@ rule judge_harm:
 
 
 rule judge_labelled:
+    """Reads model. Writes labels."""
     input:
         unpack(needs("judge_labelled")),
     output:
@@ -85,6 +90,7 @@ rule judge_labelled:
 
 
 rule robustness:
+    """Reads attacks, labels, calibration. Writes measured."""
     input:
         unpack(needs("robustness")),
     output:

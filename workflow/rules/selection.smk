@@ -9,6 +9,7 @@ what the verifier did (.json); of what a loop writes, the same below loop/<targe
 if study.selecting:
 
     rule score_responses:
+        """Reads train, prompts, responses, model. Writes verdicts."""
         input:
             unpack(needs("score_responses")),
         output:
@@ -27,6 +28,7 @@ if study.selecting:
             " --model {input.model:q} --output {output} > {log} 2>&1"
 
     rule select:
+        """Reads verdicts, like. Writes rows."""
         input:
             unpack(needs("select")),
         output:
@@ -42,6 +44,7 @@ if study.selecting:
             " --like {input.like} --rows {output} > {log} 2>&1"
 
     rule verifier_quality:
+        """Reads verdicts, like, train. Writes measured."""
         input:
             unpack(needs("verifier_quality")),
         output:

@@ -6,6 +6,7 @@ Makes: cells/<target>/<mix>/seed=<seed>/{adapter/,training.json}
 
 
 rule train:
+    """Reads base, rows. Writes adapter/, summary."""
     input:
         unpack(needs("train")),
     output:

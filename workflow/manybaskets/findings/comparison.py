@@ -99,10 +99,10 @@ def effects(
     """Every published effect that a study has a contrast of, in the study's direction.
 
     `contrasts` and `published` as from `read`; `targets` and `mixes` map names of the study to
-    those in the table of published numbers, where they differ. Columns EFFECTS. `same_sign`: whether
-    both differences have one sign; `inside`: whether the published one is in the study's interval, where
-    it has one and the unit is the same. Either is missing where it is not defined. A published
-    number of a related metric is left out where the study has the same metric.
+    those in the table of published numbers, where they differ. Columns EFFECTS. `same_sign`:
+    whether both differences have one sign; `inside`: whether the published one is in the study's
+    interval, where it has one and the unit is the same. Either is missing where it is not defined.
+    A published number of a related metric is left out where the study has the same metric.
     """
     theirs = _renamed(_renamed(published, ["target"], targets), ["mix", "against"], mixes)
     known = _both_ways(theirs).drop(columns=["primary", "published", "decided", "mirrored"])

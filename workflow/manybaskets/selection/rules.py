@@ -130,8 +130,8 @@ def take(
     """The rows to train on: as many of each origin as it has prompts with a usable response.
 
     Where more pass, they are drawn with the seed. Where fewer pass, `on_shortfall` decides: error
-    raises TooFewError, fewer takes all that pass, repeat takes each row equally often (up to one). Raises
-    TooFewError where no row passes, whatever `on_shortfall` is.
+    raises TooFewError, fewer takes all that pass, repeat takes each row equally often (up to one).
+    Raises TooFewError where no row passes, whatever `on_shortfall` is.
     """
     taken = []
     for places in groups(rows, lambda row: row["origin"]):

@@ -55,7 +55,10 @@ class CostModel:
         return 1 if self.device == "cpu" else self.study.config.engine.of_model(model).devices
 
     def writing(self, model: str, limit: float) -> float | None:
-        """Seconds to generate `limit` tokens at most; the first use of a model starts its engine."""
+        """Returns the seconds to generate at most `limit` tokens, None if the size is not known.
+
+        The first use of a model includes the start of its engine.
+        """
         weights = self.weights(model)
         if weights is None:
             return None
