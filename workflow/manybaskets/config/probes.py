@@ -212,7 +212,7 @@ class Preference(Section):
     cells: bool = False
     """Also compare texts by the cells of the same target and seed. The own text of a cell is then
     the text it wrote, instead of the text of the source it was trained on."""
-    judges: dict[str, ExternalJudge] = {}
+    judges: Annotated[dict[str, ExternalJudge], NoNulls] = {}
     """Models that judge the same texts in addition to the cells, by name."""
 
     @field_validator("questions")
