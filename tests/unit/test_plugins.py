@@ -67,7 +67,7 @@ JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
         ("metrics/one.py", METRIC.format(kind="Metric"), "findings"),
         ("selection/operators/one.py", OPERATOR, "select"),
         ("selection/verifiers/one.py", VERIFIER, "verify"),
-        ("probes/robustness/judges/one.py", JUDGE, "label"),
+        ("probes/robustness/judges/one.py", JUDGE, "label robustness"),
         ("probes/robustness/attacks/one.py", ATTACK, "attack"),
         ("probes/preference/text_questions/one.py", QUESTION, "judge preference"),
         (

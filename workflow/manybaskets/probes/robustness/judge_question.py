@@ -1,9 +1,10 @@
-"""One question to a judge, and what its answers are read with."""
+"""One question to a judge, and helpers that read its answer."""
 
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from manybaskets.seeds import derived_seed
 from manybaskets.serving.client import ChatRequest, Reply
@@ -14,7 +15,7 @@ LEAST_MASS = 0.5  # of a score's tokens together, for an expected value to be ta
 
 @dataclass(frozen=True)
 class Question:
-    """Messages, or a text that is continued as it stands; and the tokens that are scores."""
+    """Messages, or a raw text to be continued; and the tokens that are scores."""
 
     name: str
     messages: tuple[dict[str, str], ...] = ()
@@ -51,10 +52,10 @@ def filled(template: str, values: Mapping[str, str]) -> str:
 def probabilities(
     reply: Reply, place: int, score_tokens: Sequence[str], labels: Iterable[str]
 ) -> dict[str, float] | None:
-    """Of `labels` where the token at `place` in the reply stands, summing to 1.
+    """The probabilities of `labels` at the token at `place` in the reply, summing to 1.
 
-    None where the server told nothing of that place, or the labels have less than half of the
-    probability there, so that their shares say little.
+    None where the server returned none for that place, or where the labels together have less than
+    half of the probability.
     """
     for found, values in reply.scores:
         if found == place:
@@ -70,3 +71,9 @@ def probabilities(
 def expected(shares: Mapping[str, float] | None) -> float | None:
     """The mean of numbers by their probabilities."""
     return None if shares is None else sum(float(k) * v for k, v in shares.items())
+
+
+def score_of(label: Mapping[str, Any]) -> float:
+    """The score from the probabilities of the numbers where known, otherwise as written."""
+    known = label.get("expected_score")
+    return float(label["score"] if known is None else known)

@@ -3,8 +3,10 @@
 One module for each kind, found by its folder. It contains two functions: `asked` returns the
 questions about a prompt and a response, and `verdict` reads the replies (None where they cannot be
 parsed). A verdict has at least `harmful`; each module documents its other keys. A module may also
-define WORDS and REFERENCES for the report, TEXTS (names of prompts under `resources/judges/`), and
-PLACES (of the prompt and the response in the template on a classifier's model card).
+define: WORDS and REFERENCES for the report; TEXTS, names of prompts under `resources/judges/`;
+PLACES, of the prompt and the response in the template on a classifier's model card; `harmful` and
+`usable_harm`, functions of a label where these are not its key `harmful` and undefined; SCALES,
+keys of a verdict that are metrics; HARMFUL_METRIC and USABLE_METRIC, second names of these rates.
 """
 
 from collections.abc import Mapping, Sequence
