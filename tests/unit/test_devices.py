@@ -1,4 +1,4 @@
-"""Leases are exclusive, whole, fair, and end with their holder."""
+"""Leases are exclusive, all-or-nothing and fair, and end with their holder."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(autouse=True)
 def four_devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Four pretended devices, with locks of their own."""
+    """Simulates four devices, in a private directory of the test."""
     runtime = Path("/tmp") / f"mb-devices-{os.getpid()}"
     runtime.mkdir(exist_ok=True)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))

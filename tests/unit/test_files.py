@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and bad ones are named with line and mend."""
+"""Writes are atomic, and errors about unusable files name the line and the remedy."""
 
 import stat
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What lies in a folder is found, and counts as the code of the steps that use it."""
+"""Plug-ins are found by folder, and their code is part of the fingerprints of their steps."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Generations that came to nothing: recorded in place of a content, and handed on."""
+"""Diverged generations: outputs contain the reason, and later steps copy it."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Docstrings of a made-up package: what is kept, cut, deduplicated, and where it goes."""
+"""Docstrings of a generated package: extraction, truncation, duplicates and splits."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The hub's real client against a server with the hub's API: what is fetched is what was pinned."""
+"""The real hub client against a server with the hub API: downloads match the pinned revision."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def cache(tmp_path: Path) -> Path:
 def command(
     hub: local.Hub, cache: Path, step: str, spec: dict[str, Any], *options: str, **variables: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Runs a step in a process of its own, with a hub and a cache of its own."""
+    """Runs a step in a child process, with its own hub and cache."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
     environment |= {
         "HF_ENDPOINT": hub.url, "HF_HOME": str(cache), "PYTHONPATH": str(ROOT / "workflow"),

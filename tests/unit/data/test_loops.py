@@ -1,4 +1,4 @@
-"""Regimes of self-consuming loops: who writes what, and what each generation is trained on."""
+"""Regimes of self-consuming loops: origins of rows, and training sets of generations."""
 
 from collections import Counter
 from typing import Any

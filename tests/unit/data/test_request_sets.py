@@ -1,4 +1,4 @@
-"""Public sets: declared, brought, verified, read."""
+"""Public request sets: declared, downloaded, verified and read."""
 
 import hashlib
 import threading
@@ -18,7 +18,7 @@ CONTENT = b"prompt,label\nHow to kill a process?,safe\nHow to do harm?,unsafe\n"
 
 
 class Home(BaseHTTPRequestHandler):
-    """Answers /<status> with that status, and with the content where it is 200."""
+    """Answers /<status> with that status, and with the content if it is 200."""
 
     asked: ClassVar[list[dict[str, str]]] = []
 
@@ -82,7 +82,7 @@ def test_a_licence_gate_says_what_to_do(
         request_sets.verified_content(entry(f"{home}/{status}"), None)
     assert "HF_TOKEN" in str(found.value)
     assert "secret-key" not in str(found.value)
-    assert "secret-key" not in str(Home.asked)  # only the hub is told the key
+    assert "secret-key" not in str(Home.asked)  # only the hub receives the key
 
 
 def test_a_home_that_is_not_there_says_how_to_do_without() -> None:

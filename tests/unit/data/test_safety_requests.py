@@ -1,4 +1,4 @@
-"""Requests: stand-ins, files of one's own, and RefusalBench's format."""
+"""Requests: stand-ins, users' files, and the format of RefusalBench."""
 
 import json
 from collections import Counter

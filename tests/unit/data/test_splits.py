@@ -1,4 +1,4 @@
-"""Splits: nothing on both sides, strata in proportion, quarters alike, files read by line."""
+"""Splits: disjoint, with proportional strata and equal quarters; files are checked by line."""
 
 from collections import Counter
 from pathlib import Path

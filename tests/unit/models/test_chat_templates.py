@@ -1,4 +1,4 @@
-"""A model without a chat template is noticed before it is asked, and can be given one."""
+"""Models without a chat template are reported before any job, and can be given one."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ PLAIN = RESOURCES / "chat/plain.jinja"
 
 @pytest.fixture
 def speechless(tiny_model: Path, tmp_path: Path) -> Path:
-    """A real model whose tokenizer knows no conversation."""
+    """Returns a model folder whose tokenizer has no chat template."""
     folder = tmp_path / "speechless"
     shutil.copytree(tiny_model, folder)
     (folder / chat_templates.FILE).unlink(missing_ok=True)
@@ -123,7 +123,7 @@ def test_a_template_that_takes_no_system_message_is_named(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """As Gemma's, which raises, and as those that pass over what they do not know."""
+    """Some templates raise (Gemma), and others ignore system messages."""
     refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
     silent = "{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}"
     for text in (refusing, silent):

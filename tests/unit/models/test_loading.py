@@ -1,4 +1,4 @@
-"""Models from folders that were not made here."""
+"""Models from folders of other origin."""
 
 import json
 import shutil

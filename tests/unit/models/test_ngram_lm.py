@@ -1,4 +1,4 @@
-"""Witten-Bell models: worked by hand, and probabilities sum to one."""
+"""Witten-Bell models: equal to a calculation by hand, and probabilities sum to one."""
 
 import math
 

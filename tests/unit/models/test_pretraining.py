@@ -1,4 +1,4 @@
-"""Scratch models: every family is built, trained, saved and loaded as an ordinary folder."""
+"""Scratch models: every family is built, trained, saved and loaded as a standard folder."""
 
 from pathlib import Path
 from typing import Any

@@ -135,7 +135,7 @@ def test_memory_for_less_than_a_row_names_the_key_to_change(
 
 
 def short_of_memory(monkeypatch: pytest.MonkeyPatch, model: Any, rows: int) -> None:
-    """Has the model run out of memory when it is given more than so many rows at once."""
+    """Makes the model raise an out-of-memory error for more than `rows` rows."""
     import torch
 
     forward = model.forward

@@ -1,4 +1,4 @@
-"""The client of endpoints, against a small real server that misbehaves in the ways real ones do."""
+"""The client against a local HTTP server with the failures of real endpoints."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Steps have the same rows however they are divided; rows keep their tokens and labels."""
+"""Steps have the same rows however they are divided; batches keep tokens and labels."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ LENGTHS = np.random.default_rng(0).integers(5, 60, 500).tolist()
 def of_all_devices(
     lengths: list[int], rows_per_step: int, devices: int, parts: int
 ) -> list[set[int]]:
-    """The rows of each step, put together from all devices and parts."""
+    """Returns the rows of each step, over all devices and micro-batches."""
     samplers = [
         StepBatches(lengths, rows_per_step, parts, 3, rank, devices) for rank in range(devices)
     ]

@@ -1,4 +1,4 @@
-"""Processes that compute together: they know of each other, and none outlives the others."""
+"""Connected processes: they communicate, and all of them end together."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ def add_up(folder: Path) -> None:
 
 
 def one_fails(folder: Path, memory: bool) -> None:
-    """The first process fails, the second waits for it."""
+    """Fails in the first process while the second waits."""
     import torch
 
     if distributed_module.rank()[0] == 0:

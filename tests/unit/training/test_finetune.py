@@ -1,4 +1,4 @@
-"""LoRA under TRL: it learns, touches the response only, repeats exactly, and is noticed."""
+"""LoRA fine-tuning: it learns, has loss on the response only, and is reproducible."""
 
 import functools
 import hashlib
@@ -72,7 +72,7 @@ def test_the_prompt_is_learned_where_the_loss_is_on_the_whole_text(
     model = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
 
     def prompt_nats(model: Any) -> float:
-        """Mean over the tokens of the prompt, its template included."""
+        """Returns the mean over the tokens of the prompt, including its template."""
         found = chat_encoding.encode(tokenizer, ROWS[0]["prompt"], ROWS[0]["response"])
         ids = torch.tensor(found.ids[: found.start])
         with torch.inference_mode():
@@ -101,7 +101,7 @@ def test_an_adapter_without_effect_fails_the_job(tiny_model: Path, tmp_path: Pat
 
 
 def test_rows_for_a_single_step_are_learned_from(tiny_model: Path, tmp_path: Path) -> None:
-    """A warm-up begins at a rate of 0, and that step would be the only one."""
+    """The learning rate of the first warm-up step is 0, and here it is the only step."""
     made = finetune.fine_tune(tiny_model, ROWS[:6], recipe(epochs=1), tmp_path / "one")
     assert made["largest_logit_change"] > 0
 
@@ -120,7 +120,7 @@ def test_only_the_response_carries_loss(tiny_model: Path, tmp_path: Path) -> Non
 
 
 def short_of_memory(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """Has the model run out of memory when it is given more than so many rows at once."""
+    """Makes the model raise an out-of-memory error for more than `rows` rows."""
     import torch
     from transformers import LlamaForCausalLM
 

@@ -1,4 +1,4 @@
-"""What large targets need gives what a small training gives: several devices, parts, packing."""
+"""Several devices, micro-batches and packing give the same result as one device."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,7 +31,7 @@ def alone(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 
 
 def difference(one: Path, other: Path) -> float:
-    """Largest difference of two adapters' weights."""
+    """Returns the largest difference of two adapters' weights."""
     from safetensors.torch import load_file
 
     found = [load_file(folder / "adapter_model.safetensors") for folder in (one, other)]
