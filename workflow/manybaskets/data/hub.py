@@ -33,7 +33,7 @@ def fetch(
     if the hub is unreachable and the cache is incomplete, or if a file has the wrong hash; such a
     file is deleted from the cache.
     """
-    from huggingface_hub import constants, errors, snapshot_download
+    from huggingface_hub import snapshot_download
 
     try:
         folder = snapshot_download(
@@ -43,41 +43,11 @@ def fetch(
             allow_patterns=list(patterns),
             ignore_patterns=list(ignored) or None,
         )
-    except errors.GatedRepoError as error:
-        raise InputError(
-            f"{key}.hub: {repo} is behind a licence gate; {constants.ENDPOINT} answered "
-            f"{error.response.status_code}. Accept its licence at {_page(repo, kind)} and set the "
-            f"environment variable {TOKEN} to a token of that account."
-        ) from None
-    except errors.RevisionNotFoundError:
-        raise InputError(
-            f"{key}.revision: {repo} has no revision '{revision}'. Choose a commit from "
-            f"{_page(repo, kind)}/commits/main."
-        ) from None
-    except errors.RepositoryNotFoundError as error:
-        raise InputError(
-            f"{key}.hub: there is no {kind} '{repo}' at {constants.ENDPOINT} for this account "
-            f"(it answered {error.response.status_code}). Correct the name. If the repository is "
-            f"private, set the environment variable {TOKEN} to a token with read access."
-        ) from None
-    except errors.LocalEntryNotFoundError as error:
-        raise InputError(
-            f"{key}.hub: {_no_network()}, and the cache {constants.HF_HUB_CACHE} lacks files of "
-            f"{repo} at revision '{revision}'. Download them on a machine with network access and "
-            f"copy the cache, or set HF_HUB_CACHE to a cache that has them. ({_first_line(error)})"
-        ) from None
-    except errors.HfHubHTTPError as error:
-        raise InputError(
-            f"{key}.hub: {constants.ENDPOINT} answered {error.response.status_code} for {repo}. "
-            f"Run the study again later; downloaded files are reused. ({_first_line(error)})"
-        ) from None
-    except OSError as error:
-        if "Consistency check failed" not in str(error):
+    except OSError as error:  # the base class of the errors of huggingface_hub
+        message = _message(error, repo, revision, kind)
+        if message is None:
             raise
-        raise InputError(
-            f"{key}.hub: the download of {repo} is incomplete. Run the study again; complete files "
-            f"are reused. ({_first_line(error)})"
-        ) from None
+        raise InputError(f"{key}.{message}") from None
     verify(Path(folder), repo, key)
     return Path(folder)
 
@@ -115,6 +85,47 @@ def license_of(folder: Path) -> str | None:
     header = re.match(r"---\s*\n(.*?)\n---\s*\n", text, re.DOTALL)
     licence = re.search(r"^license:\s*(\S[^\n]*)$", header[1], re.MULTILINE) if header else None
     return licence[1].strip().strip("'\"") if licence else None
+
+
+def _message(error: OSError, repo: str, revision: str, kind: str) -> str | None:
+    """Returns config key, cause and remedy of a failed download; None for unrelated errors."""
+    from huggingface_hub import constants, errors
+
+    hub, page, first_line = constants.ENDPOINT, _page(repo, kind), _first_line(error)
+    if isinstance(error, errors.GatedRepoError):
+        return (
+            f"hub: {repo} is behind a licence gate; {hub} answered {error.response.status_code}. "
+            f"Accept its licence at {page} and set the environment variable {TOKEN} to a token of "
+            "that account."
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return (
+            f"revision: {repo} has no revision '{revision}'. Choose a commit from "
+            f"{page}/commits/main."
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return (
+            f"hub: there is no {kind} '{repo}' at {hub} for this account (it answered "
+            f"{error.response.status_code}). Correct the name. If the repository is private, set "
+            f"the environment variable {TOKEN} to a token with read access."
+        )
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return (
+            f"hub: {_no_network()}, and the cache {constants.HF_HUB_CACHE} lacks files of {repo} "
+            f"at revision '{revision}'. Download them on a machine with network access and copy "
+            f"the cache, or set HF_HUB_CACHE to a cache that has them. ({first_line})"
+        )
+    if isinstance(error, errors.HfHubHTTPError):
+        return (
+            f"hub: {hub} answered {error.response.status_code} for {repo}. Run the study again "
+            f"later; downloaded files are reused. ({first_line})"
+        )
+    if "Consistency check failed" in str(error):
+        return (
+            f"hub: the download of {repo} is incomplete. Run the study again; complete files are "
+            f"reused. ({first_line})"
+        )
+    return None
 
 
 def _declared_hash(path: Path) -> str | None:

@@ -113,18 +113,24 @@ def compose(
         raise ValueError(
             f"the mix has {total} response tokens and needs {tokens}. Lower tokens or raise rows."
         )
-    origins = Counter(row["origin"] for row in training_rows)
-    composition = {
-        "rows": len(training_rows),
-        "origins": dict(sorted(origins.items())),
-        "dropped": dict(sorted(dropped.items())),
-        "cut": {origin: n for origin, n in sorted(cut.items()) if n},
-        "words": sum(len(row["response"].split()) for row in training_rows),
-        "bytes": sum(len(row["response"].encode()) for row in training_rows),
-    }
+    composition = _composition(training_rows, dropped, cut)
     if token_count is not None:
         composition["response_tokens"] = total
     return training_rows, composition
+
+
+def _composition(
+    rows: Sequence[Row], dropped: Mapping[str, int], cut: Mapping[str, int]
+) -> dict[str, Any]:
+    origins = Counter(row["origin"] for row in rows)
+    return {
+        "rows": len(rows),
+        "origins": dict(sorted(origins.items())),
+        "dropped": dict(sorted(dropped.items())),
+        "cut": {origin: n for origin, n in sorted(cut.items()) if n},
+        "words": sum(len(row["response"].split()) for row in rows),
+        "bytes": sum(len(row["response"].encode()) for row in rows),
+    }
 
 
 def _by_quarter(recipe: MixRecipe, slots: Sequence[Row]) -> list[str]:

@@ -97,29 +97,39 @@ def pretrain(
     seen, curve = 0, []
     with tqdm(total=total, unit="tok", unit_scale=True, file=sys.stderr, mininterval=2) as bar:
         for step, micro_batches in enumerate(_grouped(batches, MICRO_BATCHES)):
-            phase, done, _ = micro_batches[0]
-            losses = [_loss(model, batch) / len(micro_batches) for *_, batch in micro_batches]
-            for loss in losses:
-                loss.backward()
-            loss = sum(losses)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer, rate in optimizers:
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * _schedule(phase, done)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            loss = _step(model, optimizers, micro_batches)
+            phase = micro_batches[0][0]
             tokens = sum(int((batch[:, 1:] != PAD_ID).sum()) for *_, batch in micro_batches)
             seen += tokens
             bar.update(tokens)
-            point = {"phase": phase, "tokens": seen, "loss": round(loss.item(), 4)}
+            point = {"phase": phase, "tokens": seen, "loss": round(loss, 4)}
             if step % 20 == 0:
-                bar.set_postfix(phase=phase, loss=f"{loss.item():.3f}")
+                bar.set_postfix(phase=phase, loss=f"{loss:.3f}")
                 curve.append(point)
     curve.append(point)
     model.eval()
     architectures.save(model, tokenizer, folder)
     parameters = sum(p.numel() for p in model.parameters())
     return {"parameters": parameters, "tokens": seen, "curve": curve}
+
+
+def _step(
+    model: Any, optimizers: Sequence[tuple[Any, float]], micro_batches: Sequence[Batch]
+) -> float:
+    """Updates the model's weights by one step, and returns the loss in nats per token."""
+    import torch
+
+    phase, done, _ = micro_batches[0]
+    losses = [_loss(model, batch) / len(micro_batches) for *_, batch in micro_batches]
+    for loss in losses:
+        loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer, rate in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * _schedule(phase, done)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return float(sum(losses))
 
 
 def _optimizers(model: Any, recipe: PretrainingConfig) -> list[tuple[Any, float]]:

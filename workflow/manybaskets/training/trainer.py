@@ -6,7 +6,7 @@ The module `finetune` runs the trainer and saves the adapter.
 import functools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,6 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
     Raises InputError for unusable rows or settings.
     """
     from datasets import Dataset
-    from torch.nn.utils import clip_grad_norm_
-    from torch.utils.data import DataLoader
-    from trl import SFTTrainer
 
     rank, count = distributed.rank()
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
@@ -116,38 +113,18 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
         count,
     )
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-
-    def collate(indices: list[int]) -> dict[str, Any]:
-        batch = [encoded[i] if i >= 0 else encoded[-1 - i].without_loss for i in indices]
-        return packed(batch) if recipe.packing else padded(batch, pad)
-
-    class CellTrainer(SFTTrainer):  # type: ignore[misc]
-        """TRL's trainer with the batches that the cell's seed determines."""
-
-        def get_train_dataloader(self) -> Any:
-            return DataLoader(
-                range(len(encoded)),
-                batch_sampler=batches,
-                collate_fn=collate,
-                pin_memory=self.args.dataloader_pin_memory,
-            )
-
-        def _clip_grad_norm(self, model: Any) -> Any:
-            return clip_grad_norm_(trainable, self.args.max_grad_norm)
-
-        def floating_point_ops(self, inputs: Any) -> int:
-            return 0  # the base class counts all parameters at every step; the number is unused
-
+    trainer_class = _trainer_class(batches, functools.partial(_collate, encoded, recipe, pad))
     if rank == 0:
         print(f"{len(rows)} rows, {recipe.epochs} epochs, rank {recipe.rank}", file=sys.stderr)
     sample = {"input_ids": [encoded[0].ids], "labels": [encoded[0].labels]}
-    trainer = (CellTrainer if gpu else _with_plain_loss(CellTrainer))(
+    trainer = (trainer_class if gpu else _with_plain_loss(trainer_class))(
         model=model,
         args=settings,
         train_dataset=Dataset.from_dict(sample),  # inspected only; `get_train_dataloader` has rows
         processing_class=tokenizer,
     )
     trainable = [weights for weights in trainer.model.parameters() if weights.requires_grad]
+    trainer.trainable = trainable
     _set_full_precision(trainable)
     _skip_redundant_traversals(trainer.model, trainable)
     if recipe.is_sharded:
@@ -157,6 +134,41 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
     if recipe.packing:
         trainer.add_callback(_packing_check(encoded))
     return trainer
+
+
+def _collate(
+    encoded: Sequence[Row], recipe: TrainingConfig, pad: int, indices: list[int]
+) -> dict[str, Any]:
+    """Returns the tensors of a batch of `StepBatches`."""
+    batch = [encoded[i] if i >= 0 else encoded[-1 - i].without_loss for i in indices]
+    return packed(batch) if recipe.packing else padded(batch, pad)
+
+
+def _trainer_class(batches: StepBatches, collate: Callable[[list[int]], dict[str, Any]]) -> Any:
+    from torch.nn.utils import clip_grad_norm_
+    from torch.utils.data import DataLoader
+    from trl import SFTTrainer
+
+    class CellTrainer(SFTTrainer):  # type: ignore[misc]
+        """TRL's trainer with the batches that the cell's seed determines."""
+
+        trainable: Sequence[Any]
+
+        def get_train_dataloader(self) -> Any:
+            return DataLoader(
+                range(len(batches.lengths)),
+                batch_sampler=batches,
+                collate_fn=collate,
+                pin_memory=self.args.dataloader_pin_memory,
+            )
+
+        def _clip_grad_norm(self, model: Any) -> Any:
+            return clip_grad_norm_(self.trainable, self.args.max_grad_norm)
+
+        def floating_point_ops(self, inputs: Any) -> int:
+            return 0  # the base class counts all parameters at every step; the number is unused
+
+    return CellTrainer
 
 
 def shard(model: Any, devices: int, gpu: bool) -> None:
