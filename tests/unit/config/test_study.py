@@ -273,8 +273,8 @@ def test_a_judge_that_is_no_cell_is_a_known_model_under_another_name(
 
 def test_right_answers_take_items_with_human_responses(study_config: dict[str, Any]) -> None:
     study_config["dataset"] = {"file": "rows.jsonl", "prompts": "p.jsonl", "train": 40, "test": 10}
-    study_config["probes"] = {"preference": {"check": "gsm8k"}}
-    with pytest.raises(ConfigError, match=r"probes\.preference\.check"):
+    study_config["probes"] = {"preference": {"answer_format": "gsm8k"}}
+    with pytest.raises(ConfigError, match=r"probes\.preference\.answer_format"):
         validation.load(study_config, "my.yaml")
     study_config["probes"] = {"preference": {"task": "summarize"}}
     with pytest.raises(ConfigError, match=r"probes\.preference\.task"):
