@@ -127,9 +127,15 @@ def makes(stage):
     }
 
 
+def pattern_of(*parts):
+    """A path below the study's results. Only studies with loops have their wildcards."""
+    path = study.path(*parts)
+    return path if study.loops else keys.without_loops(path)
+
+
 def output_of(stage, output):
     """The path of an output, which a job that extends it finds in place when it starts."""
-    path = study.path(output.path)
+    path = pattern_of(output.path)
     for name, values in stage.allowed(study).items():
         path = path.replace(
             f"{{{name}}}", f"{{{name},{'|'.join(map(re.escape, values))}}}"
@@ -156,7 +162,7 @@ def shown(stage, **categories):
 def log_of(stage):
     """The log of a rule."""
     place = keys.PATTERNS[STAGES[stage].key]
-    return study.path("logs", f"{stage}/{place}.log" if place else f"{stage}.log")
+    return pattern_of("logs", f"{stage}/{place}.log" if place else f"{stage}.log")
 
 
 def job(stage):

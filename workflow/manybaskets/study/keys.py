@@ -5,7 +5,7 @@ names it. Two wildcards are empty where they do not apply: `{generation}` outsid
 `/generation=3`), and `{chain}` for a mix that is not a loop (otherwise `loop/<target>/`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 NAME, SEED = r"[A-Za-z0-9._-]+", r"\d+"
@@ -161,15 +161,21 @@ def place(key: Any) -> str:
 
 
 def parsed(kind: type[K], values: Mapping[str, str]) -> K:
-    """The key of a kind whose wildcards have these values, as they stand in paths."""
-    found: dict[str, Any] = {}
-    for name in kind._fields:  # type: ignore[attr-defined]
-        value: str | int = values[name]
-        if name == "generation":
-            value = int(values[name].rpartition("=")[2] or 0)
-        elif name == "chain":
-            value = values[name].removeprefix(f"{LOOP}/").removesuffix("/")
-        elif name == "seed":
-            value = int(value)
-        found[name] = value
-    return kind(**found)
+    """Returns the key of a kind whose wildcards have these values, as they stand in paths.
+
+    `generation` and `chain` may be missing: studies without loops do not have them.
+    """
+    fields = kind._fields  # type: ignore[attr-defined]
+    return kind(*(_READERS[name](values) if name in _READERS else values[name] for name in fields))
+
+
+_READERS: dict[str, Callable[[Mapping[str, str]], str | int]] = {
+    "seed": lambda values: int(values["seed"]),
+    "generation": lambda values: int(values.get("generation", "").rpartition("=")[2] or 0),
+    "chain": lambda values: values.get("chain", "")[len(LOOP) + 1 : -1],
+}
+
+
+def without_loops(pattern: str) -> str:
+    """Returns a pattern as studies without loops have it: with fewer wildcards per job."""
+    return pattern.replace("{chain}", "").replace("{generation}", "")
