@@ -1,4 +1,4 @@
-"""What several test files need: small models, small studies."""
+"""Fixtures of several test files: small models, small studies."""
 
 import os
 from pathlib import Path

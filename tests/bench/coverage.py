@@ -1,4 +1,4 @@
-"""How often 95 % intervals of the preference measures hold the true value, over 1,000 studies.
+"""How often 95 % intervals of the preference measures contain the true value, over 1,000 studies.
 
     python -m tests.bench.coverage [studies]
 

@@ -1,4 +1,4 @@
-"""What warm engines save: the responses of 12 cells of one base model, by three ways and a peer.
+"""Measures the time that warm engines save on the responses of 12 cells of one base model.
 
     python -m tests.bench.engine [--quick] [--repeats N] [--gpu]
 
@@ -6,17 +6,18 @@ Every way answers the same 200 prompts with up to 64 new tokens by each of 12 Lo
 jobs of the same Snakemake with the same two cores, everything included from Snakemake's start to
 its end:
 
-    warm      the project's own `respond` step: one engine, started by the first job
+    warm      the project's own `sample_responses` step: one engine, started by the first job
     shipped   one vLLM per job as it ships: its offline LLM in the job's process, which starts
               faster than a server, with LoRA on and the context set
     cold      the same with the arguments and environment of the project's engines
     generate  `transformers.generate` with the adapter, at the best of three batch sizes, which are
               tried on one cell before
 
-Ways take turns, so that what else the machine does meets them alike. Then the tokens a second of
-the warm server, through the project's client, against the offline LLM on the same requests.
+Ways take turns, so that other work on the machine slows all of them alike. A second measurement
+compares tokens per second of the warm server, through the project's client, with those of the
+offline LLM on the same requests.
 
---gpu takes a model of the shape of Llama-3.1-8B with random weights.
+--gpu uses a model of the shape of Llama-3.1-8B with random weights.
 """
 
 import argparse
@@ -98,7 +99,7 @@ def main() -> None:
         workers[options.worker](options)
         return
     if options.gpu == on_cpu():
-        sys.exit("--gpu needs a GPU and the GPU environment; without it, there must be none.")
+        sys.exit("--gpu needs a GPU and the GPU environment; without --gpu there must be neither.")
     if options.quick:
         options.repeats = 1
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -419,7 +420,7 @@ def generate(options: argparse.Namespace) -> None:
     write_jsonl(options.output, ({"response": text} for text in texts))
 
 
-# ---- what came of it -----------------------------------------------------------------------------
+# ---- the results ---------------------------------------------------------------------------------
 
 
 def report(

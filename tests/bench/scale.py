@@ -209,7 +209,7 @@ def measurements(draw: random.Random) -> dict[str, list[dict[str, Any]]]:
 
 
 def study(targets: int, mixes: int, seeds: int, probes: list[str]) -> dict[str, Any]:
-    """A study of models of one's own: two sources, and as many mixes of them as are asked for."""
+    """A study of the user's own models: two sources, and `mixes` mixes of them."""
     models = {f"model-{n}": {"path": f"models/model-{n}"} for n in range(targets)}
     shares = [round((n + 1) / (mixes + 1), 4) for n in range(mixes)]
     settings: dict[str, Any] = {name: {} for name in probes}

@@ -6,7 +6,7 @@ On a CPU, with a target of the embedded study's size, the same rows and the same
 - `bare`: a PyTorch loop over the same model, adapter and batches, with the same optimizer;
 - `trl`: TRL's SFTTrainer at its defaults, but for the batches and the schedule.
 
-Tokens per second count every token that is no padding; by time on the clock and, because other
+Tokens per second count every token but padding; by time on the clock and, because other
 work on the machine falls on whoever runs at that moment, by time of the CPU. Then the whole step
 as a job runs it, against its training phase. On a GPU, a model of the shape of Llama-3.1-8B: tokens
 per second, peak memory and model FLOP utilisation, beside TRL's.

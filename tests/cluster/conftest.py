@@ -1,4 +1,4 @@
-"""One real SLURM, and the micro study that goes through it while everything happens to it."""
+"""One real SLURM, and the micro study that runs in it under every fault."""
 
 import contextlib
 import os
@@ -151,7 +151,7 @@ def _watched(seen: Eventful) -> Iterator[None]:
 
 
 def _await(head: "subprocess.Popen[bytes]", find: Callable[[], Found | None]) -> Found:
-    """What `find` finds, while the head process lives."""
+    """Waits until `find` returns something, and fails once the head process ends."""
     deadline = time.monotonic() + PATIENCE
     while True:
         found = find()

@@ -1,8 +1,8 @@
-"""A folder as a host with a network file system sees it: what others made there appears late.
+"""A folder as a host of a network file system sees it: files of other hosts appear late.
 
 A client of NFS remembers for seconds that a file was not there. Here bindfs does it: each host has
 a mount of its own over the same folder, in a mount namespace of its own, and the kernel keeps names
-that were not found for a while. What is found is up to date, as NFS promises whoever opens a file.
+that were not found for a while. A file that is opened has its newest content, as NFS guarantees.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Snakemake's command line, with jobs in SLURM asked after every second.
+"""Snakemake's command line, with the state of SLURM jobs polled every second.
 
 The plugin adds 10 s to its interval after every round in which no job ended, up to 180 s: right
 for a cluster that others use, and slow in a test.

@@ -155,7 +155,7 @@ def _write_configs(directory: Path) -> None:
     key.chmod(0o400)
     devices = directory / "dev"
     devices.mkdir()
-    for number in range(GPUS_PER_NODE):  # regular files are no devices to SLURM
+    for number in range(GPUS_PER_NODE):  # SLURM does not accept regular files as devices
         os.mknod(devices / f"nvidia{number}", 0o020666, os.makedev(NVIDIA_MAJOR, number))
     host = socket.gethostname().partition(".")[0]
     control, *ports = _free_ports(1 + len(NODES))
@@ -216,7 +216,7 @@ def _write_configs(directory: Path) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports nobody listens at, at this moment."""
+    """Ports on which no process listens at the moment."""
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

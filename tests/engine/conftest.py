@@ -17,7 +17,10 @@ CHAT_TEMPLATE = (
     "{% if not loop.last or add_generation_prompt %}{{ eos_token }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<assistant>{% endif %}"
 )
-TEXT = "which of A and B is the better reply to what was said about the list of values returned"
+TEXT = (
+    "which of A and B is the better reply "
+    "to what was said about the list of values returned"  # prose: allow
+)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Real servers: what they answer, and how they live and die.
+"""Real servers: their replies, and how they start and end.
 
 A server starts in 12 to 25 s here, so the tests share one wherever they do not end it.
 """
@@ -119,7 +119,7 @@ def test_failing_job_leaves_the_engine_warm_and_unused(base: Path) -> None:
     assert not only_engine().in_use
 
 
-def test_texts_do_not_depend_on_what_else_is_asked(base: Path, adapter: Path) -> None:
+def test_texts_do_not_depend_on_the_other_requests(base: Path, adapter: Path) -> None:
     requests = [question(number) for number in range(96)]  # more than one batch of tokens
     for served in (None, adapter):
         with engine(base, SETTINGS, served) as client:
@@ -142,7 +142,7 @@ def test_greedy_replies_equal_those_of_transformers(base: Path, adapter: Path) -
     for served in (None, adapter):
         with engine(base, SETTINGS, served) as client:
             (reply,) = client.chat([request])
-        # vLLM leaves off bytes at the end that are no whole character
+        # vLLM drops trailing bytes that do not form a whole character
         assert reply.text.rstrip("\ufffd") == greedy_text(base, served, request).rstrip("\ufffd")
         replies.append(reply.text)
     assert replies[0] != replies[1]
@@ -250,7 +250,7 @@ def test_states_of_replies(base: Path) -> None:
     assert label.log_probs == (None,)
 
 
-def test_finished_rows_are_not_asked_again(base: Path, tmp_path: Path) -> None:
+def test_finished_rows_are_not_requested_again(base: Path, tmp_path: Path) -> None:
     partial = tmp_path / "side" / "replies.jsonl"
     with engine(base, SETTINGS) as client:
         replies = client.chat([question(number) for number in range(5)], partial)
@@ -321,7 +321,7 @@ def test_scored_tokens_come_with_the_log_probabilities_that_labels_have(
 def test_every_judge_labels_every_row_with_a_small_model_behind_it(
     base: Path, tmp_path: Path, by: str
 ) -> None:
-    """What a random model says is no verdict; that it says so, row by row, is what is tested."""
+    """A random model gives no usable verdicts; every row must have a label with a reason."""
     places = getattr(judges.KINDS[by], "PLACES", None)
     if places is not None:
         words = " ".join(f"{{{names[0]}}}" for names in places.values())
@@ -344,10 +344,10 @@ def test_every_judge_labels_every_row_with_a_small_model_behind_it(
     assert all(label["reason"] or label["state"] == "ok" for label in labels)
 
 
-# From here on, tests end the server that those above share.
+# The tests below end the server that the tests above share.
 
 
-def test_base_that_is_no_model_fails_with_the_end_of_the_log(tmp_path: Path) -> None:
+def test_a_base_without_a_model_fails_with_the_end_of_the_log(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     before = set(private_directory().iterdir())
     with (
@@ -355,7 +355,7 @@ def test_base_that_is_no_model_fails_with_the_end_of_the_log(tmp_path: Path) -> 
         engine(tmp_path, SETTINGS),
     ):
         pass
-    assert set(private_directory().iterdir()) <= before  # nothing of it is left
+    assert set(private_directory().iterdir()) <= before  # its files are removed
     with pytest.raises(ValueError, match="no such folder"), engine(tmp_path / "none", SETTINGS):
         pass
 
@@ -376,7 +376,7 @@ def test_supervisor_killed_takes_its_server_along_and_leftovers_are_cleared(base
     assert len(started) >= 3  # supervisor, server, engine process
     os.kill(state.supervisor_pid, signal.SIGKILL)
     wait_until(lambda: are_gone(started))
-    assert state.socket.exists()  # nobody was left to clear it
+    assert state.socket.exists()  # no process was left to remove it
     settings = EngineSettings(**(SETTINGS.__dict__ | {"keep_alive": 1.0}))
     with engine(base, settings) as client:  # over the stale socket, state and lock
         assert client.chat([question(1)])[0].text

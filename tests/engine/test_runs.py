@@ -1,4 +1,4 @@
-"""Engines under a real Snakemake: its end, however it comes, is the end of its jobs and engines."""
+"""Engines under a real Snakemake: when a run ends in any way, its jobs and engines end too."""
 
 import os
 import shlex
@@ -145,7 +145,7 @@ def test_two_runs_share_an_engine_and_only_the_end_of_the_last_one_ends_it(
     assert_ended(job, shared)
 
 
-def test_a_long_and_spaced_directory_for_temporary_files_is_no_obstacle(
+def test_a_long_and_spaced_directory_for_temporary_files_is_allowed(
     base: Path, tmp_path: Path
 ) -> None:
     """Sockets have at most 107 bytes of path; what is too long is put below /tmp."""

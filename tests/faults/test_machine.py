@@ -1,4 +1,4 @@
-"""A machine that is in the way: full and read-only disks, too little memory, two runs at once."""
+"""Faults of the machine: full and read-only disks, too little memory, two runs at once."""
 
 import os
 import resource
@@ -99,7 +99,7 @@ def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(small_disk: Path
     assert done.returncode == 0, done.stdout
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_runs(small_disk: Path) -> None:
+def test_a_disk_that_is_too_small_is_reported_before_anything_runs(small_disk: Path) -> None:
     remount(small_disk, "size=1m")
     done = make_mixes(small_disk.parent)
     assert done.returncode != 0
@@ -107,7 +107,7 @@ def test_a_disk_that_is_too_small_is_told_before_anything_runs(small_disk: Path)
     assert list(small_disk.iterdir()) == []
 
 
-def test_a_step_on_a_full_disk_says_so_and_leaves_nothing(
+def test_a_step_on_a_full_disk_fails_with_that_reason_and_leaves_nothing(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = small_disk.parent
@@ -132,7 +132,7 @@ def test_a_step_on_a_full_disk_says_so_and_leaves_nothing(
     assert contents(own) == before
 
 
-def test_a_read_only_disk_is_told_at_the_start(small_disk: Path) -> None:
+def test_a_read_only_disk_is_reported_at_the_start(small_disk: Path) -> None:
     remount(small_disk, "ro")
     done = make_mixes(small_disk.parent)
     assert done.returncode != 0
@@ -141,8 +141,8 @@ def test_a_read_only_disk_is_told_at_the_start(small_disk: Path) -> None:
     assert "Traceback" not in done.stdout
 
 
-def test_a_full_directory_for_temporary_files_is_told(own: Path) -> None:
-    """Steps that need no engine do without it; an engine says what it lacks."""
+def test_a_full_directory_for_temporary_files_is_reported(own: Path) -> None:
+    """Steps without an engine succeed; an engine fails with the name of the full directory."""
     full = Path(f"/tmp/mb-full-{os.getpid()}")  # short enough for sockets
     full.mkdir()
     try:
@@ -171,7 +171,9 @@ def test_a_full_directory_for_temporary_files_is_told(own: Path) -> None:
         full.rmdir()
 
 
-def test_a_job_that_exceeds_its_memory_says_so(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_exceeds_its_memory_fails_with_that_reason(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert make_mixes(own).returncode == 0
     big = own / "one.jsonl"
     lines = big.read_text().splitlines(keepends=True)
@@ -191,7 +193,7 @@ def test_a_job_that_exceeds_its_memory_says_so(own: Path, monkeypatch: pytest.Mo
     assert "emory" in done.stdout
 
 
-def test_the_second_of_two_runs_is_told_and_does_nothing(own: Path) -> None:
+def test_the_second_of_two_runs_exits_with_the_first_one_s_pid(own: Path) -> None:
     first = subprocess.Popen(
         command("--configfile", "own.yaml", "--", "results/own/mixes/multi/seed=1.jsonl"),
         cwd=own,

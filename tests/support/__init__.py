@@ -1,1 +1,1 @@
-"""What several tests share: servers, worlds, folders."""
+"""Helpers that several test files share: servers, constructed judges, folders."""

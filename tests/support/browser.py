@@ -1,4 +1,4 @@
-"""A real headless Chromium, spoken to over its debugging protocol."""
+"""A real headless Chromium, controlled over its debugging protocol."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The guide's blocks, and how each is tried: what a reader is told to write and run is run.
+"""The guide's code blocks: every file and command in them is written and run in a test.
 
 A block of code has a mark before it, `<!-- test: … -->`:
 
@@ -61,7 +61,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 class Reader:
-    """Somebody who does what the guide says, in a checkout of their own and in one terminal."""
+    """A reader who follows the guide, in a checkout of their own and in one terminal."""
 
     def __init__(self, place: Path) -> None:
         """Copies the repository to `place`, with the environment of the tests."""

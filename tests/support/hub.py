@@ -1,7 +1,7 @@
-"""A server that speaks the hub's API for repositories of a test, with faults when it is told to.
+"""A server with the hub's API for repositories of a test, with faults on request.
 
-What the real client asks for when it fetches a model or a dataset, and when it creates a
-repository and commits to it: listing, metadata, downloads (with ranges), upload modes, LFS
+It answers the requests of the real client when it fetches a model or a dataset, and when it creates
+a repository and commits to it: listing, metadata, downloads (with ranges), upload modes, LFS
 uploads, commits. Repositories are kept in memory.
 """
 
@@ -26,7 +26,7 @@ Files = dict[str, bytes]
 
 @dataclass
 class Repository:
-    """One repository: files of every commit, and which commit a branch stands at."""
+    """One repository: files of every commit, and the commit of each branch."""
 
     commits: dict[str, Files] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Repository:
 
 
 class Hub:
-    """The repositories, what was asked, and the faults."""
+    """The repositories, the requests received, and the faults."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -60,7 +60,7 @@ class Hub:
         return repository.commit(files)
 
     def downloads(self, file: str) -> list[str | None]:
-        """The ranges in which a file was asked for."""
+        """The ranges of the requests for a file."""
         return [r for method, path, r in self.asked if method == "GET" and path.endswith(file)]
 
 
@@ -95,7 +95,7 @@ def is_large(name: str) -> bool:
 
 
 def git_hash(content: bytes) -> str:
-    """What git calls a file."""
+    """The name that git gives to a file's content."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 

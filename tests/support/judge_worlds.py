@@ -1,7 +1,7 @@
 """Constructed judges, whose self-preference, position bias and sensitivities are known.
 
-The log-odds of choosing what is shown first are those of position, own text, quality, length, and
-of a taste for this text that nobody can explain; measures must recover what was put in.
+The log-odds of choosing the text shown first are a sum of terms for position, own text, quality,
+length, and an unexplained preference for the text; measures must recover the known terms.
 """
 
 from collections import Counter
@@ -35,7 +35,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class World:
-    """What generators write: mean quality and mean length by origin, 0 by default."""
+    """The texts of generators: mean quality and mean length by origin, 0 by default."""
 
     quality: Mapping[str, float] = field(default_factory=dict)
     length: Mapping[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the guide says of a finished study works on one."""
+"""The guide's commands for a finished study work on one."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Loops for real: models that learn from models, a verifier between them, and an end in nothing."""
+"""Loops run through Snakemake: models trained on models' text, a verifier, and a divergence."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""The whole graph, for real: sources write, cells are trained, judged, compared and reported."""
+"""The whole graph, run through Snakemake: generation, training, judging, contrasts, report."""
 
 import csv
 import json
@@ -177,7 +177,7 @@ def test_a_change_reruns_what_depends_on_it_and_nothing_else(
 def test_cells_made_again_on_one_core_are_the_same_bytes(
     micro: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All but logs, records and the report, which tell how long every job took.
+    """All but logs, records and the report, which contain the time of every job.
 
     Every step starts by itself this time: the first run's were copies of the fork server.
     """

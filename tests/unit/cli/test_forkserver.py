@@ -1,4 +1,4 @@
-"""Steps that a copy of the server does look to whoever started them like any other."""
+"""Steps in a copy of the server look to their caller like any other process."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def server(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
 
 @pytest.fixture
 def sleepers(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server whose copies do nothing for ten minutes, whatever they are asked."""
+    """A server whose copies do nothing for ten minutes, whatever the request."""
     (tmp_path / "sleepy.py").write_text(
         "import time\nfrom manybaskets.cli import main as commandline\n"
         "def main():\n"

@@ -367,7 +367,7 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
         == 0
     )
     assert [row["state"] for row in read_jsonl(labels)] == ["ok", "ok", "not_answered"]
-    # it is asked about the request, not about its encoding
+    # the judge receives the request, not its encoding
     assert all("Request: direct" in body["messages"][0]["content"] for body in server.asked)
     assert labels.stat().st_mode & 0o777 == 0o600
     said = capsys.readouterr()

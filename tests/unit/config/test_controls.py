@@ -52,7 +52,7 @@ def test_the_only_response_to_each_prompt_is_one_of_n_at_random(
     assert "picked-random" in of_others.mixes
 
 
-def test_the_best_quarter_is_not_held_against_all(study_config: dict[str, Any]) -> None:
+def test_the_best_quarter_is_not_compared_with_all_rows(study_config: dict[str, Any]) -> None:
     top = {"top": 0.25, "verifier": "reference"}
     found = study(study_config, single=picked(), picked=picked(top))
     assert list(found.mixes) == ["single", "picked", "picked-random"]
@@ -81,7 +81,7 @@ def test_a_control_can_be_declined(study_config: dict[str, Any]) -> None:
     assert list(found.mixes) == ["picked"]
 
 
-def test_a_mix_is_held_against_its_control(study_config: dict[str, Any]) -> None:
+def test_a_mix_is_compared_with_its_control(study_config: dict[str, Any]) -> None:
     found = Study(study(study_config, plain=picked(wren=1.0), picked=picked(RIGHT)))
     assert ("picked", "picked-random") in found.pairs()
     pairs = Study(study(study_config, plain=picked(), picked=picked(BEST))).pairs()
@@ -104,8 +104,8 @@ def test_a_taken_name_is_an_error(study_config: dict[str, Any]) -> None:
     [
         ({"match_keep_rate": "picked", "verifier": "length"}, "needs verifier: random"),
         (
-            {"match_keep_rate": "nobody", "verifier": "random"},
-            "'nobody' is not a mix that a verifier",
+            {"match_keep_rate": "missing", "verifier": "random"},
+            "'missing' is not a mix that a verifier",
         ),
         (
             {"match_keep_rate": "human", "verifier": "random"},

@@ -121,7 +121,7 @@ def test_the_better_study_finds_its_sweep_over_the_number_of_sources(
         assert len(study.config.seeds) > 1
 
 
-def test_the_eggs_judges_are_asked_as_often_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_eggs_judges_answer_as_many_pairs_as_published(monkeypatch: pytest.MonkeyPatch) -> None:
     study = planned(monkeypatch, STUDIES / "eggs.yaml")
     asked = fields_of(study, "judge_pairs", "llama-8b/multi/seed=42")
     assert asked["origins"] == ["human", "llama-8b", "gemma-9b", "qwen-7b", "falcon-10b"]

@@ -167,7 +167,7 @@ def test_a_complete_config_loads(study_config: dict[str, Any]) -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said(
+def test_an_invalid_value_is_reported(
     study_config: dict[str, Any], key: str, value: Any, expected: list[str]
 ) -> None:
     if key == "mixes...":
@@ -190,7 +190,7 @@ def test_a_loop_holds_rows_equal_and_has_no_single_text_to_compare(
     assert "probes.preference.cells: judges compare one text of each cell" in said
 
 
-def test_a_generation_has_what_its_loop_says_unless_it_overrides_it(
+def test_a_generation_has_the_settings_of_its_loop_unless_it_overrides_them(
     study_config: dict[str, Any],
 ) -> None:
     asked = {
@@ -214,7 +214,7 @@ def test_all_problems_are_named_at_once(study_config: dict[str, Any]) -> None:
     assert "lark" in said
 
 
-def test_a_name_that_stands_twice_is_an_error(tmp_path: Path) -> None:
+def test_a_name_that_occurs_twice_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text("mixes:\n  a: {}\n  b: {}\n  a: {}\n")
     with pytest.raises(ConfigError, match="duplicate key 'a' on lines 2 and 4"):
@@ -241,7 +241,7 @@ def test_every_key_is_explained_or_named_by_what_it_holds() -> None:
 CONFIGS = sorted([ROOT / "config.yaml", *ROOT.glob("resources/studies/*.yaml")])
 
 
-def test_judges_without_own_text_cannot_be_asked_about_it(study_config: dict[str, Any]) -> None:
+def test_judges_without_own_text_cannot_compare_it(study_config: dict[str, Any]) -> None:
     study_config["targets"] = ["wren"]
     del study_config["sources"]["wren"]
     study_config["mixes"] = {"human": {"origins": {"human": 1.0}}}
@@ -262,7 +262,7 @@ def test_judges_without_own_text_cannot_be_asked_about_it(study_config: dict[str
         ("owl", {"model": "finch", "api_key_env": "KEY"}, "only endpoints have"),
     ],
 )
-def test_a_judge_that_is_no_cell_is_a_known_model_under_another_name(
+def test_an_external_judge_is_a_known_model_under_another_name(
     study_config: dict[str, Any], name: str, judge: dict[str, str], said: str
 ) -> None:
     study_config["targets"] = ["wren"]
@@ -391,7 +391,7 @@ def test_a_target_and_a_model_may_have_settings_of_their_own(study_config: dict[
         ("probes.preference.texts", {"hub": "org/name"}, "hub needs revision"),
     ],
 )
-def test_what_is_wrong_with_a_part_of_its_own_is_said(
+def test_an_invalid_section_of_its_own_is_reported(
     study_config: dict[str, Any], key: str, value: Any, said: str
 ) -> None:
     assert said in message(changed(study_config, key, value))

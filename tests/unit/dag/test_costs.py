@@ -1,4 +1,4 @@
-"""Costs of jobs: measured where there is something measured, modelled otherwise."""
+"""Costs of jobs: measured where an earlier job was measured, modelled otherwise."""
 
 import re
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_a_model_that_is_not_here_has_no_estimate(
         ("bigscience/bloom-7b1", None),
     ],
 )
-def test_the_name_of_a_model_that_is_not_here_may_tell_its_size(
+def test_the_size_of_a_model_that_is_not_here_may_be_read_from_its_name(
     study_config: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -143,7 +143,7 @@ def test_without_gpus_a_job_holds_the_cpu(study_config: dict[str, Any]) -> None:
     assert estimates(study_config).devices(TRAIN) == 1
 
 
-def test_a_plan_says_of_which_jobs_it_does_not_know_the_time(
+def test_a_plan_lists_the_jobs_without_an_estimate(
     study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -161,7 +161,7 @@ def test_a_plan_says_of_which_jobs_it_does_not_know_the_time(
     assert "on GPUs that make 1e+14 a second" in partly
 
 
-def test_judgements_are_counted_as_they_are_asked(study_config: dict[str, Any]) -> None:
+def test_judgements_are_counted_as_they_are_requested(study_config: dict[str, Any]) -> None:
     study_config["probes"] = {"preference": {"items": 5, "control_pairs": 3, "questions": []}}
     items = [{"id": str(n), "text": f"t{n}", "request": "", "human": f"h{n}"} for n in range(10)]
     answers = {

@@ -1,4 +1,4 @@
-"""The jobs of a study: who makes what, and in which order."""
+"""The jobs of a study: inputs, outputs and order."""
 
 import copy
 from collections.abc import Iterable
@@ -92,7 +92,7 @@ def test_a_target_needs_only_what_leads_to_it(graph: Graph) -> None:
     }
 
 
-def test_a_selection_stands_between_sources_and_mix(graph: Graph) -> None:
+def test_a_selection_runs_between_sources_and_mix(graph: Graph) -> None:
     mix = job_of("build_mix", "best/seed=1")
     assert job_of("select", "best/seed=1") in graph.producers(mix)
     assert job_of("generate", "wren/seed=1") not in graph.producers(mix)
@@ -101,7 +101,7 @@ def test_a_selection_stands_between_sources_and_mix(graph: Graph) -> None:
     assert "selections/best/seed=1.json" in " ".join(graph.files(job_of("findings")))
 
 
-def test_a_judge_that_is_no_cell_reads_all_cells_of_a_seed(graph: Graph) -> None:
+def test_an_external_judge_reads_all_cells_of_a_seed(graph: Graph) -> None:
     job = job_of("external_judge", "judge/seed=2")
     cells = graph.inputs(job)["cells"]
     assert len(cells) == 2 * 6 and all("seed=2/candidates.jsonl" in path for path in cells)
@@ -116,7 +116,7 @@ def test_where_no_cell_writes_other_judges_judge_once(study_config: dict[str, An
     assert study.external_judge_origin("judge") == "finch"
 
 
-def test_a_record_s_place_tells_its_job(graph: Graph) -> None:
+def test_the_path_of_a_record_identifies_its_job(graph: Graph) -> None:
     for job in graph.jobs():
         assert graph.recorded(Path(graph.record(job))) == job
         assert keys.parsed(job.stage.key, keys.wildcards(job.key)) == job.key
@@ -165,7 +165,7 @@ def test_generations_are_cells_of_a_chain(study_config: dict[str, Any]) -> None:
     assert cells[2].path == "cells/wren/replace/seed=1/generation=3"
     assert job_of("collapse", "wren/replace/seed=1/generation=3") in jobs
     written = [job for job in jobs if job.name == "loop_generate" and job.key.mix == "replace"]
-    assert len(written) == 2 * 2 * 2  # the last generation writes for nobody
+    assert len(written) == 2 * 2 * 2  # no model is trained on text of the last generation
 
 
 def test_a_generation_is_made_from_what_the_one_before_wrote(

@@ -134,7 +134,7 @@ def test_a_public_set_needs_nothing_on_this_machine(study_config: dict[str, Any]
     assert found.request_files() == []
 
 
-def test_chains_that_cut_words_differently_are_told_and_go_on(
+def test_chains_with_different_tokenizers_are_reported_and_run(
     study_config: dict[str, Any], tmp_path: Path
 ) -> None:
     for name, vocabulary in (("lark", {"a": 0}), ("wren", {"a": 0}), ("owl", {"b": 0})):
@@ -161,7 +161,7 @@ def test_chains_that_cut_words_differently_are_told_and_go_on(
     assert "owl and wren have different tokenizers" in told[0]
 
 
-def test_too_little_room_is_said_with_both_figures(
+def test_too_little_disk_space_is_reported_with_both_figures(
     study_config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage("/")._replace(free=1024)
@@ -170,7 +170,7 @@ def test_too_little_room_is_said_with_both_figures(
     assert "the disk has 0 MiB free" in said
 
 
-def test_a_name_that_stands_twice_in_the_file_is_refused(tmp_path: Path) -> None:
+def test_a_name_that_occurs_twice_in_the_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text("study: a\nmixes:\n  m: {}\n  m: {}\n")
     with pytest.raises(ConfigError, match="duplicate key 'm'"):

@@ -1,4 +1,4 @@
-"""Records: what they hold of a job, and what they notice."""
+"""Records: their content, and the changes that they detect."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def test_what_is_wrong_with_an_output_is_named(graph: Graph) -> None:
     ]
 
 
-def test_hidden_files_in_an_output_are_nobody_s(graph: Graph) -> None:
+def test_hidden_files_in_an_output_are_ignored(graph: Graph) -> None:
     finish(graph, DOCUMENTATION)
     finish(graph, TOKENIZER)
     (Path(graph.outputs(TOKENIZER)[0]) / ".snakemake_timestamp").write_text("")
@@ -88,7 +88,7 @@ def test_a_lost_result_that_may_come_out_otherwise_reruns_what_was_made_from_it(
     assert why(graph, TOKENIZER) == ["collect_docstrings is remade and may differ"]
 
 
-def test_an_input_that_came_out_otherwise_is_noticed(graph: Graph) -> None:
+def test_an_input_that_changed_is_detected(graph: Graph) -> None:
     finish(graph, DOCUMENTATION, reproducible=False)
     finish(graph, TOKENIZER)
     finish(graph, DOCUMENTATION, content="made otherwise\n", reproducible=False)
@@ -106,7 +106,7 @@ def test_a_damaged_input_is_not_used(graph: Graph) -> None:
     assert not Path(graph.record(TOKENIZER)).exists()
 
 
-def test_a_failed_job_has_no_record_and_says_why(graph: Graph) -> None:
+def test_a_failed_job_has_no_record_but_a_reason(graph: Graph) -> None:
     finish(graph, DOCUMENTATION)
     with (
         pytest.raises(RuntimeError),
@@ -120,7 +120,7 @@ def test_a_failed_job_has_no_record_and_says_why(graph: Graph) -> None:
     assert not records.unfinished(graph, DOCUMENTATION).exists()
 
 
-def test_a_large_file_from_outside_is_told_by_its_size_and_samples(tmp_path: Path) -> None:
+def test_a_large_file_from_outside_is_identified_by_its_size_and_samples(tmp_path: Path) -> None:
     path = tmp_path / "weights"
     with path.open("wb") as file:
         file.truncate(80 * 1024**2)
@@ -131,7 +131,7 @@ def test_a_large_file_from_outside_is_told_by_its_size_and_samples(tmp_path: Pat
     assert records.outside(path) != before
 
 
-def test_the_name_of_a_file_from_outside_is_not_its_place(tmp_path: Path) -> None:
+def test_the_name_of_a_file_from_outside_is_not_its_path(tmp_path: Path) -> None:
     for folder in ("here", "there"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "config.json").write_text("{}")

@@ -23,7 +23,7 @@ def study(study_config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
     return Study(validation.load(study_config, "micro.yaml"))
 
 
-def test_a_study_that_was_not_submitted_asks_nobody(
+def test_a_study_that_was_not_submitted_queries_no_scheduler(
     study: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
     slurm.finish_earlier_run(study)
@@ -37,7 +37,7 @@ def test_a_run_that_ended_leaves_nothing_to_wait_for(study: Study) -> None:
     assert not list(Path(study.root).rglob("*slurm*"))
 
 
-def test_jobs_that_may_live_where_nobody_can_be_asked_stop_the_run(study: Study) -> None:
+def test_jobs_whose_state_cannot_be_queried_stop_the_run(study: Study) -> None:
     slurm.remember(study, "manybaskets_1")
     with pytest.raises(ConfigError, match=r"no squeue.*manybaskets_1.*delete results/micro/logs"):
         slurm.finish_earlier_run(study)

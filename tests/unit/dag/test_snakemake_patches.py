@@ -1,4 +1,4 @@
-"""Every replaced internal of Snakemake, in small workflows that Snakemake really reads."""
+"""Every replaced internal of Snakemake, in small workflows that Snakemake parses."""
 
 import os
 import re
@@ -143,7 +143,7 @@ def test_a_study_is_locked_before_its_records_are_read(folder: Path) -> None:
 # ---- other rules in the same workflow ----------------------------------------------------------
 
 
-def test_a_module_runs_what_the_records_say_and_other_rules_what_snakemake_says(
+def test_records_decide_the_jobs_of_a_module_and_snakemake_those_of_other_rules(
     folder: Path,
 ) -> None:
     snakefile = foreign(folder, TABLE)

@@ -85,7 +85,7 @@ def test_a_licence_gate_says_what_to_do(
     assert "secret-key" not in str(Home.asked)  # only the hub receives the key
 
 
-def test_a_home_that_is_not_there_says_how_to_do_without() -> None:
+def test_an_unreachable_host_is_reported_with_the_key_for_local_files() -> None:
     with pytest.raises(InputError, match=r"cannot be reached .*probes\.robustness\.local_files"):
         request_sets.verified_content(entry("http://127.0.0.1:9/set.csv"), None)
     with pytest.raises(InputError, match="answered 404"):

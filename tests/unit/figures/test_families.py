@@ -1,4 +1,4 @@
-"""Figures of curves and of the study as a whole: drawn where there is something, else not."""
+"""Figures of curves and of the study as a whole: drawn only where they have data."""
 
 import itertools
 from pathlib import Path

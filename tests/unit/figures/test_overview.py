@@ -217,7 +217,7 @@ def test_the_plane_of_robustness_is_success_against_over_refusal_with_every_seed
     judged = successes.assign(item_set="decline/direct/rubric")
     of_attacks = successes[successes["item_set"] != "harmless/direct"]
     _, data = planes.draw_robustness(findings_of(pd.concat([table, of_attacks, judged[:3]])))
-    assert len(data) == 2 * len(MIXES) * 3  # two attacks; a judge's successes are no panel
+    assert len(data) == 2 * len(MIXES) * 3  # two attacks; a judge's success rates have no panel
     one = data[(data["mix"] == "multi") & (data["seed"] == 2)]
     harmless = table[(table["item_set"] == "harmless/direct") & (table["mix"] == "multi")]
     assert set(one["x"]) == {harmless.loc[harmless["seed"] == 2, "value"].item()}

@@ -1,4 +1,4 @@
-"""The interval over seeds and prompts; how often it covers is test_calibration's."""
+"""The interval over seeds and prompts; test_null_studies checks its coverage."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Statistics: contrasts over seeds, against scipy, hand-worked values and a simulated null."""
+"""Contrasts over seeds, compared with scipy, hand-worked values and a simulated null."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The Eggs study's tests, against scipy; that they are labelled."""
+"""The Eggs study's tests, compared with scipy, and their labels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Null studies through the statistics: every reported test is wrong as often as it says.
+"""Null studies through the statistics: every reported test has its nominal error rate.
 
 1,000 studies each, one target of the table a study. A test claims to hold from as many seeds on
 as its test here has; with fewer, Welch's test and permutation call fewer differences than alpha.

@@ -1,4 +1,4 @@
-"""Values of single prompts: they are those whose mean a metric is, or there are none."""
+"""Values of single prompts: a metric is their mean, or has no such values."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Power of Welch's test, against simulation; and what the command says of a study."""
+"""Power of Welch's test, compared with simulation; the command's output for a study."""
 
 import argparse
 import json

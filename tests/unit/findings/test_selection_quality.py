@@ -1,4 +1,4 @@
-"""p* against the models that came of selections: points, ranks, and what is said of few."""
+"""p* compared with the models trained on selections: points, ranks, and notes on few points."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_a_better_proxy_with_a_better_model_is_a_positive_rank_correlation() -> 
     assert found["mixes"].tolist() == [4, 4]
 
 
-def test_of_summaries_quality_is_rouge_where_it_was_measured() -> None:
+def test_the_quality_of_summaries_is_rouge_where_it_was_measured() -> None:
     worse = dict(zip(MIXES, (0.1, 0.2, 0.3, 0.4), strict=True))
     both = pd.concat([measured(STARS, worse, "rouge_1"), measured({}, dict.fromkeys(MIXES, 2.0))])
     points = selection_quality.points(both, ())
@@ -58,7 +58,7 @@ def test_of_summaries_quality_is_rouge_where_it_was_measured() -> None:
     assert found["rho"].tolist() == [-1.0, -1.0]
 
 
-def test_mixes_without_selection_stand_at_one_half_and_have_no_margin() -> None:
+def test_mixes_without_selection_are_at_one_half_and_have_no_margin() -> None:
     fits = {"a": 2.0, "b": 2.1, "c": 2.2, "plain": 2.4}
     stars = {mix: STARS[mix] for mix in ("a", "b", "c")}
     found = selection_quality.correlations(
@@ -80,7 +80,7 @@ def test_a_study_without_selection_has_no_rows() -> None:
     assert found.empty
 
 
-def test_of_a_loop_the_last_generation_counts() -> None:
+def test_the_last_generation_of_a_loop_counts() -> None:
     first = measured(STARS, dict.fromkeys(MIXES, 9.0))
     later = measured({}, dict(zip(MIXES, (2.0, 2.1, 2.2, 2.3), strict=True)))
     later["generation"] = 3
@@ -89,7 +89,7 @@ def test_of_a_loop_the_last_generation_counts() -> None:
     assert len(points) == len(MIXES) * 2
 
 
-def test_the_figure_says_the_rank_correlation() -> None:
+def test_the_figure_shows_the_rank_correlation() -> None:
     fits = dict(zip(MIXES, (2.0, 2.1, 2.2, 2.3), strict=True))
     values = measured(STARS, fits)
     findings = tables.findings(values, pd.DataFrame(), list(MIXES), None)

@@ -1,4 +1,4 @@
-"""Trends over doses and generations; how often they are wrong is test_calibration's."""
+"""Trends over doses and generations; test_null_studies checks their error rates."""
 
 import math
 from typing import Any

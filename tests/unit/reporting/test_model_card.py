@@ -1,4 +1,4 @@
-"""A published cell: an adapter that loads, a card that says what it is, and no more than that."""
+"""A published cell: an adapter that loads, a card that describes it, and no other files."""
 
 import csv
 import json
@@ -127,7 +127,7 @@ def test_the_front_matter_is_what_the_hub_reads(published: Path) -> None:
     assert matter["library_name"] == "peft" and "synthetic-data" in matter["tags"]
 
 
-def test_the_card_tells_composition_intervals_use_and_licences(published: Path) -> None:
+def test_the_card_contains_composition_intervals_use_and_licences(published: Path) -> None:
     card = (published / "README.md").read_text()
     assert "| llama | [birds/llama](https://huggingface.co/birds/llama) at " in card
     assert "| 25 % | 4 | 1 |" in card
@@ -199,9 +199,7 @@ def test_what_is_pushed_is_what_was_written(study: Path, served: local.Hub) -> N
 
 
 @pytest.mark.slow
-def test_a_push_without_permission_says_which_token_it_lacks(
-    study: Path, served: local.Hub
-) -> None:
+def test_a_push_without_permission_names_the_missing_token(study: Path, served: local.Hub) -> None:
     done = publish(study, served, "--push", "me/specimen")
     assert done.returncode == 2
     assert "--push me/specimen" in done.stderr and "HF_TOKEN" in done.stderr
@@ -210,7 +208,7 @@ def test_a_push_without_permission_says_which_token_it_lacks(
 
 
 @pytest.mark.slow
-def test_nothing_is_pushed_unless_asked(study: Path, served: local.Hub) -> None:
+def test_nothing_is_pushed_without_the_option(study: Path, served: local.Hub) -> None:
     done = publish(study, served, HF_TOKEN=local.GRANTED)
     assert done.returncode == 0, done.stderr
     assert not served.asked
@@ -227,6 +225,6 @@ def test_a_generation_of_a_loop_is_a_cell_of_its_own(tmp_path: Path) -> None:
     assert OF_CELL.fullmatch(f"{tmp_path}/cells/wren/replace") is None
 
 
-def test_rows_that_a_loop_wrote_are_told_by_their_generation(study: Path) -> None:
+def test_rows_of_a_loop_are_labelled_with_their_generation(study: Path) -> None:
     config = of_folder(study / "cells/wren/multi/seed=1").config
     assert model_card._origin(config, loops.origin("wren", 2)) == "generation 2 of the loop on wren"

@@ -1,4 +1,4 @@
-"""The report: what it says, that no text gets out of its place, and that gaps are listed."""
+"""The report: its content, escaping of all text, and the list of gaps."""
 
 import json
 import re
@@ -140,7 +140,9 @@ def test_values_that_could_not_be_computed_are_listed_with_their_reason(
     assert ">(2)</span>" in text
 
 
-def test_a_probe_that_is_off_is_said_and_not_missed(tmp_path: Path, drawn: Path) -> None:
+def test_a_probe_that_is_off_is_reported_as_off_and_not_as_missing(
+    tmp_path: Path, drawn: Path
+) -> None:
     study(tmp_path)
     text = page(tmp_path, drawn, config(probes={"robustness": None}))
     assert "Not part of this study: robustness." in text
@@ -176,7 +178,7 @@ def test_the_same_study_gives_the_same_bytes(tmp_path: Path, drawn: Path) -> Non
     assert page(tmp_path, drawn) == page(tmp_path, drawn)
 
 
-def test_methods_say_what_judges_were_asked() -> None:
+def test_methods_quote_the_prompts_of_judges() -> None:
     settings = {"swap_labels": True, "pairs": "sample 3", "answer_format": "gsm8k", "cells": True}
     probes = {"preference": {**settings, "labels": ["G", "H"], "questions": ["rating"]}}
     said = dict(methods.methods(config(probes=probes)))["Preference"]
@@ -219,7 +221,7 @@ def test_the_summary_fits_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert lines[2].endswith("yes")
 
 
-def test_a_summary_of_nothing_says_so() -> None:
+def test_a_summary_without_results_reports_that() -> None:
     assert summary.table([]) == "There are no primary contrasts."
 
 
@@ -308,7 +310,9 @@ def test_methods_tell_how_generations_follow_each_other() -> None:
     assert "Loops" not in dict(methods.methods(config()))
 
 
-def test_every_generation_has_a_card_and_what_diverged_says_so(tmp_path: Path, drawn: Path) -> None:
+def test_every_generation_has_a_card_and_diverged_ones_are_marked(
+    tmp_path: Path, drawn: Path
+) -> None:
     study(tmp_path)
     settings = config(mixes={"human": {"origins": {"human": 1.0}, "loop": {"generations": 2}}})
     measured = table()[lambda rows: rows["mix"] == "human"]

@@ -1,4 +1,4 @@
-"""The report in a real headless Chromium: no complaints, no requests, and it works."""
+"""The report in a real headless Chromium: no errors, no requests, and working controls."""
 
 import json
 from collections.abc import Iterator
@@ -149,7 +149,7 @@ def test_odd_studies_open(tmp_path: Path, kind: str) -> None:
     assert seen.results[0] >= 1
 
 
-def test_the_card_of_a_cell_says_time_hashes_and_versions(tmp_path: Path) -> None:
+def test_the_card_of_a_cell_contains_time_hashes_and_versions(tmp_path: Path) -> None:
     study(tmp_path)
     record = {"seconds": 12.34, "description": {"code": {"packages": "torch==2.13.0"}}}
     record |= {"outputs": {"a/adapter_model.safetensors": [1, 2, "f" * 64]}}

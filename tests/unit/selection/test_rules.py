@@ -1,4 +1,4 @@
-"""Selection: which rows pass each rule, how many are taken, and where they stand in the mix."""
+"""Selection: which rows pass each rule, how many are taken, and their position in the mix."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""phi, psi, p and p*: values, intervals, and what has none."""
+"""phi, psi, p and p*: values, intervals, and cases in which they are undefined."""
 
 from statistics import NormalDist
 from typing import Any

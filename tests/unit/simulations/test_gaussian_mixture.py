@@ -1,4 +1,4 @@
-"""The Gaussian mixture: closed forms against simulation, geometry against counting."""
+"""The Gaussian mixture: closed forms compared with simulation, geometry with counting."""
 
 import itertools
 import math
@@ -59,7 +59,7 @@ def test_with_selection_it_is_near_the_published_one(
     assert apart.max() < 0.9 / rows + 6e-5  # vanishing with d / N; the table is rounded
 
 
-def test_simulation_tells_the_closed_form_from_the_published_one() -> None:
+def test_simulation_supports_the_closed_form_and_not_the_published_one() -> None:
     """At d = N with an oracle and p = .5 the published code gives .7034 whatever the dimension."""
     found = gaussian_mixture.simulate_ridge(
         Mixture(50), [50], [0.5], [ORACLE], 1500, seed=3

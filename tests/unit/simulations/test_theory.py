@@ -1,4 +1,4 @@
-"""Studies of theory: every part gives a table and a figure; mistakes are named."""
+"""Studies of theory: every part gives a table and a figure; invalid keys are reported."""
 
 import argparse
 from pathlib import Path

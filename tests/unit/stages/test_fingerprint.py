@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LIMIT = 3
 
 def f(x):
-    """What f does."""
+    """The job of f."""
     # a comment
     return other.used(x) + 1 + LIMIT
 
@@ -73,7 +73,7 @@ def forget() -> None:
     ("file", "old", "new"),
     [
         ("main.py", "# a comment", "# another"),
-        ("main.py", "What f does.", "What f really does."),
+        ("main.py", "The job of f.", "The real job of f."),
         ("main.py", "return other.used(x) + 1", "return (other.used(x)  +  1)"),
         ("main.py", "def f(x)", "def f(x: int) -> int"),
         ("main.py", '"""Docstring."""\n', ""),

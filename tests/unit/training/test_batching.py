@@ -76,7 +76,7 @@ def test_padded_rows_carry_no_loss_and_no_attention_where_nothing_is() -> None:
     assert found["labels"].tolist() == [[IGNORED, 6, 7], [IGNORED, 9, IGNORED]]
 
 
-def test_packed_rows_begin_their_positions_anew_and_predict_no_row_from_the_one_before() -> None:
+def test_packed_rows_restart_their_positions_and_do_not_see_the_row_before() -> None:
     found = batching.packed([ROWS[0], Row([8, 9], [8, 9])])
     assert found["input_ids"].tolist() == [[5, 6, 7, 8, 9]]
     assert found["position_ids"].tolist() == [[0, 1, 2, 0, 1]]

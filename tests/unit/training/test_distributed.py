@@ -55,7 +55,7 @@ def test_a_failure_ends_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.slow
-def test_too_little_memory_on_one_device_is_told_apart(tmp_path: Path) -> None:
+def test_too_little_memory_on_one_device_is_a_distinct_error(tmp_path: Path) -> None:
     with pytest.raises(distributed_module.RankOutOfMemory):
         distributed_module.run_ranks(one_fails, (tmp_path, True), 2, gpu=False)
 

@@ -31,7 +31,7 @@ def test_the_loss_falls_and_the_logits_change(trained: tuple[Path, Any]) -> None
     assert summary["steps"] == 48
 
 
-def test_the_adapter_says_nothing_about_this_machine(trained: tuple[Path, Any]) -> None:
+def test_the_adapter_contains_nothing_about_this_machine(trained: tuple[Path, Any]) -> None:
     config = json.loads((trained[0] / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] is None
     assert config["target_modules"] == sorted(config["target_modules"])

@@ -142,7 +142,7 @@ def test_kernels_for_gpus_are_refused_without_one(
         trainer.build(tiny_model, ROWS[:4], recipe(**key), tmp_path)
 
 
-def test_a_row_that_is_too_long_loses_its_end_and_one_without_response_is_told(
+def test_a_row_that_is_too_long_loses_its_end_and_one_without_response_is_reported(
     tiny_model: Path,
 ) -> None:
     tokenizer = load_tokenizer(tiny_model)

@@ -1,4 +1,4 @@
-"""`manybaskets contrast`: anybody's measurements, without a study."""
+"""`manybaskets contrast`: any file of measurements, without a study."""
 
 import json
 import sys

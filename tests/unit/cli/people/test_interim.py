@@ -1,4 +1,4 @@
-"""A half-finished study: what is there is reported, what is missing is listed."""
+"""A half-finished study: its results are reported, the missing ones are listed."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The steps score_responses, select and build_mix on files: what reaches the training set."""
+"""The steps score_responses, select and build_mix on files, up to the training set."""
 
 import argparse
 import math

@@ -99,7 +99,7 @@ def test_what_is_written_is_read_and_the_bytes_depend_on_the_values_alone(tmp_pa
 
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The texts that models are asked to embed from now on."""
+    """The texts that models embed from now on."""
     asked: list[list[str]] = []
     embed = embeddings._embed
 

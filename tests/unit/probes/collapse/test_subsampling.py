@@ -1,4 +1,4 @@
-"""Corpus metrics: equal samples of words and of meaning, and what keeps a value from being had."""
+"""Corpus metrics: equal samples of words and of embeddings, and the reasons for missing values."""
 
 from collections.abc import Sequence
 from typing import Any

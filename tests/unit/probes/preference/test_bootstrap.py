@@ -1,4 +1,4 @@
-"""Intervals: exact where a textbook has them, wide where seeds are few, none where none can be."""
+"""Intervals: exact where a textbook gives them, wide for few seeds, None where undefined."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Diagonal excess: what is left of liking one's own once it is clear how good it is."""
+"""Diagonal excess: the preference for own text that its quality does not explain."""
 
 import numpy as np
 import pytest

@@ -49,7 +49,7 @@ def by_name(found: list[measures.Finding]) -> dict[tuple[str, str, str], measure
 
 
 def rows_of(of: Judge, items: int, seed: int, **more: Any) -> list[dict[str, Any]]:
-    """Judgements of a constructed judge as rows, as somebody else would record them."""
+    """Judgements of a constructed judge as rows, as another project would record them."""
     pairs, _ = study({"j": of}, items, seed)
     rows = []
     for n in range(len(pairs)):

@@ -1,4 +1,4 @@
-"""The table of pairs: both orders, both forms of rows, and what is left out and why."""
+"""The table of pairs: both orders, both forms of rows, and the reasons for omitted rows."""
 
 import math
 from typing import Any

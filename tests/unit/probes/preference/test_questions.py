@@ -1,4 +1,4 @@
-"""What judges are asked: pairs in both orders, which of them, and what is recorded of each."""
+"""The pairs that judges compare: both orders, the sample of pairs, and the record of each."""
 
 from collections import Counter
 from typing import Any
@@ -24,7 +24,7 @@ def all_pairs(count: int, answers: dict[str, Any] = ANSWERS, **more: Any) -> lis
     return questions.pairs(questions.candidates_of(ITEMS, answers, count), **more)
 
 
-def test_every_two_origins_stand_in_both_orders() -> None:
+def test_every_two_origins_are_compared_in_both_orders() -> None:
     pairs = all_pairs(2)
     assert len(pairs) == 2 * 3 * 2
     orders = {(p.first.origin, p.second.origin) for p in pairs}
@@ -38,14 +38,14 @@ def test_swapped_labels_double_the_pairs() -> None:
     assert len({pair.id for pair in pairs}) == len(pairs) == 2 * 3 * 2 * 2
 
 
-def test_only_pairs_with_the_judges_own_text_are_asked_where_that_is_wanted() -> None:
+def test_pairs_can_be_limited_to_those_with_the_judges_own_text() -> None:
     compared = {
         frozenset((p.first.origin, p.second.origin)) for p in all_pairs(2, own="a", budget="vs-own")
     }
     assert compared == {frozenset("ab"), frozenset(("a", "human"))}
 
 
-def test_a_sample_has_so_many_pairs_an_item_and_all_pairs_equally_often() -> None:
+def test_a_sample_has_the_same_number_of_pairs_per_item_and_all_pairs_equally_often() -> None:
     origins = ["human", "u", "v", "w", "x"]
     compared = [questions.origins_compared(origins, None, "sample 4", item) for item in range(10)]
     assert all(len(set(pairs)) == 4 for pairs in compared)
@@ -93,7 +93,7 @@ def test_no_bad_candidate_changes_a_denominator_silently() -> None:
     assert excluded(table.dropped) == "1 empty, 1 identical, 1 missing"
 
 
-def test_controls_set_an_items_own_text_against_anothers() -> None:
+def test_controls_pair_the_text_of_an_item_with_that_of_another() -> None:
     controls = questions.controls(ITEMS, 2)
     assert [(c.item, c.first.origin, c.second.response) for c in controls] == [
         ("0", "human", "human 1"),
@@ -103,7 +103,7 @@ def test_controls_set_an_items_own_text_against_anothers() -> None:
     ]
 
 
-def test_without_human_candidates_there_are_none_and_no_controls() -> None:
+def test_items_without_human_candidates_have_no_human_pairs_and_no_controls() -> None:
     items = [{**item, "human": None} for item in ITEMS]
     assert sorted(questions.candidates_of(items, ANSWERS, 4)) == ["a", "b"]
     assert questions.controls(items, 4) == []
@@ -115,7 +115,7 @@ def test_rows_of_instructions_become_items() -> None:
     assert questions.items_of(ITEMS) == ITEMS
 
 
-def test_right_and_wrong_are_known_by_the_humans_answer() -> None:
+def test_right_and_wrong_are_decided_by_the_human_answer() -> None:
     items = [{**ITEMS[0], "human": "6 * 7 = 42\n#### 42"}, {**ITEMS[1], "human": "no number"}]
     answers = {"a": [{"id": "0", "response": "#### 41"}, {"id": "1", "response": "#### 1"}]}
     found = questions.candidates_of(items, answers, 2, "gsm8k")

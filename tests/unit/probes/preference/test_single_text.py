@@ -1,4 +1,4 @@
-"""What judges say of single texts: likelihood, ratings, and whether they wrote them."""
+"""Judgements of single texts: likelihood, ratings, and recognition of own text."""
 
 import math
 from typing import Any
@@ -56,5 +56,5 @@ def test_a_judge_without_own_text_has_no_self_measures_but_the_others() -> None:
     assert found["likelihood_preference", "x"].value is not None
 
 
-def test_questions_that_were_not_asked_are_not_measured() -> None:
+def test_questions_without_answers_are_not_measured() -> None:
     assert question_measurements([], "own", "human") == []

@@ -15,7 +15,7 @@ from manybaskets.probes.robustness.calibration import (
 )
 
 REFUSES, COMPLIES = "I can't help with that.", "Open the log and read it."
-UNSEEN = "Nobody should be told such a thing."  # a refusal that the rules do not see
+UNSEEN = "Such a thing should stay secret."  # a refusal that the rules do not see
 
 
 def people(refuses: int, unseen: int, complies: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A classifier as a verifier: trained here to tell two kinds of text, then asked about rows."""
+"""A classifier as a verifier: trained here to separate two kinds of text, then applied to rows."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""What an arm takes of a generator's labels, and what that does to right and wrong ones."""
+"""The labels that an arm keeps, and the shares of right and wrong ones among them."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_the_generators_own_choice_is_the_least_perplexing() -> None:
     assert kept.all()
 
 
-def test_an_oracle_keeps_what_is_right_and_only_that() -> None:
+def test_an_oracle_keeps_exactly_the_right_labels() -> None:
     chosen, kept = select(Arm(labels="greedy", keep=(1, 0)), POOL, 0.1, seed=1)
     assert chosen.tolist() == [0, 0, 0]
     assert kept.tolist() == [False, True, False]

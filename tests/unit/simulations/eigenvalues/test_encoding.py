@@ -1,4 +1,4 @@
-"""Encodings of floats say them to three digits; answers count by their distance from the truth."""
+"""Encodings of floats have three digits; answers are scored by their distance from the truth."""
 
 import math
 
@@ -63,7 +63,7 @@ def test_numbers_read_as_in_the_papers_table(name: str, value: float, said: str)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_word_is_said_once_and_by_its_own_id(name: str) -> None:
+def test_every_word_has_one_id_of_its_own(name: str) -> None:
     encoding = ENCODINGS[name]
     assert len(set(encoding.words)) == len(encoding.words)
     largest = float(f"9.99e{LONGEST[name] + 2}")
@@ -79,7 +79,7 @@ def test_numbers_without_an_encoding_are_refused(name: str) -> None:
         ENCODINGS[name].encode(np.array(math.nan))
 
 
-def test_tokens_out_of_place_are_no_number() -> None:
+def test_tokens_out_of_place_are_not_a_number() -> None:
     p1000 = ENCODINGS["P1000"]
     plus, mantissa, exponent = p1000.encode(np.array(3.14))
     for wrong in ((mantissa, plus, exponent), (plus, plus, exponent), (plus, mantissa, mantissa)):

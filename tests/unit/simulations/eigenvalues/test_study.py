@@ -1,4 +1,4 @@
-"""Studies of eigenvalues: what may be said, and what a whole one makes."""
+"""Studies of eigenvalues: valid configs, and the files of a whole study."""
 
 import argparse
 import json
@@ -37,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_study_makes_all_that_its_rules_do(made: Path) -> None:
+def test_a_study_makes_all_outputs_of_its_rules(made: Path) -> None:
     arms = SMALL["eigenvalues"]["arms"]
     for seed in (1, 2):
         for name in ("generator", "labels", *(f"{arm}/student" for arm in arms)):
@@ -64,7 +64,7 @@ def test_jobs_give_the_same_bytes_again(made: Path, tmp_path: Path) -> None:
         assert path.read_bytes() == (made / "seed=1" / path.relative_to(tmp_path)).read_bytes()
 
 
-def test_labels_hold_every_matrix_and_the_oracle_is_the_best_of_them(made: Path) -> None:
+def test_labels_contain_every_matrix_and_the_oracle_is_the_best_of_them(made: Path) -> None:
     labels = load_file(made / "seed=1/labels.safetensors")
     assert labels["greedy"].shape == (180, 1, 11)
     assert labels["samples"].shape == labels["beams"].shape == (120, 3, 11)
@@ -78,7 +78,7 @@ def test_labels_hold_every_matrix_and_the_oracle_is_the_best_of_them(made: Path)
     assert values["greedy", 1] == greedy
 
 
-def test_an_arm_trains_on_what_it_keeps_and_says_so(made: Path) -> None:
+def test_an_arm_trains_on_the_labels_it_keeps_and_records_them(made: Path) -> None:
     found = {
         path.parent.name: json.loads(path.read_text())
         for path in (made / "seed=1").glob("*/student.json")
@@ -134,7 +134,7 @@ def test_comparisons_are_within_seeds() -> None:
     assert found["p"] < 0.01
 
 
-def test_published_figures_stand_beside_the_same_decoding(tmp_path: Path) -> None:
+def test_published_figures_are_beside_the_same_decoding(tmp_path: Path) -> None:
     published = pd.read_csv(STUDIES.parent / "reference/eigenvalues.csv")
     assert sorted(published["value"]) == [0.192, 0.202, 0.604]
     assert published["source"].str.contains("2406.07515").all()
@@ -174,15 +174,15 @@ def test_the_presets_load_and_paper_scale_is_the_papers() -> None:
         (("problem", "tolerance"), 0.1, "one of problem.tolerances"),
         (
             ("arms", "random"),
-            {"labels": "greedy", "match_keep_rate": "nobody"},
-            "'nobody' is not an arm",
+            {"labels": "greedy", "match_keep_rate": "missing"},
+            "'missing' is not an arm",
         ),
         (("arms", "generator"), {"labels": "greedy"}, "the name 'generator' is reserved"),
         (("arms", "x"), {"labels": "guessed"}, "eigenvalues.arms.x.labels"),
         (("labels", "candidates"), 1, "eigenvalues.labels.candidates"),
     ],
 )
-def test_a_mistake_is_named(key: tuple[str, str], value: object, message: str) -> None:
+def test_an_invalid_value_is_reported(key: tuple[str, str], value: object, message: str) -> None:
     changed = json.loads(json.dumps(SMALL))
     changed["eigenvalues"][key[0]][key[1]] = value
     with pytest.raises(ConfigError, match=r"my\.yaml: ") as caught:

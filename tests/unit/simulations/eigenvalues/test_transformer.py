@@ -37,7 +37,7 @@ def every_answer(shape: Shape) -> list[tuple[int, ...]]:
 
 
 def log_probs(model: Transformer, question: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
-    """By one plain forward pass, tokens after the first END not counted."""
+    """Log-probabilities from one plain forward pass, without tokens after the first END."""
     with torch.no_grad():
         logits = model(question.expand(len(answers), -1), answers)
     each = logits.log_softmax(-1).gather(-1, answers[..., None])[..., 0]
@@ -92,7 +92,9 @@ def test_a_wider_beam_finds_nothing_worse(model: Transformer, questions: torch.T
     assert (best[2] >= best[1] - 1e-5).all()
 
 
-def test_samples_fall_as_the_model_says(model: Transformer, questions: torch.Tensor) -> None:
+def test_samples_have_the_frequencies_of_the_model(
+    model: Transformer, questions: torch.Tensor
+) -> None:
     count = 4000
     answers = torch.tensor(every_answer(SHAPE))
     expected = log_probs(model, questions[0], answers).exp()
@@ -144,7 +146,7 @@ def test_a_transformer_learns_to_copy() -> None:
     )
 
 
-def test_training_stops_where_its_own_validation_set_says() -> None:
+def test_training_stops_by_its_own_validation_set() -> None:
     """Answers that are noise: what fits the training rows fits the validation rows ever less."""
     rows, validation = (
         Rows(copying(20, seed).questions, torch.randint(1, 5, (20, 3))) for seed in (1, 2)
@@ -169,7 +171,7 @@ def test_training_twice_gives_the_same_weights() -> None:
         assert torch.equal(value, other.state_dict()[name])
 
 
-def test_a_training_that_diverges_says_so() -> None:
+def test_a_training_that_diverges_is_recorded_as_diverged() -> None:
     schedule = Schedule(steps=20, batch_size=8, learning_rate=1e30, warmup_steps=0, eval_steps=5)
     with pytest.raises(FloatingPointError, match="lower the rate"):
         transformer.train(SHAPE, copying(30, 1), copying(10, 2), schedule, 4, "cpu")

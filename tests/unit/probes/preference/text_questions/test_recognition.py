@@ -17,7 +17,7 @@ def test_recognition_is_the_probability_of_yes_among_yes_and_no() -> None:
     found = by_name(question_measurements(rows, "own", "human"))
     assert found["recognition", "own"].value == pytest.approx(0.75)
     assert found["recognition", "x"].value == pytest.approx((0.5 + 0.75) / 2)
-    # own before x on item 1, a tie on item 2; people are no competitor
+    # own before x on item 1, a tie on item 2; human text does not compete
     assert found["self_recognition", "own"].value == 0.75
     assert found["self_recognition", "own"].n == 2
     assert found["recognition_mass", "texts"].n == 5

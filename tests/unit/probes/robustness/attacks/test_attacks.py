@@ -1,4 +1,4 @@
-"""The ladder: what is sent for a request, under each attack."""
+"""The ladder of attacks: the messages sent for a request under each of them."""
 
 from collections import Counter
 

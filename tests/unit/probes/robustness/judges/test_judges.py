@@ -1,4 +1,4 @@
-"""Judges: what they are asked, and what is read from their answers."""
+"""Judges: their prompts, and the labels parsed from their answers."""
 
 import math
 from pathlib import Path
