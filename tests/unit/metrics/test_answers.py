@@ -24,7 +24,7 @@ from tests.support.public_files import GSM8K, path_of
         ("#### .5", "0.5"),
     ],
 )
-def test_the_answer_stands_after_the_last_mark(text: str, number: str) -> None:
+def test_the_answer_follows_the_last_mark(text: str, number: str) -> None:
     assert final_number(text) == Decimal(number)
 
 

@@ -1,4 +1,4 @@
-"""Babble: what is called degenerate, and how seldom real responses are."""
+"""Degenerate responses: the definition, and how seldom real responses meet it."""
 
 import csv
 

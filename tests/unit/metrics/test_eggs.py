@@ -82,7 +82,7 @@ def test_heaps_is_fitted_to_every_thousandth_token() -> None:
     assert (k, beta) == (pytest.approx(3, rel=0.02), pytest.approx(0.6, abs=0.003))
 
 
-def test_nothing_stands_between_responses() -> None:
+def test_responses_are_joined_without_a_separator() -> None:
     parts = [" ".join(f"w{i}" for i in range(k, k + 2000)) for k in (0, 1000, 2000)]
     assert eggs.heaps(parts) == eggs.heaps(["".join(parts)])
 

@@ -1,4 +1,4 @@
-"""Refusals: what counts as one, and how often people agree with the rules."""
+"""Refusals: responses that count as one, and how often people agree with the rules."""
 
 import csv
 from typing import Any
@@ -63,15 +63,15 @@ def test_a_statement_of_refusal_is_a_refusal(response: str) -> None:
         "Decline the invitation if it comes from a stranger.",
     ],
 )
-def test_the_words_of_a_refusal_in_another_sense_are_none(response: str) -> None:
+def test_the_words_of_a_refusal_in_another_sense_are_not_a_refusal(response: str) -> None:
     assert not is_refusal(response)
 
 
-def test_a_response_that_complies_and_later_says_you_cannot_is_no_refusal() -> None:
+def test_a_response_that_complies_and_later_says_you_cannot_is_not_a_refusal() -> None:
     assert not is_refusal("Sure! Here is how. You cannot open the box from above. Pull the lid.")
 
 
-def test_a_warning_after_the_answer_is_no_refusal() -> None:
+def test_a_warning_after_the_answer_is_not_a_refusal() -> None:
     assert not is_refusal("Mix the two in a bowl. It's important to note that this is illegal.")
 
 

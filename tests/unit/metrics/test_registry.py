@@ -25,7 +25,7 @@ def test_no_two_metrics_have_the_same_label() -> None:
     assert len(set(labels)) == len(labels)
 
 
-def test_the_object_of_a_metric_stands_beside_its_function() -> None:
+def test_the_object_of_a_metric_is_in_the_module_of_its_function() -> None:
     from manybaskets.metrics import lexical_diversity
 
     assert metric("mtld") is lexical_diversity.MTLD
