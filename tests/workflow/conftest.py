@@ -1,6 +1,7 @@
 """A micro study that has been run through Snakemake, with the real engine and real training."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from filelock import FileLock
 
 from tests.support.paths import ROOT
 from tests.support.workflow import snakemake
+from tests.support.workspace import Workspace, fresh_workspace
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -18,7 +20,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory in which the micro study was run to its end; nothing may change in it.
 
-    All of pytest's workers share one: whoever asks first makes it.
+    All of pytest's workers share one: the first that needs it makes it.
     """
     shared = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
@@ -32,3 +34,11 @@ def micro(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (directory / "returncode").write_text(str(done.returncode))
     assert (directory / "returncode").read_text() == "0", (directory / "said").read_text()[-6000:]
     return directory
+
+
+@pytest.fixture
+def workspace(micro: Path, tmp_path: Path) -> Workspace:
+    """A checkout and a copy of the finished micro study, both of which a test may edit."""
+    workspace = fresh_workspace(tmp_path)
+    shutil.copytree(micro / "results", workspace.directory / "results")
+    return workspace
