@@ -128,6 +128,6 @@ def test_nothing_is_left_to_do_and_another_generation_is_all_that_runs(
         "loop_generate/wren/accumulate/seed=1/generation=2.log",
         *(
             f"{stage}/wren/accumulate/seed=1/generation=3.log"
-            for stage in ("round", "train", "attack", "robustness")
+            for stage in ("loop_mix", "train", "run_attacks", "robustness")
         ),
     }

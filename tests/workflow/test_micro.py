@@ -163,7 +163,7 @@ def test_a_finished_study_has_nothing_to_do(micro: Path) -> None:
             {
                 *("train", "sample_responses", "score_likelihood", "collapse"),
                 *("run_attacks", "robustness", "judge_pairs", "preference"),
-                *("opinions", "findings", "figures", "report"),
+                *("compare_judges", "findings", "figures", "report"),
             },
         ),
     ],

@@ -165,8 +165,9 @@ def parsed(kind: type[K], values: Mapping[str, str]) -> K:
 
     `generation` and `chain` may be missing: studies without loops do not have them.
     """
-    fields = kind._fields  # type: ignore[attr-defined]
-    return kind(*(_READERS[name](values) if name in _READERS else values[name] for name in fields))
+    fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    read = [_READERS[name](values) if name in _READERS else values[name] for name in fields]
+    return kind(*read)  # type: ignore[arg-type]
 
 
 _READERS: dict[str, Callable[[Mapping[str, str]], str | int]] = {
