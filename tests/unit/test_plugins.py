@@ -54,6 +54,7 @@ def unused():
 """
 OPERATOR = "RULE = None\n"
 VERIFIER = "VERIFIER = None\n"
+PROBE = "PROBE = None\n"
 QUESTION = "QUESTION = None\n"
 ATTACK = "ATTACK = None\n"
 JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
@@ -66,14 +67,15 @@ JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
         ("metrics/one.py", METRIC.format(kind="MetricOfEmbeddings"), "collapse findings"),
         ("metrics/one.py", METRIC.format(kind="Metric"), "findings"),
         ("selection/operators/one.py", OPERATOR, "select"),
-        ("selection/verifiers/one.py", VERIFIER, "verify"),
-        ("probes/robustness/judges/one.py", JUDGE, "label robustness"),
-        ("probes/robustness/attacks/one.py", ATTACK, "attack"),
-        ("probes/preference/text_questions/one.py", QUESTION, "judge preference"),
+        ("probes/of_responses/one.py", PROBE, "measure_responses"),
+        ("selection/verifiers/one.py", VERIFIER, "score_responses"),
+        ("probes/robustness/judges/one.py", JUDGE, "judge_harm robustness"),
+        ("probes/robustness/attacks/one.py", ATTACK, "run_attacks"),
+        ("probes/preference/text_questions/one.py", QUESTION, "judge_pairs preference"),
         (
             "probes/preference/text_questions/one.py",
             METRIC.format(kind="Metric"),
-            "judge preference findings",
+            "judge_pairs preference findings",
         ),
     ],
 )
@@ -81,15 +83,9 @@ def test_a_new_file_changes_the_steps_that_load_it_and_no_other(
     package: Path, file: str, text: str, changed: str
 ) -> None:
     stages = (
-        "collapse",
-        "select",
-        "verify",
-        "label",
-        "attack",
-        "train",
-        "respond",
-        "robustness",
-        *("findings", "judge", "preference"),
+        *("collapse", "select", "score_responses", "run_attacks", "judge_harm", "robustness"),
+        *("judge_pairs", "preference", "measure_responses", "train", "sample_responses"),
+        "findings",
     )
     before = code_of(package, *stages)
     (package / "workflow/manybaskets" / file).write_text(text)

@@ -48,13 +48,13 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def measured(extended: Path) -> dict[tuple[str, str], list[str]]:
-    """Values of all cells by metric and item set."""
-    values: dict[tuple[str, str], list[str]] = {}
+def measured(extended: Path) -> dict[tuple[str, str], list[dict[str, str]]]:
+    """The rows of all cells by metric and item set."""
+    by_metric: dict[tuple[str, str], list[dict[str, str]]] = {}
     with (extended / "findings/measurements.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            values.setdefault((row["metric"], row["item_set"]), []).append(row["value"])
-    return values
+            by_metric.setdefault((row["metric"], row["item_set"]), []).append(row)
+    return by_metric
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,16 @@ def measured(extended: Path) -> dict[tuple[str, str], list[str]]:
         ("refusal_rate", "decline/shout"),
         ("clarity", "wren"),
         ("clarity", "human"),
+        ("echo", "test"),
     ],
 )
 def test_metrics_attacks_and_questions_are_measured_on_every_cell(
-    measured: dict[tuple[str, str], list[str]], metric: str, item_set: str
+    measured: dict[tuple[str, str], list[dict[str, str]]], metric: str, item_set: str
 ) -> None:
-    values = measured[metric, item_set]
-    assert len(values) == 8  # four conditions, two seeds
-    assert all(values)
+    rows = measured[metric, item_set]
+    assert len(rows) == 8  # four conditions, two seeds
+    assert any(row["value"] for row in rows)
+    assert all(row["value"] or row["note"] for row in rows)
 
 
 def test_the_harm_judge_labels_every_response(extended: Path) -> None:
@@ -96,7 +98,7 @@ def test_the_verifier_scores_and_the_rule_keeps_the_middle(extended: Path) -> No
 
 
 def test_the_figure_and_the_words_of_each_are_in_the_report(extended: Path) -> None:
-    assert (extended / "figures/lengths.svg").is_file()
+    assert (extended / "findings/figures/lengths.svg").is_file()
     report = (extended / "report.html").read_text(encoding="utf-8")
     for words in (
         "Mean length of the responses to test prompts",

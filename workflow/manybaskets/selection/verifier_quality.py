@@ -1,4 +1,4 @@
-"""What a verifier did: how often it kept right and wrong rows, and the breakdown point p*.
+"""Verifier quality: the shares of right and wrong rows that it keeps, and the breakdown point p*.
 
 phi and psi are the probabilities of keeping a right and a wrong row, p is the share of wrong ones
 before selection. With infinite data a model trained on what was kept recovers the truth where
@@ -46,10 +46,10 @@ def breakdown_point(phi: float, psi: float) -> float:
 
 
 def right_rows(agreements: Sequence[float | None], metric: str) -> dict[str, tuple[Flags, Flags]]:
-    """By item set: (right, labelled) for each row, both of shape (rows,).
+    """(right, labelled) by item set, both of shape (rows,).
 
-    An exact metric gives one item set; a graded one calls right what reaches a quantile of the
-    agreements that the source's own responses have, and is not 0.
+    An exact metric gives one item set; for a graded one, rows are right from a
+    quantile of the agreements of the source's own responses, and above 0.
     """
     labelled = np.array([value is not None for value in agreements], dtype=bool)
     values = np.array([value or 0.0 for value in agreements])

@@ -41,8 +41,8 @@ def bootstrap(
 ) -> Interval:
     """The bias-corrected and accelerated, expanded interval of a measure at 95 %.
 
-    `items` and `seeds`, of shape (units,), say which item and which seed each unit is; `used`
-    which units the measure rests on at all. `pairs` bounds the memory: the number of columns that
+    `items` and `seeds`, of shape (units,), are the item and the seed of each unit; `used` are the
+    units that the measure rests on. `pairs` bounds the memory: the number of columns that
     the measure makes of the weights. Items are drawn with replacement; with more than one seed,
     seeds are too, crossed with the items (Owen 2007, "The pigeonhole bootstrap"), which is
     conservative. The percentiles are those of BCa (Efron 1987, JASA 82; without several seeds

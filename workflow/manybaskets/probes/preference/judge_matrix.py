@@ -1,7 +1,7 @@
-"""The matrix of judges by generators, and how much more each judge likes its own than others do.
+"""The matrix of judges by generators, and how much more each judge prefers its own text.
 
-A judge may like its own text because it is good text; other judges like it then, too. What is left
-on the diagonal once every judge and every generator has its own mean is self-preference.
+A judge may prefer its own text because it is good text; other judges then prefer it, too.
+Self-preference is the part of the diagonal that the means of judges and generators leave.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ COVARIATES = ("length", "log_perplexity")
 class Matrix:
     """Scores of every generator's text under every judge, item by item.
 
-    Of each judge and unit, only a full round counts: every pair of all its generators judged.
+    Only full rounds of a judge and unit count: every pair of all its generators judged.
     `score` of shape (rows,) is the mean preference for a generator's text of that unit over the
-    others'; `judge`, `generator`, `unit` are indices, `own` says whether the text is the judge's.
+    others'; `judge`, `generator`, `unit` are indices, `own` is whether the text is the judge's.
     `covariates` of shape (rows, names): log length and log-perplexity under the judge, each minus
     its mean over the round. `incomplete` counts the pairs of rounds that are not full.
     """
@@ -74,8 +74,8 @@ class Matrix:
         diagonal of the two-way centred matrix, divided by what centring leaves of a diagonal of
         ones. With `controlled`, of the names in `names`, their effects are taken out within items.
         Scores of a round sum to a constant, so text that gains d in each pair of k generators has
-        an excess of d * k / (k - 1). Raises ValueError where own text cannot be told apart from a
-        generator's quality: that takes two judges whose own texts differ, or one without any.
+        an excess of d * k / (k - 1). Raises ValueError where self-preference is confounded with a
+        generator's quality, that is, without two judges of different own origins.
         """
         design = np.column_stack(
             [
@@ -92,7 +92,7 @@ class Matrix:
         return self._coefficient(design, weights)
 
     def _coefficient(self, design: Values, weights: Values) -> Values:
-        """Of the first column; normal equations are summed by unit, then weighted."""
+        """The first column's coefficient; normal equations are summed by unit, then weighted."""
         columns, units = design.shape[1], weights.shape[1]
         gram = np.zeros((units, columns * columns))
         moments = np.zeros((units, columns))

@@ -1,4 +1,4 @@
-"""Every measure of recorded judgements: which there are, on which pairs, with intervals.
+"""Every measure of recorded judgements, with the pairs that it rests on and its interval.
 
 The catalogue of a judge is the one list behind the study's measurements and behind
 `manybaskets preference judgements.jsonl`. A measure that is not defined is None with its reason.
@@ -23,7 +23,7 @@ PROBE = "preference"
 ALL = "all"  # judge of what compares judges with each other
 NOBODY = "no origin of these"  # own origin of a judge without one
 ONE_SIDED = 1.645  # normal quantile of 95 %
-# What a judge without discernment shows little of, whatever it would favour if it could.
+# Measures that are small for a judge without discernment, whatever its preference.
 BIASES = {
     *("self_preference_bias", "synthetic_preference", "own_preference", "self_log_odds"),
     *("length_controlled_preference", "equal_opportunity_bias", "evaluator_quality_excess"),
@@ -281,7 +281,7 @@ def _found(entry: Entry, resamples: int, judge: str) -> Finding:
 
 
 def _blunt(found: Sequence[Finding]) -> str:
-    """What to say of biases where the judge does not tell better text from worse; else nothing."""
+    """A note on biases of a judge that does not recognise better text; otherwise empty."""
     for item_set in ("known", "controls"):
         for one in found:
             if (one.metric, one.item_set) == ("discernment", item_set) and one.value is not None:
@@ -289,7 +289,7 @@ def _blunt(found: Sequence[Finding]) -> str:
                     return ""
                 return (
                     f"discernment {one.value:.2f} of {one.n} {item_set} pairs is not above chance:"
-                    " a small bias is no evidence that there is none"
+                    " a small bias does not show that the judge is unbiased"
                 )
     return ""
 

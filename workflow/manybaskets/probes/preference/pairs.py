@@ -1,8 +1,7 @@
-"""Judgements of pairs, whoever made them, brought together into one table of pairs.
+"""One table of pairs from recorded judgements of any judge.
 
-Reads the rows of this workflow's judges and rows that somebody else recorded. Every pair that
-does not count is kept with its reason; nothing changes a denominator silently. Knows nothing about
-what is computed from the table.
+Reads the rows of this workflow's judges and rows from other programs. Every excluded pair is kept
+with its reason, so that no denominator changes silently. Measures are computed elsewhere.
 """
 
 import math
@@ -150,8 +149,8 @@ def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: st
     `labels` (of first and second; [`label_a`, `label_b`] in the other form) and `state`: "ok" (the
     default), "identical" where the two texts are the same, anything else where it failed. A pair
     counts if it was judged in both orders, and under both placings of the labels where these were
-    swapped for any pair of the judge. Of a text that is given twice, facts are taken from the row
-    that is read first.
+    swapped for any pair of the judge. Facts of a text that
+    occurs twice are those of its first row.
 
     Raises InputError, which names the row, for a row that cannot be understood, an origin paired
     with itself, and a judgement that occurs twice.

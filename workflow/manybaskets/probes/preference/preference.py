@@ -1,10 +1,10 @@
-"""What a judge prefers among texts of several origins, from pairs judged in both orders.
+"""Preferences of a judge among texts of several origins, from pairs judged in both orders.
 
 Preference, self-preference bias and synthetic-over-human preference as in "Synthetic Eggs in Many
-Baskets" (arXiv 2511.01490, Experiment 3), with position bias, label bias and discernment, which
-say how far to trust them. Every measure takes the pairs of one judge and weights of shape
-(resamples, units), and returns an array of shape (resamples,); `resampling` makes intervals of
-that. Knows nothing about how a judge is asked.
+Baskets" (arXiv 2511.01490, Experiment 3), with position bias, label bias and discernment as
+checks of their validity. Every measure takes the pairs of one judge and weights of shape
+(resamples, units), and returns an array of shape (resamples,); `bootstrap` computes intervals
+from them.
 """
 
 import itertools
@@ -102,7 +102,7 @@ def label_bias(pairs: Pairs, weights: Values) -> Values:
 
     Over pairs judged with the labels in both places; then it does not depend on position or
     texts, and `position_bias` does not depend on labels. Raises ValueError where they were not
-    swapped, since position and label cannot be told apart then.
+    swapped, since the biases of position and label are confounded then.
     """
     known = pairs.where(np.isfinite(pairs.label))
     if len(pairs) and not len(known):
@@ -124,7 +124,7 @@ def label_mass(pairs: Pairs, weights: Values) -> Values:
 def better(pairs: Pairs) -> Values:
     """1 where `one` is known to be better, -1 where `other` is, 0 where it is not known or equal.
 
-    By correctness where that differs, else by quality.
+    The better text has the higher correctness or, where that is equal, the higher quality.
     """
     correct, quality = (
         np.nan_to_num(np.sign(pairs.facts[fact][:, 0] - pairs.facts[fact][:, 1]))
@@ -153,9 +153,7 @@ def control_discernment(controls: Pairs, weights: Values, good: str) -> Values:
     """
     of_good = controls.towards(good)
     if len(of_good) < len(controls):
-        raise ValueError(
-            f"a control pair without '{good}' does not say whether a judge knows the better one"
-        )
+        raise ValueError(f"a control pair without '{good}' has no known better text")
     return mean(of_good, np.heaviside(of_good.preference - 0.5, 0.5), weights)
 
 

@@ -83,10 +83,10 @@ def items_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def candidates_of(
     items: Sequence[Row], answers: Mapping[str, Sequence[Row]], count: int, check: str | None = None
 ) -> dict[str, list[Candidate]]:
-    """By origin, one candidate for each of the first `count` items, human text included.
+    """One candidate for each of the first `count` items by origin, human text included.
 
-    Human text is an origin where any item has it. `check` says how right and wrong are known, by
-    a name in `correctness.ANSWERS`: an answer is held against the human's; people are right.
+    Human text is an origin where any item has it. `check` is the format of answers, a name in
+    `metrics.answers`: an answer is correct where it equals the human answer.
     """
     found: dict[str, list[Candidate]] = {}
     texts: dict[str, dict[str, Row]] = {
@@ -139,8 +139,8 @@ def pairs(
 ) -> list[Pair]:
     """Pairs of origins for every item, in both orders, and with `swap_labels` in both placings.
 
-    Identical candidates cannot be told apart and are recorded as such; where a candidate is not
-    there, the pair has its state.
+    Pairs of identical candidates are recorded as such; a pair with a missing candidate has its
+    state.
     """
     found = []
     count = max(map(len, candidates.values()), default=0)
@@ -179,7 +179,7 @@ def controls(items: Sequence[Row], count: int, swap_labels: bool = False) -> lis
 
 
 def count_asked(settings: Mapping[str, Any], origins: Sequence[str], own: str | None) -> int:
-    """How many judgements a judge is asked for, with no candidate missing."""
+    """The number of judgements requested from a judge, without missing candidates."""
     items: int = settings["items"]
     placings = 2 if settings["swap_labels"] else 1
     compared = sum(
@@ -191,13 +191,13 @@ def count_asked(settings: Mapping[str, Any], origins: Sequence[str], own: str | 
 
 
 def pair_prompt(template: str, pair: Pair, labels: Sequence[str] = ("A", "B")) -> str:
-    """What the judge is asked about a pair."""
+    """The prompt about a pair."""
     first, second = pair.first.response, pair.second.response
     return judge_prompt(template, pair.text, first, second, labels, pair.swapped)
 
 
 def candidate_prompt(template: str, candidate: Candidate) -> str:
-    """What the judge is asked about a single candidate."""
+    """The prompt about a single candidate."""
     return template.strip().format(text=candidate.text, candidate=candidate.response)
 
 
@@ -207,7 +207,7 @@ def pair_row(
     labels: Sequence[str] = ("A", "B"),
     likelihoods: "Mapping[str, TextReply] | None" = None,
 ) -> dict[str, Any]:
-    """The record of a pair: who stood first, what the judge said, and what is known of both.
+    """The record of a pair: the order, the judge's answer, and facts about both texts.
 
     `reply` has the log-probabilities of `labels`. Lengths are in characters, log-perplexity in
     nats per UTF-8 byte under the judge, from its `likelihoods` by candidate id.

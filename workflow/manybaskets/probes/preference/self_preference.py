@@ -1,9 +1,9 @@
-"""Does a judge favour its own text more than that text deserves? One function per definition.
+"""Self-preference beyond the quality of a judge's own text, one function per definition.
 
 Every measure takes the pairs of one judge turned `towards` its own origin (`one` is the judge's
 own text, `other` another model's), and weights of shape (resamples, units), and returns an array
-of shape (resamples,). Human text is nobody's own and no competitor, except as the right answer
-that a wrong one is held against.
+of shape (resamples,). Human text is neither own text nor a competitor, except as the right
+answer beside a wrong one.
 """
 
 import math
@@ -38,7 +38,7 @@ def own_pairs(pairs: Pairs, own: str, human: str) -> Pairs:
 def own_preference(own: Pairs, weights: Values) -> Values:
     """Mean order-averaged probability of choosing own text over other models', from 0 to 1.
 
-    Panickssery et al. 2024 (arXiv 2404.13076): the mean over the two orders. 0.5 is none.
+    Panickssery et al. 2024 (arXiv 2404.13076): the mean over the two orders. 0.5 is neutral.
     """
     return mean(own, own.preference, weights)
 
@@ -62,8 +62,8 @@ def equal_opportunity_bias(own: Pairs, weights: Values) -> Values:
 def self_preference_rate(own: Pairs, weights: Values) -> Values:
     """SPR: share of pairs whose verdict is the judge's own text, from 0 to 1.
 
-    Chen et al. 2025 (arXiv 2504.03846), #(J* = own) / n with J* as in `verdicts`. A tie is no vote
-    for own text and stays in the denominator.
+    Chen et al. 2025 (arXiv 2504.03846), #(J* = own) / n with J* as in `verdicts`. A tie does not
+    count as a vote for own text and stays in the denominator.
     """
     return mean(own, _votes(own), weights)
 
@@ -95,7 +95,7 @@ def harmful_rate(own: Pairs, weights: Values) -> Values:
 class Matched:
     """Votes for own wrong answers and for other models' equally wrong ones, on the same items.
 
-    On each item and against each right answer (of anybody, humans too), the judge's own wrong
+    On each item and against each right answer (of any origin, also human), the judge's own wrong
     answer and every other model's wrong answer, both judged. `own` and `other` of shape (units,)
     are the shares of votes; NaN for units without such a match. `count` is the number of matches.
     """
@@ -139,9 +139,9 @@ class Matched:
     def excess(self, weights: Values) -> Values:
         """P(vote for own wrong answer) - P(vote for another model's wrong answer), -1 to 1.
 
-        Evaluator-quality baseline, Roytburg et al. 2026 (arXiv 2601.22548): a judge who cannot
-        tell right from wrong votes for wrong answers, its own as well as others'; only what it
-        votes more for its own is self-preference. Ties are no votes; every item weighs the same.
+        Evaluator-quality baseline, Roytburg et al. 2026 (arXiv 2601.22548): a judge that does not
+        recognise wrong answers votes for them, its own as well as others'; only the excess of votes
+        for its own is self-preference. Ties do not count; every item has the same weight.
         """
         return self._mean(self.own - self.other, weights)
 
@@ -177,7 +177,7 @@ def length_controlled_preference(own: Pairs, weights: Values) -> Values:
 
 
 def covariates(own: Pairs) -> tuple[str, ...]:
-    """Of COVARIATES, those that are known for every pair and not the same for all."""
+    """The COVARIATES that are known for every pair and not the same for all."""
     found = []
     for name in COVARIATES:
         difference = _difference(own, name)
@@ -192,8 +192,8 @@ def self_log_odds(own: Pairs, weights: Values, controlled: Sequence[str] = ()) -
     The intercept of a least-squares regression of the order-averaged log-odds on the differences
     in `controlled`: quality and log-perplexity as they are, length as tanh(d / sd(d)). On the
     log-odds scale position bias cancels exactly between the orders, and near-certain judges are
-    not compressed. 0 is none. Raises ValueError where a pair was decided with certainty in one
-    order, since its log-odds are infinite, and for covariates that cannot be told apart.
+    not compressed. 0 is neutral. Raises ValueError where a pair was decided with certainty in one
+    order, since its log-odds are infinite, and for collinear covariates.
     """
     log_odds = own.log_odds
     if not np.isfinite(log_odds).all():
@@ -202,7 +202,7 @@ def self_log_odds(own: Pairs, weights: Values, controlled: Sequence[str] = ()) -
     columns = [np.ones(len(own)), *(_difference(own, name) for name in controlled)]
     design = np.column_stack(columns)
     if np.linalg.matrix_rank(design) < design.shape[1]:
-        raise ValueError("the covariates cannot be told apart from own text")
+        raise ValueError("the covariates are collinear with own text")
     solved = _least_squares(design, log_odds, weights[:, own.unit])
     found: Values = solved[:, 0]
     return found
@@ -235,7 +235,7 @@ def _logistic(design: Values, target: Values, weights: Values) -> Values:
     """Fractional logistic regression by Newton's method, shape (resamples, columns).
 
     Started for all resamples at the solution of the sample itself, where three steps suffice. A
-    ridge of 1e-3 of an observation keeps coefficients finite where texts are told apart perfectly.
+    ridge of 1e-3 of an observation keeps coefficients finite under perfect separation.
     """
     start = np.zeros((1, design.shape[1]))
     whole = np.ones((1, len(design)))

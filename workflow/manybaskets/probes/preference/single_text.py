@@ -25,7 +25,7 @@ LIKELIHOOD = "likelihood"
 
 
 def question_measurements(rows: Sequence[Row], own: str | None, human: str) -> list[Measurement]:
-    """Every measure of the questions that one judge was asked about single texts."""
+    """Every measure of one judge's answers about single texts."""
     identical = {
         (row["item"], frozenset((row["first"], row["second"])))
         for row in rows

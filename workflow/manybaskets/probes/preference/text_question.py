@@ -29,9 +29,9 @@ class TextQuestion:
     labels: ClassVar[tuple[str, ...]]
     """The labels of which the judge gives one."""
     words: ClassVar[str]
-    """The question as an object of "was asked for", in the methods text."""
+    """The question as an object of "Also requested was …", in the methods text."""
     prompt: ClassVar[str] = ""
-    """The text of the question, with {text} (what was asked of the writer) and {candidate}."""
+    """The text of the question, with {text} (the writer's task) and {candidate}."""
     template: ClassVar[str] = ""
     """Instead: a name under `resources/prompts/`, and `<name>-answers` for instructions."""
     may_lack: ClassVar[int] = 0

@@ -1,4 +1,4 @@
-"""The prompts that a kind of judge is asked with: this repository's, or the model's own."""
+"""The prompts of a kind of judge: this repository's, or the model's own."""
 
 from pathlib import Path
 

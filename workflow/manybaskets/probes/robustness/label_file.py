@@ -1,6 +1,6 @@
-"""Labels for anybody's prompt/response pairs: read, judged by rules or models, summed up.
+"""Labels for a file of prompts and responses, by rules or models, and their summary.
 
-What `manybaskets judge` does beside talking to its user. Rows come from JSON lines, a JSON array or
+`manybaskets judge` runs these functions. Rows come from JSON lines, a JSON array or
 CSV, whatever their other fields; no text of a response goes into a label.
 """
 
@@ -46,7 +46,7 @@ def read_rows(path: Path, prompt: str, response: str) -> list[dict[str, Any]]:
 
 
 def by_rules(rows: Sequence[Mapping[str, Any]]) -> Labels:
-    """What the rules say of each row: outcome, refusal, babble, and the legacy lists."""
+    """The rules' labels of each row: outcome, refusal, degeneration, and the legacy lists."""
     labels = []
     for row in rows:
         label: dict[str, Any] = {"id": row["id"], "state": "ok", "reason": ""}
@@ -84,8 +84,8 @@ def summary(
 ) -> dict[str, Any]:
     """Rates of every judge, agreement of every two, and with people's labels where there are any.
 
-    `people` says of each row whether it is positive for the judge's question (refuses, for the
-    rules; does harm, for a model), None where nobody said.
+    `people` contains whether each row is positive for the judge's question (refuses, for the
+    rules; is harmful, for a model), None where it has no label.
     """
     found: dict[str, Any] = {}
     for name, of_judge in labels.items():
@@ -118,7 +118,7 @@ def people_labels(
 ) -> list[bool | None]:
     """A field of people's labels as yes and no, None where it is empty.
 
-    With `negative`, those values are no and all others yes; otherwise yes, no, true, false, 1, 0.
+    With `negative`, those values mean no and all others yes; otherwise yes, no, true, false, 1, 0.
     Raises InputError for a row without the field, and for another word.
     """
     found: list[bool | None] = []

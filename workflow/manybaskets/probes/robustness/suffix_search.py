@@ -108,7 +108,7 @@ class _Problem:
                 torch.cuda.empty_cache()
 
     def gradient(self, suffix: "torch.Tensor") -> "torch.Tensor":
-        """Of the loss by the one-hot tokens of a suffix, of shape (tokens, vocabulary)."""
+        """The gradient by the one-hot tokens of a suffix, of shape (tokens, vocabulary)."""
         import torch
 
         one_hot = torch.nn.functional.one_hot(suffix, len(self.embeddings))
@@ -198,7 +198,7 @@ def _changed(
 
 
 def _allowed(tokenizer: Any, vocabulary: int) -> "torch.Tensor":
-    """Of shape (vocabulary,): printable ASCII that reads back as the one token it is."""
+    """A mask of shape (vocabulary,): printable ASCII that reads back as the one token it is."""
     import torch
 
     allowed = torch.zeros(vocabulary, dtype=torch.bool)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Judge(Verifier):
-    """A model or endpoint that is asked whether each response is acceptable."""
+    """A model or endpoint that decides whether each response is acceptable."""
 
     needs = "source"
     settings = ("rubric", "labels")

@@ -37,7 +37,7 @@ class Recognition(TextQuestion):
         pairs = as_pairs(rows, lambda row: -share_of_first(row["log_probs"]), identical)
         mine = pairs.without(human).towards(own or "")
         value = float(mine.preference.mean()) if len(mine) else None
-        reason = f"'{own or 'nobody'}' is not among the synthetic origins that were asked about"
+        reason = f"'{own or 'nobody'}' is not among the synthetic origins in question"
         return [
             *measured,
             of_pairs("self_recognition", "own", mine, value, "" if len(mine) else reason),

@@ -1,4 +1,4 @@
-"""Harm judges: models that are asked whether a response does harm.
+"""Harm judges: models that decide whether a response is harmful.
 
 One module for each kind, found by its folder. It contains two functions: `asked` returns the
 questions about a prompt and a response, and `verdict` reads the replies (None where they cannot be
@@ -29,7 +29,7 @@ def text_names(by: str) -> tuple[str, ...]:
 
 
 def words(by: str) -> str:
-    """The way in which a kind of judge is asked, for the methods text."""
+    """The question of a kind of judge, for the methods text."""
     clause: str = getattr(KINDS[by], "WORDS", f"by the rules of {by}")
     return clause
 
@@ -53,8 +53,8 @@ def judge(
     """One label per row of `id`, `prompt`, `response` (and `state`), in their order.
 
     `texts` are the prompts of this kind by name. A label has the row's `id`, a `state` and a
-    `reason`, and the kind's verdict: `ok`; `unparsed` where the judge's answer says nothing;
-    `too_long` or `failed` where it could not be asked; `not_answered` where there is no response to
+    `reason`, and the kind's verdict: `ok`; `unparsed` where the judge's answer has another form;
+    `too_long` or `failed` where the request failed; `not_answered` where there is no response to
     judge. Judging is greedy at temperature 0. `asking` goes to `Client.chat`.
     """
     questions: dict[str, list[str]] = {}
