@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from manybaskets.simulations.eigenvalues import transformer
-from manybaskets.simulations.eigenvalues.transformer import END, Rows, Schedule, Shape, Transformer
+from manybaskets.simulations.eigenvalues.settings import Schedule, Shape
+from manybaskets.simulations.eigenvalues.transformer import END, Rows, Transformer
 
 SHAPE = Shape(vocabulary=5, question=4, answer=3, dimension=16, heads=2, decoder_layers=2)
 

@@ -9,12 +9,9 @@ from manybaskets.simulations.eigenvalues import transformer
 from manybaskets.simulations.eigenvalues.encoding import Task, Tokens
 from manybaskets.simulations.eigenvalues.learning import (
     Arrays,
-    Labels,
-    Problem,
     Report,
     Spec,
     Summary,
-    Training,
     accuracies,
     arrays,
     draw,
@@ -25,6 +22,7 @@ from manybaskets.simulations.eigenvalues.learning import (
     tensor,
     tested,
 )
+from manybaskets.simulations.eigenvalues.settings import Labels, Problem, Training
 from manybaskets.simulations.eigenvalues.transformer import Transformer
 
 

@@ -8,11 +8,9 @@ from manybaskets.simulations.eigenvalues.arms import Arm, Flags, Pool, breakdown
 from manybaskets.simulations.eigenvalues.encoding import Floats, Task, Tokens
 from manybaskets.simulations.eigenvalues.learning import (
     Arrays,
-    Labels,
     Report,
     Spec,
     Summary,
-    Training,
     accuracies,
     arrays,
     draw,
@@ -20,6 +18,7 @@ from manybaskets.simulations.eigenvalues.learning import (
     shared,
     tested,
 )
+from manybaskets.simulations.eigenvalues.settings import Labels, Training
 
 
 def student(spec: Spec, labelled: Arrays, report: Report) -> tuple[Arrays, Summary]:

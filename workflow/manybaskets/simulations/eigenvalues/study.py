@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from manybaskets.config.base import ConfigError, Count, Section
 from manybaskets.config.validation import refuse_renamed
 from manybaskets.simulations.eigenvalues.arms import Arm, controls
-from manybaskets.simulations.eigenvalues.learning import Labels, Network, Problem, Training
+from manybaskets.simulations.eigenvalues.settings import Labels, Network, Problem, Training
 
 
 class Generator(Training):

@@ -13,34 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from manybaskets.simulations.eigenvalues.settings import Schedule, Shape
+
 END = 0
 IGNORED = -100
 BATCH_HYPOTHESES = 16_384  # hypotheses in one batch of decoding
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Sizes of a transformer; `question` and `answer` are maximal lengths in tokens."""
-
-    vocabulary: int
-    question: int
-    answer: int
-    dimension: int = 64
-    heads: int = 4
-    encoder_layers: int = 2
-    decoder_layers: int = 2
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Adam with linear warm-up, then cosine decay to a tenth of the learning rate."""
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int
-    eval_steps: int
-    """Steps between evaluations on the validation set."""
 
 
 class Attention(nn.Module):  # type: ignore[misc]
