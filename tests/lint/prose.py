@@ -96,11 +96,13 @@ def _joined(rows: Iterable[tuple[int, str | None]]) -> Iterator[tuple[int, str]]
 
 
 def _without_code(text: str) -> str:
-    """The text without fenced code, doctests, HTML comments and the content of backticks."""
+    """The text without code, HTML comments and indentation, which would separate words by more
+    than the one space that lookbehind assertions match."""
     code = r"<!--.*?-->|^ *```.*?^ *```|^ *(?:>>>|\.\.\.) [^\n]*|`[^`]*`"
-    return re.sub(
+    prose = re.sub(
         code, lambda m: "x" + "\n" * m[0].count("\n"), text, flags=re.DOTALL | re.MULTILINE
     )
+    return re.sub(r"\n[ \t]+", "\n", prose)
 
 
 def main(arguments: list[str]) -> int:

@@ -26,6 +26,7 @@ def test_a_phrase_is_found(tmp_path: Path, example: str) -> None:
     [
         "What does the origin of the data do?",
         "The value is None; there is no seed and it is no longer needed.",
+        "Raises ValueError if there\n    are no n-grams.",  # prose: allow
         "Run `manybaskets what says who` and read `that stands`.",
         "The job holds a lock and takes a path. It depends on what it reads, by design.",
         "```sh\n# What is it\n```",
