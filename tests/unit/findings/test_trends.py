@@ -178,7 +178,7 @@ def test_declared_series_come_first_and_are_checked(study_config: dict[str, Any]
     (found,) = of_mixes(study_config, study_config["mixes"], doses={"kept share": doses})
     assert found == {"name": "kept share", "doses": doses}
     for bad in ({"human": 0, "single": 1}, {"human": 0, "single": 1, "multi": 1}):
-        with pytest.raises(ValueError, match="at least 3 mixes, each with another dose"):
+        with pytest.raises(ValueError, match="at least 3 mixes with different doses"):
             of_mixes(study_config, study_config["mixes"], doses={"kept share": bad})
     with pytest.raises(ValueError, match="no mix named 'mluti'"):
         of_mixes(study_config, study_config["mixes"], doses={"x": doses | {"mluti": 3}})
