@@ -27,7 +27,7 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Proxy:
-    """phi, psi, p and p*, with p*'s 95 % interval; None where there is nothing to tell it from."""
+    """phi, psi, p and p*, with p*'s 95 % interval; None where it cannot be estimated."""
 
     phi: float | None
     psi: float | None
@@ -99,7 +99,7 @@ def measured(
     metric: str,
     seed: int,
 ) -> list[Measurement]:
-    """The measurements of one selected mix: what passed of its pool, and what that did.
+    """The measurements of one selected mix: the share of its pool that passed, and p*.
 
     `passed` are the decisions that made the training set, `held_out` those with cut-offs set on
     other prompts; phi, psi, p and p* are of the latter. Unusable responses are in the pool and in

@@ -231,8 +231,9 @@ def accuracy(w: Values, mixture: Mixture) -> float:
 class Condition:
     """A way to verify a linear generator's labels.
 
-    `verifier` is the angle of a linear verifier with the truth. It is None if `rule` is none (keep
-    all rows), oracle (keep rows with the true class as label) or clean (train on true classes).
+    `verifier` is the angle of a linear verifier with the truth. It is None for the rules
+    `none` (keep all rows), `oracle` (keep rows with the true class as label) and `clean` (train on
+    true classes).
     """
 
     name: str

@@ -121,7 +121,7 @@ class Pairs:
         )
 
     def without(self, origin: str) -> "Pairs":
-        """The pairs of which neither candidate is of an origin."""
+        """The pairs without a candidate of an origin."""
         index = self.origins.index(origin) if origin in self.origins else -1
         chosen = self.where((self.one != index) & (self.other != index))
         lost = tuple(lost for lost in self.dropped if origin not in (lost.one, lost.other))
@@ -137,7 +137,7 @@ def excluded(dropped: Iterable[Dropped]) -> str:
 def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: str = "") -> Pairs:
     """The table of all judgements of pairs among `rows`; control pairs if `control`, else others.
 
-    A row names `item`, the two candidates' origins and what the judge said, in one of two forms:
+    A row names `item`, the two candidates' origins and the judge's answer, in one of two forms:
 
     - `first` and `second` with `log_prob_first_label` and `log_prob_second_label` (natural), as
       this workflow's judges write it; facts are `first_length`, `second_length` and so on.

@@ -92,7 +92,7 @@ def position_bias(pairs: Pairs, weights: Values) -> Values:
     """Mean probability of choosing what is shown first, minus 0.5; from -0.5 to 0.5.
 
     Without bias it is 0 whatever the texts, since every pair is shown in both orders. Where the
-    first text always has the same label, it is the bias of position and label together.
+    first text always has the same label, it measures position and label bias together.
     """
     return mean(pairs, pairs.first, weights) - 0.5
 

@@ -1,4 +1,4 @@
-"""Greedy coordinate gradient (Zou et al. 2023): a suffix that makes a model begin as it should not.
+"""Greedy coordinate gradient (Zou et al. 2023): a suffix that makes a model begin to comply.
 
 For one request, the tokens of a suffix are changed one at a time so that the beginning of a reply
 that complies becomes likelier. Runs on any causal model of transformers, on a CPU or a GPU. The
@@ -22,7 +22,7 @@ _TRIES = 200  # draws of a random suffix before giving up on one that the tokeni
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how widely is searched."""
+    """The length and the width of the search."""
 
     steps: int = 100
     suffix_tokens: int = 16
@@ -174,7 +174,7 @@ def optimise(
 def random_suffix(
     model: Any, tokenizer: Any, request: str, target: str, settings: Settings, seed: int
 ) -> Suffix:
-    """As many random tokens as a suffix has: what any suffix of that length does to the model."""
+    """As many random tokens as a suffix has: the control for the effect of any such suffix."""
     rng = random.Random(seed)
     problem = _Problem(model, tokenizer, request, target)
     allowed = _allowed(tokenizer, len(problem.embeddings))
