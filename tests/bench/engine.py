@@ -31,20 +31,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from manybaskets.devices import on_cpu
 from manybaskets.files import canonical_json, read_jsonl, write_json, write_jsonl
 from manybaskets.models import architectures
-from manybaskets.seeds import derived_seed
-from manybaskets.serving.client import ChatRequest
-from manybaskets.serving.engine import EngineSettings, engine, stop_engines
-from manybaskets.serving.vllm_args import arguments, environment, resolve_base
+from manybaskets.serving.engine import engine, stop_engines
+from tests.bench import engine_peers as peers
+from tests.bench.engine_peers import CONTEXT, NEW_TOKENS, RANK, THREADS, chat_requests, settings
 from tests.support.paths import ROOT
 
-WORKFLOW = ROOT / "workflow"
+PYTHONPATH = os.pathsep.join([str(ROOT / "workflow"), str(ROOT)])
 TINY = {"hidden": 128, "layers": 2, "heads": 4}
 LARGE = {
     "architectures": ["LlamaForCausalLM"],
@@ -62,8 +59,6 @@ LARGE = {
     "eos_token_id": 1,
     "pad_token_id": 0,
 }
-THREADS = 1  # of an engine, as in the embedded study
-RANK, NEW_TOKENS, CONTEXT = 8, 64, 512
 SNAKEFILE = """
 import os, shlex
 cells = range(config["cells"])
@@ -87,17 +82,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="3 cells × 20 prompts, once")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--gpu", action="store_true")
-    parser.add_argument("--worker", choices=["shipped", "cold", "generate", "offline"])
-    parser.add_argument("--base", type=Path)
-    parser.add_argument("--adapter", type=Path)
-    parser.add_argument("--test", type=Path)
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--batch", type=int, default=0)
     options = parser.parse_args()
-    if options.worker:
-        workers = {"shipped": shipped, "cold": cold, "generate": generate, "offline": offline}
-        workers[options.worker](options)
-        return
     if options.gpu == on_cpu():
         sys.exit("--gpu needs a GPU and the GPU environment; without --gpu there must be neither.")
     if options.quick:
@@ -123,14 +108,6 @@ def bench(folder: Path, cells: int, prompts: int, options: argparse.Namespace) -
     server_rates, offline_rates = throughput(folder, options.repeats)
     rates["server"], rates["offline"] = server_rates, offline_rates
     report(folder, cells, prompts, seconds, rates, best)
-
-
-def settings(folder: Path) -> EngineSettings:
-    """The embedded study's engine; on a GPU its defaults."""
-    common: dict[str, Any] = {"max_model_len": CONTEXT, "max_loras": 4, "max_lora_rank": RANK}
-    if on_cpu():
-        return EngineSettings(**common, threads=THREADS, kv_cache_gib=0.5, keep_alive=90)
-    return EngineSettings(**common, load_format="dummy", keep_alive=90)
 
 
 def prepare(folder: Path, cells: int, prompts: int, large: bool) -> None:
@@ -221,12 +198,12 @@ def through_snakemake(folder: Path, way: str, turn: int, cells: int, batch: int)
             "base": {"name": "base"},
         }
         command = f"python -m manybaskets sample_responses --spec '{canonical_json(spec)}'"
-        command += " --base base --test test.jsonl"
+        command += f" --base base --test test.jsonl --samples {way}-{turn}-CELL-samples.jsonl"
     else:
-        command = f"python {__file__} --worker {way} --batch {batch} --base base --test test.jsonl"
+        command = f"python -m {peers.__name__} {way} --batch {batch} --base base --test test.jsonl"
     chosen = settings(folder)
     env = os.environ | {
-        "PYTHONPATH": str(WORKFLOW),
+        "PYTHONPATH": PYTHONPATH,
         "MANYBASKETS_ENGINE": canonical_json(
             {
                 "max_loras": chosen.max_loras,
@@ -262,12 +239,13 @@ def one_cell(folder: Path, batch: int) -> float:
     started = time.perf_counter()
     subprocess.run(
         [
-            *(sys.executable, __file__, "--worker", "generate", "--batch", str(batch)),
+            *(sys.executable, "-m", peers.__name__, "generate", "--batch", str(batch)),
             *("--base", "base", "--adapter", "adapters/0", "--test", "test.jsonl"),
             *("--output", f"batch-{batch}.jsonl"),
         ],
         cwd=folder,
-        env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"},
+        env=os.environ
+        | {"PYTHONPATH": PYTHONPATH, "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         check=True,
     )
@@ -288,136 +266,16 @@ def throughput(folder: Path, repeats: int) -> tuple[list[float], list[float]]:
     stop_engines()
     subprocess.run(
         [
-            *(sys.executable, __file__, "--worker", "offline", "--batch", str(repeats)),
+            *(sys.executable, "-m", peers.__name__, "offline", "--batch", str(repeats)),
             *("--base", "base", "--adapter", "adapters/0", "--test", "test.jsonl"),
             *("--output", "offline.json"),
         ],
         cwd=folder,
+        env=os.environ | {"PYTHONPATH": PYTHONPATH},
         check=True,
         capture_output=True,
     )
     return server, json.loads((folder / "offline.json").read_text())
-
-
-def chat_requests(test: Path) -> list[ChatRequest]:
-    """One request per prompt, each with its own seed."""
-    return [
-        ChatRequest(
-            row["id"],
-            ({"role": "user", "content": row["prompt"]},),
-            seed=derived_seed(1, "bench", row["id"]),
-            temperature=1.0,
-            max_tokens=NEW_TOKENS,
-        )
-        for row in read_jsonl(test)
-    ]
-
-
-# ---- the peers, each in a process of its own -----------------------------------------------------
-
-
-def offline_llm(options: argparse.Namespace) -> Any:
-    """vLLM's offline LLM with the arguments and the environment of the project's engines."""
-    base, chosen = resolve_base(options.base), settings(options.base.parent)
-    if options.worker == "cold":
-        chosen = replace(chosen, threads=1)
-    os.environ |= environment(base, chosen)  # read when torch is imported, which is below
-    from vllm import LLM
-    from vllm.engine.arg_utils import EngineArgs
-    from vllm.utils.argparse_utils import FlexibleArgumentParser
-
-    parser = EngineArgs.add_cli_args(FlexibleArgumentParser())
-    dropped = ("--disable-uvicorn-access-log", "--uvicorn-log-level", "warning")
-    given = [word for word in arguments(base, chosen) if word not in dropped]
-    parsed = EngineArgs.from_cli_args(parser.parse_args(given))
-    return LLM(**vars(parsed))
-
-
-def generated(llm: Any, options: argparse.Namespace, seeded: bool = True) -> list[Any]:
-    """Replies of an offline LLM to the test's requests."""
-    from vllm import SamplingParams
-    from vllm.lora.request import LoRARequest
-
-    requests = chat_requests(options.test)
-    return llm.chat(
-        [list(request.messages) for request in requests],
-        [
-            SamplingParams(
-                temperature=1.0, seed=request.seed if seeded else None, max_tokens=NEW_TOKENS
-            )
-            for request in requests
-        ],
-        lora_request=LoRARequest("cell", 1, str(options.adapter.resolve())),
-        use_tqdm=False,
-    )
-
-
-def shipped(options: argparse.Namespace) -> None:
-    """One cell with a vLLM of its own, without anything the project has found to be faster.
-
-    Requests have no seeds: vLLM 0.32 as it ships dies on a CPU of a seeded prompt that it splits.
-    """
-    os.environ |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    from vllm import LLM
-
-    llm = LLM(str(options.base), enable_lora=True, max_lora_rank=RANK, max_model_len=CONTEXT)
-    replies = generated(llm, options, seeded=False)
-    write_jsonl(options.output, ({"response": reply.outputs[0].text} for reply in replies))
-
-
-def cold(options: argparse.Namespace) -> None:
-    """One cell with a vLLM of its own."""
-    replies = generated(offline_llm(options), options)
-    write_jsonl(options.output, ({"response": reply.outputs[0].text} for reply in replies))
-
-
-def offline(options: argparse.Namespace) -> None:
-    """Tokens a second of the offline LLM, `batch` times."""
-    llm = offline_llm(options)
-    generated(llm, options)
-    rates = []
-    for _ in range(options.batch):
-        started = time.perf_counter()
-        replies = generated(llm, options)
-        spent = time.perf_counter() - started
-        rates.append(sum(len(reply.outputs[0].token_ids) for reply in replies) / spent)
-    write_json(options.output, rates)
-
-
-def generate(options: argparse.Namespace) -> None:
-    """One cell with transformers.generate, in batches of similar length."""
-    import torch
-    from peft import PeftModel
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-
-    gpu = torch.cuda.is_available()
-    torch.set_num_threads(1 if not gpu else torch.get_num_threads())
-    tokenizer = AutoTokenizer.from_pretrained(options.base, padding_side="left")
-    if list(options.base.glob("*.safetensors")):
-        model = AutoModelForCausalLM.from_pretrained(options.base, dtype=torch.float32)
-    else:
-        with torch.device("cuda"):
-            config = AutoConfig.from_pretrained(options.base)
-            model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model = PeftModel.from_pretrained(model, options.adapter).merge_and_unload().eval()
-    prompts = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": row["prompt"]}], add_generation_prompt=True, tokenize=False
-        )
-        for row in read_jsonl(options.test)
-    ]
-    prompts.sort(key=len)
-    torch.manual_seed(1)
-    texts = []
-    for start in range(0, len(prompts), options.batch):
-        some = tokenizer(prompts[start : start + options.batch], return_tensors="pt", padding=True)
-        with torch.inference_mode():
-            found = model.generate(
-                **some.to(model.device), max_new_tokens=NEW_TOKENS, do_sample=True
-            )
-        new = found[:, some["input_ids"].shape[1] :]
-        texts += tokenizer.batch_decode(new, skip_special_tokens=True)
-    write_jsonl(options.output, ({"response": text} for text in texts))
 
 
 # ---- the results ---------------------------------------------------------------------------------

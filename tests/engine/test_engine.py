@@ -32,6 +32,7 @@ from manybaskets.serving.engine import (
 from manybaskets.serving.text_logprobs import TextRequest
 from tests.support.engines import only_engine, own_runtime_directory
 from tests.support.processes import wait_until
+from tests.support.transformers_replies import greedy_text, log_prob_of
 
 # On a slow machine a test between two uses of the engine can take more than a minute.
 SETTINGS = EngineSettings(dtype="float32", kv_cache_gib=0.25, keep_alive=600.0)
@@ -70,27 +71,6 @@ def processes_of(state: EngineState) -> list[int]:
 
 def are_gone(pids: list[int]) -> bool:
     return all(start_time(pid) is None for pid in pids)
-
-
-def greedy_text(base: Path, adapter: Path | None, request: ChatRequest) -> str:
-    messages = list(request.messages)
-    if request.prefill:
-        messages.append({"role": "assistant", "content": request.prefill})
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    if adapter is not None:
-        model = PeftModel.from_pretrained(model, adapter)
-    prompt = tokenizer.apply_chat_template(
-        messages,
-        add_generation_prompt=not request.prefill,
-        continue_final_message=bool(request.prefill),
-        return_tensors="pt",
-        return_dict=True,
-    )
-    length = prompt["input_ids"].shape[1]
-    with torch.no_grad():
-        tokens = model.generate(**prompt, max_new_tokens=request.max_tokens, do_sample=False)
-    return tokenizer.decode(tokens[0, length:], skip_special_tokens=True)
 
 
 def test_second_job_joins_the_warm_server(base: Path) -> None:
@@ -187,20 +167,6 @@ def test_label_log_probs_equal_those_of_transformers(base: Path, adapter: Path) 
             spelled = [tokenizer.encode(s, add_special_tokens=False) for s in (label, f" {label}")]
             ids = [tokens[0] for tokens in spelled if len(tokens) == 1]
             assert log_prob == pytest.approx(float(log_probs[ids].logsumexp(0)), abs=2e-4)
-
-
-def log_prob_of(base: Path, adapter: Path, request: TextRequest) -> float:
-    """Log-probability of a text as the reply, by transformers."""
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    model = PeftModel.from_pretrained(
-        AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), adapter
-    )
-    prefix = tokenizer.apply_chat_template(list(request.messages), add_generation_prompt=True)
-    prefix = prefix if isinstance(prefix, list) else prefix["input_ids"]
-    own = tokenizer.encode(request.text, add_special_tokens=False)
-    with torch.no_grad():
-        log_probs = model(torch.tensor([prefix + own])).logits[0].log_softmax(-1)
-    return float(sum(log_probs[len(prefix) + n - 1, token] for n, token in enumerate(own)))
 
 
 def test_text_log_probs_equal_those_of_transformers(base: Path, adapter: Path) -> None:
