@@ -69,7 +69,7 @@ def test_the_plan_names_the_key_and_both_values(workspace: Workspace) -> None:
     workspace.config["training"]["alpha"] = 12
     plan = workspace.plan().stdout
     assert "training.alpha: 8.0 -> 12.0: train 4" in plan
-    assert "made from what is remade: sample_responses 4, score_likelihood 4" in plan
+    assert "an input is remade: sample_responses 4, score_likelihood 4" in plan
 
 
 def test_the_plan_names_the_module_that_was_edited(workspace: Workspace) -> None:

@@ -390,7 +390,7 @@ def test_a_judge_behind_an_endpoint_labels_what_a_cell_answered(
     assert "secret log" not in out.read_text()
     write_jsonl(labels, read_jsonl(labels)[:2])
     assert run(monkeypatch, "robustness", "--spec", spec, *arguments) == 2
-    assert "labels of the judge 'far' are not of the rows" in capsys.readouterr().err
+    assert "labels of the judge 'far' do not belong to the rows" in capsys.readouterr().err
 
 
 @pytest.mark.slow

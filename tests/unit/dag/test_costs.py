@@ -154,10 +154,10 @@ def test_a_plan_lists_the_jobs_without_an_estimate(
     whole, partly = (
         "\n".join(plan.costs(found, due)) for due in ([job_of("download_model", "lark")], score)
     )
-    assert "not known" in whole and " 0 s" not in whole
+    assert "unknown" in whole and " 0 s" not in whole
     assert re.search(r"score_likelihood +2 +over ", partly)
-    assert "Together more than" in partly
-    assert "Not known is the time of: score_likelihood 1 jobs." in partly
+    assert "Total: more than" in partly
+    assert "The time is unknown for score_likelihood 1 jobs." in partly
     assert "on GPUs that make 1e+14 a second" in partly
 
 

@@ -40,7 +40,7 @@ _is_reported = threading.Event()  # the step has the exit status of its command
 
 
 def place() -> Path:
-    """Return the socket of the server that this process starts."""
+    """Returns the socket of the server that this process starts."""
     from manybaskets.processes import private_directory
 
     return private_directory() / f"forks-{os.getpid()}"
@@ -49,7 +49,7 @@ def place() -> Path:
 def start(
     path: Path, environment: dict[str, str], modules: tuple[str, ...] = PRELOADED
 ) -> "subprocess.Popen[bytes]":
-    """Start a server that listens at `path` and ends with this process.
+    """Starts a server that listens at `path` and ends with this process.
 
     `environment` is that of the steps: libraries read some of it on import.
     """
@@ -68,7 +68,7 @@ def start(
 
 
 def ask() -> int | None:
-    """Run this process's command in a fork of the server; return its exit status.
+    """Runs this process's command in a fork of the server; returns its exit status.
 
     Returns None when no server listens. The fork ends when this process does.
     """
@@ -94,7 +94,7 @@ def ask() -> int | None:
 
 
 def serve(path: Path, parent: int, modules: list[str]) -> socket.socket:
-    """Fork for every step that connects; return in the forks, with the connection to the step.
+    """Forks for every step that connects; returns in the forks, with the connection to the step.
 
     Exits when `parent`, which started this process, has ended.
     """
@@ -122,7 +122,7 @@ def serve(path: Path, parent: int, modules: list[str]) -> socket.socket:
 
 
 def become(connection: socket.socket) -> None:
-    """Adopt the arguments, environment, folder and open files of the step."""
+    """Adopts the arguments, environment, folder and open files of the step."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     size, files, _, _ = socket.recv_fds(connection, 4, 3)
     (length,) = struct.unpack("!I", size)
@@ -144,7 +144,7 @@ def become(connection: socket.socket) -> None:
 
 
 def _end_with(connection: socket.socket) -> None:
-    """Interrupt this process when the step is interrupted, and kill it when the step has ended.
+    """Interrupts this process when the step is interrupted, and kills it when the step has ended.
 
     The work of a killed step must not finish a moment later.
     """
@@ -155,7 +155,7 @@ def _end_with(connection: socket.socket) -> None:
 
 
 def _work(connection: socket.socket, main: Callable[[], int]) -> None:
-    """Run the step's command, send its exit status to the step, and exit.
+    """Runs the step's command, sends its exit status to the step, and exits.
 
     Exits without the interpreter's clean-up: libraries that the server imported would print errors
     into the step's log.

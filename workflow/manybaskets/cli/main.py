@@ -1,4 +1,4 @@
-"""Reads the command line of a step, or of what a person asks for, and does it."""
+"""Parses the command line and runs a step of the workflow or a command for users."""
 
 import argparse
 import errno
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manybaskets.cli import arguments
 from manybaskets.config.base import ConfigError
 from manybaskets.data import divergence
 from manybaskets.files import InputError, canonical_json
@@ -19,25 +20,25 @@ from manybaskets.study.keys import Cell, Pool
 if TYPE_CHECKING:  # not every command needs the graph
     from manybaskets.dag.graph import Graph, Job
 
-DESCRIPTION = "Every step of the workflow, and what a person may ask for."
-# Faults of the machine that a person mends.
-MENDS = {
+DESCRIPTION = "Runs a step of the workflow, or a command for users."
+# How to fix errors of the machine, by their number.
+FIXES = {
     errno.ENOSPC: "Make room on that disk and start again.",
     errno.EDQUOT: "Make room within your quota and start again.",
     errno.EROFS: "Make it writable, or link results/ to another disk, and start again.",
-    errno.EACCES: "Make it yours, or link results/ to another place, and start again.",
+    errno.EACCES: "Get permission to write it, or link results/ to another place, and start again.",
 }
 HERE = Path(__file__).parent
-FOR_PEOPLE = {path.stem for path in (HERE / "people").glob("[a-z]*.py")}
+USER_COMMANDS = {path.stem for path in (HERE / "people").glob("[a-z]*.py")}
 STEPS = {path.stem for path in (HERE / "steps").glob("[a-z]*.py")}
-COMMANDS = sorted(FOR_PEOPLE | STEPS)
+COMMANDS = sorted(USER_COMMANDS | STEPS)
 
 
 @contextmanager
 def recording(options: argparse.Namespace) -> Iterator["tuple[Graph, Job] | None"]:
-    """Checks the inputs of a job of a study and records what it wrote; nothing for other calls.
+    """Verifies the inputs of a job of a study, and writes its record when it ends.
 
-    Yields the job, with the graph that it belongs to.
+    Yields the graph and the job; None for a call without `--record`.
     """
     if getattr(options, "record", None) is None:
         yield None
@@ -52,15 +53,15 @@ def recording(options: argparse.Namespace) -> Iterator["tuple[Graph, Job] | None
     graph = Graph(running_study(root))
     job = graph.recorded(options.record)
     spec = json.loads(canonical_json(options.spec.model_dump(mode="json")))
-    asks_elsewhere = bool((spec.get("source") or {}).get("endpoint"))
+    uses_endpoint = bool((spec.get("source") or {}).get("endpoint"))
     runs_model = job.stage.device is not Device.NONE
-    reproducible = not runs_model or (on_cpu() and not asks_elsewhere)
+    reproducible = not runs_model or (on_cpu() and not uses_endpoint)
     with at_work(root), recorded(graph, job, spec, reproducible):
         yield graph, job
 
 
 def run(options: argparse.Namespace, known: "tuple[Graph, Job] | None") -> None:
-    """Runs a command. What a loop would make of a model that diverged says so instead."""
+    """Runs a command. A job of a loop whose model diverged writes the reason as its output."""
     if known is None or not getattr((job := known[1]).key, "generation", 0):
         options.run(options)
         return
@@ -78,26 +79,28 @@ def run(options: argparse.Namespace, known: "tuple[Graph, Job] | None") -> None:
 
 
 def _generation(key: "Cell | Pool") -> str:
-    """A generation of a loop in words."""
+    """Returns the name of a generation of a loop for messages."""
     target = key.chain if isinstance(key, Pool) else key.target
     return f"generation {key.generation} of {key.mix} ({target}, seed {key.seed})"
 
 
 def main() -> int:
-    """Runs one subcommand; bad input ends with a message and status 2."""
+    """Runs one command and returns its exit status; 2 and a message for bad input."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     parser = argparse.ArgumentParser(prog="manybaskets", description=DESCRIPTION)
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="<step>")
-    # Only the command that was asked for is imported: the others would cost start-up time.
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="<command>")
+    # Only the command in the arguments is imported, which saves start-up time.
     for command in [name] if name in COMMANDS else COMMANDS:
-        is_step = command in STEPS and (command not in FOR_PEOPLE or "--spec" in sys.argv)
+        is_step = command in STEPS and (command not in USER_COMMANDS or "--spec" in sys.argv)
         package = "steps" if is_step else "people"
         module = importlib.import_module(f"manybaskets.cli.{package}.{command}")
         sub = subparsers.add_parser(command, help=module.HELP, description=module.HELP)
         module.arguments(sub)
         if "--spec" in sub._option_string_actions:
-            sub.add_argument("--record", type=Path, help="where the record of the job is written")
+            sub.add_argument("--record", type=Path, help="record of the job to write")
+        if is_step:
+            arguments.describe_paths(sub)
         sub.set_defaults(run=module.run)
     options = parser.parse_args()
     try:
@@ -110,18 +113,18 @@ def main() -> int:
     except BrokenPipeError:
         if "--spec" in sys.argv:
             raise
-        # Whoever read the output has seen enough (`| head`); nothing is left to be flushed there.
+        # The reader of the output has closed it (`| head`); the rest is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in MENDS:
+        if error.errno not in FIXES:
             raise
         place = f" ({error.filename})" if error.filename else ""
-        text = f"{os.strerror(error.errno)}{place}. {MENDS[error.errno]}"
+        text = f"{os.strerror(error.errno)}{place}. {FIXES[error.errno]}"
         print(f"manybaskets {options.command}: {text}", file=sys.stderr)
         return 2
     except MemoryError:
-        text = "out of memory. Give the job more, or run fewer jobs at once (--cores)."
+        text = "out of memory. Give the job more memory, or run fewer jobs at once (--cores)."
         print(f"manybaskets {options.command}: {text}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
-"""What a job costs: seconds on a device, disk, tokens and judgements.
+"""Estimates the cost of a job: seconds on a device, disk, tokens and judgements.
 
-Seconds and bytes of a stage are those of its jobs in earlier runs of this study, where there are
-any; otherwise the stage computes them with the cost model.
+Seconds and bytes of a stage are the means of its finished jobs in this study, if there are any;
+otherwise the stage computes them with the cost model.
 """
 
 import functools
@@ -24,10 +24,9 @@ class Estimate(NamedTuple):
 
 
 class Estimates:
-    """Costs of the jobs of one study, from the records that `reruns` read.
+    """The costs of the jobs of one study, from the records that `reruns` has read.
 
-    Jobs that have not been measured are modelled on GPUs where there are any, or with `on_gpus`;
-    else on this CPU.
+    Other jobs are modelled: on GPUs if this machine has any or with `on_gpus`, else on its CPU.
     """
 
     def __init__(self, graph: Graph, reruns: Reruns, on_gpus: bool = False) -> None:
@@ -37,7 +36,7 @@ class Estimates:
         self._measured = reruns.measured
 
     def of(self, job: Job) -> Estimate:
-        """Time on its device and disk of one job; the first use of a model starts its engine."""
+        """Returns the time and disk of one job; the first use of a model starts its engine."""
         if job.name in self._measured:
             return self._mean(job.name)
         cost = job.stage.cost(self.model, job.key)
@@ -48,15 +47,15 @@ class Estimates:
         return Estimate(start + cost.seconds, cost.size, False)
 
     def devices(self, job: Job) -> int:
-        """GPUs that a job holds at once; 1 without any."""
+        """Returns the number of GPUs that a job uses at once; 1 without any."""
         return 1 if self.model.device == "cpu" else job.stage.gpus(self.study, job.key)
 
     def tokens(self, job: Job) -> int:
-        """Tokens at most that a job generates."""
+        """Returns the highest number of tokens that a job generates."""
         return job.stage.cost(self.model, job.key).tokens
 
     def judgements(self, job: Job) -> int:
-        """Judgements that a job asks for."""
+        """Returns the number of judgements that a job generates."""
         return job.stage.cost(self.model, job.key).judgements
 
     @property

@@ -18,7 +18,7 @@ from manybaskets.study.layout import Study
 
 
 class Job(NamedTuple):
-    """One job: the name of its stage, and what it is for."""
+    """One job: the name of its stage, and its key, such as a cell."""
 
     name: str
     key: Any
@@ -45,15 +45,15 @@ class Graph:
     # ---- one job -----------------------------------------------------------------------------
 
     def job(self, name: str, wildcards: Any) -> Job:
-        """The job of a stage with these values of its rule's wildcards."""
+        """Returns the job of a stage with these values of its rule's wildcards."""
         return Job(name, keys.parsed(STAGES[name].key, wildcards))
 
     def inputs(self, job: Job) -> Inputs:
-        """The files a job reads, by the names its rule uses."""
+        """Returns the files that a job reads, by the names in its rule."""
         return job.stage.inputs(self.study, job.key)
 
     def files(self, job: Job) -> list[str]:
-        """All inputs of a job, in the order of its rule."""
+        """Returns all inputs of a job, in the order of its rule."""
         return [
             path
             for value in self.inputs(job).values()
@@ -61,7 +61,7 @@ class Graph:
         ]
 
     def outputs(self, job: Job) -> list[str]:
-        """The files and folders a job makes."""
+        """Returns the files and folders that a job makes."""
         wildcards = keys.wildcards(job.key)
         return [
             self.study.path(output.path.format(**wildcards))
@@ -69,27 +69,27 @@ class Graph:
         ]
 
     def spec(self, job: Job) -> str:
-        """What determines a job's result, with the identity of its code, as canonical JSON."""
+        """Returns a job's spec with the identity of its code, as canonical JSON."""
         return job.stage.described(self.study, job.key)
 
     def record(self, job: Job) -> str:
-        """Path of the record of a finished job."""
+        """Returns the path of the record of a finished job."""
         return self.study.path("records", f"{job.path}.json")
 
     def log(self, job: Job) -> str:
-        """Path of a job's log."""
+        """Returns the path of a job's log."""
         return self.study.path("logs", f"{job.path}.log")
 
     def arguments(self, job: Job) -> str:
-        """The `--spec` and `--record` arguments of a job, quoted for a shell."""
+        """Returns the `--spec` and `--record` arguments of a job, quoted for a shell."""
         return f"--spec {shlex.quote(self.spec(job))} --record {shlex.quote(self.record(job))}"
 
     def model(self, job: Job) -> str | None:
-        """The model that a job runs: a name in `models`, or an endpoint's own; None without one."""
+        """Returns a job's model: a name in `models`, or an endpoint's own; None without one."""
         return job.stage.model(self.study, job.key)
 
     def priority(self, job: Job) -> float:
-        """The stage's, lowered by the rank of its model: an engine gets all its work at once."""
+        """Returns the stage's priority, lowered by the rank of the model to group jobs by model."""
         model = self.model(job)
         models = list(self.study.config.models)
         later = models.index(model) / len(models) if model in models else 0.0
@@ -98,18 +98,18 @@ class Graph:
     # ---- all jobs ----------------------------------------------------------------------------
 
     def producer(self, path: str) -> Job | None:
-        """The job that makes a file or folder; None for a file that no job makes."""
+        """Returns the job that makes a file or folder; None if no job does."""
         if path not in self._producers:
             self._producers[path] = self._producer(path)
         return self._producers[path]
 
     def producers(self, job: Job) -> list[Job]:
-        """The jobs whose outputs a job reads, each once."""
+        """Returns the jobs whose outputs a job reads, each once."""
         made = (self.producer(path) for path in self.files(job))
         return list(dict.fromkeys(job for job in made if job is not None))
 
     def jobs(self, *targets: str) -> Iterator[Job]:
-        """Every job on the way to the targets (the report, where none is given), inputs first."""
+        """Yields every job upstream of the targets (default: the report), inputs first."""
         seen: set[Job] = set()
         stack = [
             (job, False)
@@ -126,7 +126,7 @@ class Graph:
                 stack += [(needed, False) for needed in reversed(self.producers(job))]
 
     def recorded(self, path: Path) -> Job:
-        """The job whose record has this path. Raises ValueError for any other path."""
+        """Returns the job whose record has this path. Raises ValueError for any other path."""
         place = path.with_suffix("").relative_to(self.study.path("records"))
         name = place.parts[0]
         if name in STAGES:
@@ -144,7 +144,7 @@ class Graph:
         ]
 
     def _regex(self, stage: Stage[Any, Any], path: str) -> re.Pattern[str]:
-        """Matches a path of a stage; its wildcards are groups."""
+        """Returns the pattern of a path of a stage; its wildcards are groups."""
         allowed = {
             name: "|".join(map(re.escape, values)) or "(?!)"
             for name, values in stage.allowed(self.study).items()

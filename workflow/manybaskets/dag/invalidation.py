@@ -49,20 +49,20 @@ class Reruns:
         self.measured: dict[str, list[tuple[float, int]]] = {}
 
     def fingerprint(self, job: Job) -> str:
-        """Return the fingerprint that a job's record would have if it ran now."""
+        """Returns the fingerprint that a job's record would have if it ran now."""
         if job not in self._fingerprints:
             spec = self.graph.spec(job)
             self._fingerprints[job] = records.identity(job.name, spec, self.inputs(job))
         return self._fingerprints[job]
 
     def why(self, job: Job) -> Reasons:
-        """Return the reasons why a job must run, none when it is up to date."""
+        """Returns the reasons why a job must run, none when it is up to date."""
         if job not in self._reasons:
             self._reasons[job] = tuple(self._why(job))
         return self._reasons[job]
 
     def is_settled(self, job: Job) -> bool:
-        """Return whether a job and everything upstream is up to date."""
+        """Returns whether a job and everything upstream is up to date."""
         if job not in self._settled:
             self._settled[job] = not self.why(job) and all(
                 self.is_settled(producer) for producer in self.graph.producers(job)
@@ -70,7 +70,7 @@ class Reruns:
         return self._settled[job]
 
     def refresh(self) -> None:
-        """Write the times of touched files with unchanged content into their records."""
+        """Writes the times of touched files with unchanged content into their records."""
         for path, record in self._touched:
             records.refresh(path, record)
         self._touched.clear()
@@ -111,7 +111,7 @@ class Reruns:
                 yield Reason(producer.path, "differs from what this was made from")
 
     def _still_drawn(self, job: Job, producer: Job, record: dict[str, Any]) -> bool:
-        """Return whether a mix still has its source's rows, after the source got more of them."""
+        """Returns whether a mix still has its source's rows, after the source got more of them."""
         if not producer.stage.extent:
             return False
         rows, answers = (read_jsonl(Path(self.graph.outputs(one)[0])) for one in (job, producer))
@@ -124,17 +124,17 @@ class Reruns:
         return True
 
     def inputs(self, job: Job) -> dict[str, str]:
-        """Return the fingerprints of a job's inputs, by producing job or outside path."""
-        found = {}
+        """Returns the fingerprints of a job's inputs, by producing job or outside path."""
+        fingerprints = {}
         for path in self.graph.files(job):
             producer = self.graph.producer(path)
             if producer is not None:
-                found[producer.path] = self.fingerprint(producer)
+                fingerprints[producer.path] = self.fingerprint(producer)
             else:
                 if path not in self._outside:
                     self._outside[path] = records.outside(Path(path))
-                found[path] = self._outside[path]
-        return found
+                fingerprints[path] = self._outside[path]
+        return fingerprints
 
     def _changes(self, job: Job, record: dict[str, Any]) -> Iterator[Reason]:
         spec = json.loads(self.graph.spec(job))
@@ -144,7 +144,7 @@ class Reruns:
             else:
                 yield reason
         now = self.inputs(job)
-        then = {name: made[0] for name, made in record["inputs"].items()}
+        then = {name: entry[0] for name, entry in record["inputs"].items()}
         for name in [*now, *(name for name in then if name not in now)]:
             if name not in then:
                 yield Reason(name, "is read now")
@@ -154,7 +154,7 @@ class Reruns:
                 yield Reason(name, "was changed" if name in self._outside else "is remade")
 
     def _edits(self, job: Job, record: dict[str, Any]) -> Iterator[Reason]:
-        """Yield the modules with changed code that the job runs."""
+        """Yields the modules with changed code that the job runs."""
         now, then = fingerprint.modules(f"cli.steps.{job.name}"), record.get("modules", {})
         for name in sorted(now.keys() | then.keys()):
             if now.get(name) != then.get(name):
@@ -162,7 +162,7 @@ class Reruns:
 
 
 def differences(then: Any, now: Any, key: str = "") -> Iterator[Reason]:
-    """Yield the differences between two specs, key by key."""
+    """Yields the differences between two specs, key by key."""
     if isinstance(then, dict) and isinstance(now, dict):
         for name in sorted(then.keys() | now.keys()):
             inner = f"{key}.{name}" if key else name

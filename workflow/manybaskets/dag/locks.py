@@ -30,7 +30,7 @@ _open_locks: list[IO[str]] = []  # closing the file would release the lock
 
 
 def begin(root: Path) -> None:
-    """Lock the study with results below `root` for this process, until it ends.
+    """Locks the study with results below `root` for this process, until it ends.
 
     Raises ConfigError when another process runs it.
     """
@@ -51,7 +51,7 @@ def begin(root: Path) -> None:
 
 
 def settle(study: Study) -> None:
-    """Wait for the jobs of a killed run, and write the study's config for new ones."""
+    """Waits for the jobs of a killed run, and writes the study's config for new ones."""
     root = Path(study.root)
     with _lock_file(root, "jobs") as jobs:
         try:
@@ -67,7 +67,7 @@ def settle(study: Study) -> None:
 
 @contextmanager
 def at_work(root: Path) -> Iterator[None]:
-    """Share the lock of jobs during the block, and end the job when its Snakemake has ended.
+    """Shares the lock of jobs during the block, and ends the job when its Snakemake has ended.
 
     The main thread gets a KeyboardInterrupt; ten seconds later the process exits.
     """
@@ -97,7 +97,7 @@ def _lock_file(root: Path, name: str) -> IO[str]:
 
 
 def holder(study: Study) -> str | None:
-    """Return the process and host that run the study now, None when it is not running."""
+    """Returns the process and host that run the study now, None when it is not running."""
     try:
         with (Path(study.root) / "records/run.lock").open() as lock:
             try:
@@ -110,7 +110,7 @@ def holder(study: Study) -> str | None:
 
 
 def running_study(root: Path) -> Study:
-    """Return the study with results below `root`, with the config of its last run.
+    """Returns the study with results below `root`, with the config of its last run.
 
     Raises ConfigError when there was none, or when the results have another format.
     """

@@ -31,11 +31,11 @@ class Plan:
         self._is_started = False
 
     def owns(self, rule: Any) -> bool:
-        """Return whether a rule was declared by the Snakefile of this study."""
+        """Returns whether a rule was declared by the Snakefile of this study."""
         return any(rule in rules for rules in self._rules)
 
     def job(self, job: Any) -> Job | None:
-        """Return the study's job that a Snakemake job runs, None for jobs of other rules.
+        """Returns the study's job that a Snakemake job runs, None for jobs of other rules.
 
         Decided from its output: a module may give rules other names.
         """
@@ -44,15 +44,15 @@ class Plan:
         return self.graph.producer(str(job.output[0]))
 
     def due_jobs(self) -> Iterator[Any]:
-        """Yield the jobs of the study that this run starts."""
+        """Yields the jobs of the study that this run starts."""
         return (job for job in self.workflow.dag.needrun_jobs() if self.job(job))
 
     def is_anything_due(self) -> bool:
-        """Return whether any job on the way to the report must run, or must be looked at."""
+        """Returns whether any job on the way to the report must run, or must be looked at."""
         return self.is_whole or any(self.reruns.why(job) for job in self.graph.jobs())
 
     def is_left_alone(self, job: Job) -> bool:
-        """Return whether Snakemake needs no inputs of a job: nothing on the way to it must run."""
+        """Returns whether Snakemake needs no inputs of a job: nothing on the way to it must run."""
         return not self.is_whole and self.reruns.is_settled(job)
 
     @functools.cached_property
@@ -77,11 +77,11 @@ class Plan:
         return bool(workflow.executor_plugin and not workflow.dryrun and not workflow.touch)
 
     def add_rules(self, rules: set[Any]) -> None:
-        """Add the rules of the Snakefile that is being read, with those it still declares."""
+        """Adds the rules of the Snakefile that is being read, with those it still declares."""
         self._rules.append(rules)
 
     def add_hooks(self, hooks: Mapping[str, Hook]) -> None:
-        """Run onstart, onsuccess and onerror of the study's Snakefile even when it is a module.
+        """Runs onstart, onsuccess and onerror of the study's Snakefile even when it is a module.
 
         Snakemake only runs those of the main Snakefile. Theirs run too, after ours, which run
         only when a job of the study does.
@@ -90,7 +90,7 @@ class Plan:
             self._hooks = {name: hooks[name] for name in HOOKS}
 
     def begin(self) -> None:
-        """Lock the study for this run before its records are read; exit when another run has it."""
+        """Locks the study before its records are read; exits when another run has the lock."""
         for name, hook in self._hooks.items():
             theirs = getattr(self.workflow, f"_{name}")
             setattr(self.workflow, f"_{name}", self._before(name, hook, theirs))
@@ -117,11 +117,11 @@ class Plan:
 
 
 def plans_of(workflow: Any) -> list[Plan]:
-    """Return the plans of all studies in a workflow."""
+    """Returns the plans of all studies in a workflow."""
     plans: list[Plan] = getattr(workflow, PLANS, [])
     return plans
 
 
 def is_owned(rule: Any, plans: Iterable[Plan]) -> bool:
-    """Return whether a rule belongs to any of these studies."""
+    """Returns whether a rule belongs to any of these studies."""
     return any(plan.owns(rule) for plan in plans)

@@ -35,7 +35,7 @@ MIB = 1024**2
 
 
 def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
-    """Return the study of a config; raise ConfigError with every problem."""
+    """Returns the study of a config; raises ConfigError with every problem."""
     name = files[-1] if files else "config"
     for file in files:
         validation.read(Path(file))  # a merge would hide duplicate keys
@@ -65,7 +65,7 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
 
 
 def study_of(files: list[str], overrides: list[str]) -> Study:
-    """Return the study as Snakemake sees it: later config files and key=value replace values.
+    """Returns the study as Snakemake sees it: later config files and key=value replace values.
 
     Without files, reads config.yaml. Raises ConfigError with every problem.
     """
@@ -88,7 +88,7 @@ def _merged(below: Any, above: Any) -> Any:
 
 
 def notes(study: Study) -> Iterator[str]:
-    """Return warnings about a study, printed before a run."""
+    """Returns warnings about a study, printed before a run."""
     config = study.config
     for name in study.loops:
         sources = [config.sources[source].model for source in study.mix_sources(name)]
@@ -118,7 +118,7 @@ def _has_other_tokenizer(study: Study, target: str, other: str) -> bool:
 
 
 def expected_bytes(study: Study) -> int:
-    """Estimate the size of the results: models, adapters, and rows of about 2 kB."""
+    """Estimates the size of the results: models, adapters, and rows of about 2 kB."""
     config = study.config
     repeats = config.probes.collapse.repeat_responses if config.probes.collapse else 0
     per_cell_rows = 4 * config.dataset.test + 2 * repeats + study.rows + 400
@@ -135,7 +135,7 @@ def expected_bytes(study: Study) -> int:
 
 
 def after_failure(study: Study) -> str:
-    """Message after failed jobs. A full disk is reported here, since logs cannot report it."""
+    """Returns the message after failed jobs; it reports a full disk, since logs cannot."""
     free = shutil.disk_usage(study.root).free
     if free < MIB:
         return (
@@ -339,7 +339,7 @@ def _key(key: str, asked: ModelEndpoint | Source) -> Iterator[tuple[str, str]]:
 def _coverage(
     config: StudyConfig, rows: int, splits: dataset_splits.Splits
 ) -> Iterator[tuple[str, str]]:
-    """Recorded sources without an answer to a prompt that a mix gives them."""
+    """Yields recorded sources without an answer to a prompt that a mix assigns to them."""
     by_id = {row["id"]: row["prompt"] for row in splits.prompts}
     asked: dict[str, set[str]] = {}
     for name, mix in config.mixes.items():

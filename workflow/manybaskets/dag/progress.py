@@ -15,7 +15,7 @@ SHARE = 20  # counting takes at most one twentieth of the time
 
 
 def cells_done(study: Study) -> int:
-    """Count the cells with the measurements of every probe."""
+    """Counts the cells with the measurements of every probe."""
     probes = study.probes()
     return sum(
         all(Path(study.path(cell.path, f"{probe}.json")).exists() for probe in probes)
@@ -24,7 +24,7 @@ def cells_done(study: Study) -> int:
 
 
 def watch(study: Study) -> threading.Thread:
-    """Start a thread that prints the number of finished cells when it changes."""
+    """Starts a thread that prints the number of finished cells when it changes."""
     thread = threading.Thread(target=_print_changes, args=(study,), daemon=True)
     thread.start()
     return thread

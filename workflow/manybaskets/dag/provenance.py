@@ -23,7 +23,7 @@ class Provenance:
         self.versions: list[str] = []
 
     def of(self, cell: Cell) -> dict[str, Any]:
-        """Return the recorded seconds by stage, hashes, and the index of the package versions.
+        """Returns the recorded seconds by stage, hashes, and the index of the package versions.
 
         Only stages that run once a cell: the cost of a cell does not include what it shares with
         others (sources, training set).
@@ -45,7 +45,7 @@ class Provenance:
 
     @cached_property
     def _stages(self) -> list[str]:
-        """Return the stages that run once a cell and have records, in the order of a study."""
+        """Returns the stages that run once a cell and have records, in the order of a study."""
         per_cell = [stage.name for stage in ALL if stage.key is Cell]
         return [name for name in per_cell if (self.root / "records" / name).is_dir()]
 
@@ -67,7 +67,7 @@ class Provenance:
 
 
 def _hash(record: dict[str, Any], ending: str) -> str | None:
-    """Return the first digits of the SHA-256 of the output with this ending."""
+    """Returns the first digits of the SHA-256 of the output with this ending."""
     outputs = record.get("outputs")
     for path, entry in outputs.items() if isinstance(outputs, dict) else ():
         if path.endswith(ending) and isinstance(entry, list) and len(entry) == 3:

@@ -32,7 +32,7 @@ class Damage(InputError):
 
 
 def read(graph: Graph, job: Job) -> dict[str, Any] | None:
-    """Return the record of a job, None when it is missing or unreadable."""
+    """Returns the record of a job, None when it is missing or unreadable."""
     try:
         record = read_json(Path(graph.record(job)))
         return record if record.keys() >= FIELDS else None
@@ -41,18 +41,18 @@ def read(graph: Graph, job: Job) -> dict[str, Any] | None:
 
 
 def identity(stage: str, spec: str, inputs: dict[str, str]) -> str:
-    """Return the fingerprint of a job: a hash of its spec and of its inputs' fingerprints.
+    """Returns the fingerprint of a job: a hash of its spec and of its inputs' fingerprints.
 
     `inputs` maps the paths of the jobs that made them, or of files from outside, to fingerprints.
     """
     if extent := STAGES[stage].extent:
-        what = json.loads(spec)
-        spec = canonical_json({key: what[key] for key in what if key not in extent})
+        fields = json.loads(spec)
+        spec = canonical_json({key: fields[key] for key in fields if key not in extent})
     return _sha256(f"{spec}\n{canonical_json(inputs)}".encode())[:32]
 
 
 def outside(path: Path) -> str:
-    """Return the fingerprint of a file or folder that no job makes, from its content.
+    """Returns the fingerprint of a file or folder that no job makes, from its content.
 
     For files over 64 MiB: from the size and sixteen blocks of 1 MiB spread over the file.
     """
@@ -63,7 +63,7 @@ def outside(path: Path) -> str:
 
 
 def entries(root: Path, outputs: list[str]) -> dict[str, Entry]:
-    """Return size, time and hash of the files of a job's outputs, by path below the results."""
+    """Returns size, time and hash of the files of a job's outputs, by path below the results."""
     found = {}
     for output in outputs:
         for _, file in _members(Path(output)):
@@ -73,13 +73,13 @@ def entries(root: Path, outputs: list[str]) -> dict[str, Entry]:
 
 
 def digest(entries: dict[str, Entry]) -> str:
-    """Return one hash of all files of a job."""
+    """Returns one hash of all files of a job."""
     content = {path: entry[2] for path, entry in entries.items()}
     return _sha256(canonical_json(content).encode())[:32]
 
 
 def damage(root: Path, record: dict[str, Any], outputs: list[str]) -> list[tuple[str, str]]:
-    """Return the outputs of a job that differ from its record, and how each differs.
+    """Returns the outputs of a job that differ from its record, and how each differs.
 
     Updates the times in `record` of files that were touched but have the same content.
     """
@@ -109,19 +109,19 @@ def damage(root: Path, record: dict[str, Any], outputs: list[str]) -> list[tuple
 
 
 def refresh(path: Path, record: dict[str, Any]) -> None:
-    """Write back a record whose files were touched, to save hashing them again."""
+    """Writes back a record whose files were touched, to save hashing them again."""
     if record.pop("touched", False):
         write_json(path, record)
 
 
 def unfinished(graph: Graph, job: Job) -> Path:
-    """Return the path of the note that a job runs, or why it failed, until it has a record."""
+    """Returns the path of the note that a job runs, or why it failed, until it has a record."""
     return Path(graph.record(job)).with_suffix(".unfinished")
 
 
 @contextmanager
 def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -> Iterator[None]:
-    """Check a job's inputs, run the block, and write the record.
+    """Verifies a job's inputs, runs the block, and writes the record.
 
     The old record is deleted before the block starts; a note replaces it until the block has
     succeeded. Raises Damage for an input that differs from what its job wrote.
@@ -166,7 +166,7 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
 def _delete_unusable_outputs(
     graph: Graph, job: Job, earlier: dict[str, Any] | None, fingerprint: str
 ) -> None:
-    """Delete outputs that a job cannot extend: they have another spec, or are damaged."""
+    """Deletes outputs that a job cannot extend: they have another spec, or are damaged."""
     outputs = graph.outputs(job)
     if earlier is None or earlier["fingerprint"] != fingerprint:
         holds = False
@@ -178,7 +178,7 @@ def _delete_unusable_outputs(
 
 
 def _inputs(graph: Graph, job: Job) -> dict[str, list[Any]]:
-    """Return fingerprint, hash and reproducibility of a job's inputs, by the job that made them."""
+    """Returns fingerprint, hash and reproducibility of a job's inputs, by producing job."""
     root = Path(graph.study.root)
     found: dict[str, list[Any]] = {}
     for path in graph.files(job):
@@ -202,7 +202,7 @@ def _inputs(graph: Graph, job: Job) -> dict[str, list[Any]]:
 
 
 def _members(path: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the files of a folder, or the file itself, with names; hidden files are skipped."""
+    """Yields the files of a folder, or the file itself, with names; hidden files are skipped."""
     if not path.is_dir():
         yield path.name, path
         return

@@ -31,10 +31,10 @@ def read_study_file(root: Path) -> dict[str, Any]:
 
 def check(root: Path) -> None:
     """Raises ConfigError where a folder contains results of another format. Changes nothing."""
-    found = format_of(root)
-    if found is None or found == FORMAT:
+    written = format_of(root)
+    if written is None or written == FORMAT:
         return
-    writer = "manybaskets 0.1" if found == FIRST else f"another version (format {found})"
+    writer = "manybaskets 0.1" if written == FIRST else f"another version (format {written})"
     raise ConfigError(
         f"{root}: this folder contains results of {writer}. This version writes format {FORMAT} "
         "and cannot use them; it would have to compute everything again. Nothing was changed. "

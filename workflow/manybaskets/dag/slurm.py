@@ -32,7 +32,7 @@ class LiveJob(NamedTuple):
 
 
 def check(resources: Iterable[Mapping[str, Any]]) -> None:
-    """Raise ConfigError when SLURM refuses the account or partition of these jobs."""
+    """Raises ConfigError when SLURM refuses the account or partition of these jobs."""
     if shutil.which("sbatch") is None:
         raise ConfigError(
             f"{PROFILE}: executor: slurm, but this machine has no sbatch. Start the study on a "
@@ -58,17 +58,17 @@ def check(resources: Iterable[Mapping[str, Any]]) -> None:
 
 
 def remember(study: Study, name: str) -> None:
-    """Write down the name of all SLURM jobs of this run."""
+    """Writes down the name of all SLURM jobs of this run."""
     write_json(_note(study), {"job_name": name})
 
 
 def forget(study: Study) -> None:
-    """Delete the name of the jobs: the run is over, and so are they."""
+    """Deletes the name of the jobs: the run is over, and so are they."""
     _note(study).unlink(missing_ok=True)
 
 
 def finish_earlier_run(study: Study) -> None:
-    """Cancel the pending jobs of an earlier run of the study, and wait for its running ones.
+    """Cancels the pending jobs of an earlier run of the study, and waits for its running ones.
 
     Prints which. Raises ConfigError when SLURM does not answer.
     """

@@ -30,7 +30,7 @@ TESTED = ("9.27",)
 
 
 def is_tested() -> bool:
-    """Return whether the installed Snakemake is a version that the patches were tested with."""
+    """Returns whether the installed Snakemake is a version that the patches were tested with."""
     return any(f"{snakemake.__version__}.".startswith(f"{version}.") for version in TESTED)
 
 
@@ -51,7 +51,7 @@ class RecordReason(SnakemakeReason):  # type: ignore[misc]
         return "; ".join(map(str, self.reasons)) or str(super().__str__())
 
     def get_names(self) -> Iterator[str]:
-        """Yield short names of the reasons, for Snakemake's summary of a run."""
+        """Yields short names of the reasons, for Snakemake's summary of a run."""
         yield from super().get_names()
         for reason in self.reasons:
             is_key = reason.subject.endswith(":")
@@ -59,7 +59,7 @@ class RecordReason(SnakemakeReason):  # type: ignore[misc]
 
 
 def plan_by_records(workflow: Workflow, graph: Graph) -> Plan:
-    """Let the records of a study decide which jobs of its Snakefile run; return its plan.
+    """Lets the records of a study decide which jobs of its Snakefile run; returns its plan.
 
     Raises ConfigError for versions of Snakemake that this was not tested with: without the patches
     Snakemake would decide by times of files, and results would silently stay out of date.
@@ -95,13 +95,13 @@ def plan_by_records(workflow: Workflow, graph: Graph) -> Plan:
 
 
 def _has_only_ours(dag: DAG) -> bool:
-    """Return whether every job of a graph belongs to a study."""
+    """Returns whether every job of a graph belongs to a study."""
     plans = plans_of(dag.workflow)
     return all(job.rule.norun or any(plan.job(job) for plan in plans) for job in dag.jobs)
 
 
 def explain_options(plan: Plan) -> None:
-    """Print why options that speak of times of files do not apply; exit if nothing is left."""
+    """Prints why options that speak of times of files do not apply; exits if nothing is left."""
     workflow, name = plan.workflow, plan.graph.study.config.study
     why = f"records decide which jobs of {name} run, not times of files"
     if workflow.rerun_triggers != RerunTrigger.all():
@@ -121,7 +121,7 @@ def explain_options(plan: Plan) -> None:
 
 @functools.cache
 def replace_init() -> None:
-    """Lock every study before its records are read.
+    """Locks every study before its records are read.
 
     Snakemake calls `onstart` after it has decided which jobs run. A second run would then decide
     from records that the first one still writes. Results depend on this patch.
@@ -139,7 +139,7 @@ def replace_init() -> None:
 
 @functools.cache
 def replace_update_needrun() -> None:
-    """Take the decision which jobs run from the records.
+    """Decides from the records which jobs run.
 
     Snakemake compares times of files, unordered sets of params, and the text of rules; it misses
     edits of modules, reruns for a touched file, and forgets everything with `.snakemake`. Jobs that
@@ -172,7 +172,7 @@ Owners = dict[SnakemakeJob, tuple[Plan, Job]]
 
 
 def _decide(dag: DAG, levels: list[list[SnakemakeJob]], owners: Owners) -> None:
-    """Decide a graph in which every job belongs to a study, without looking at any file's time."""
+    """Decides a graph in which every job belongs to a study, without looking at any file's time."""
     dag._needrun.clear()
     dag._n_until_ready.clear()
     dag._ready_jobs.clear()
@@ -210,7 +210,7 @@ def _files_of(jobs: set[SnakemakeJob], dependencies: Mapping[SnakemakeJob, set[s
 async def _decide_with_others(
     dag: DAG, owners: Owners, original: Callable[..., Any], create_inventory: bool
 ) -> None:
-    """Let Snakemake decide a graph with other rules; for our jobs it finds our reasons.
+    """Lets Snakemake decide a graph with other rules; for our jobs it finds our reasons.
 
     Jobs of ours that run because another rule's job does pass that on to all that is made from
     them, as in Snakemake: the records cannot know yet whether its files will change.
@@ -263,7 +263,7 @@ def _decided_by_records(dag: DAG, owners: Owners) -> Iterator[None]:
 
 
 def prefixed_shell(prefix: str) -> type[shell]:
-    """Return a `shell` that puts a prefix before each command, for the rules of one Snakefile.
+    """Returns a `shell` that puts a prefix before each command, for the rules of one Snakefile.
 
     `shell.prefix` of Snakemake is one for all rules of a workflow, those of others included. A
     rule calls the `shell` of its Snakefile's globals, so a subclass there has the same effect.
@@ -277,7 +277,7 @@ def prefixed_shell(prefix: str) -> type[shell]:
 
 
 def disable_garbage_collection(_: Plan) -> None:
-    """Stop looking for garbage until jobs start.
+    """Stops looking for garbage until jobs start.
 
     The graph's millions of objects all stay; Python looks through them again and again.
     """
@@ -285,7 +285,7 @@ def disable_garbage_collection(_: Plan) -> None:
 
 
 def share_attribute_guards(_: Plan) -> None:
-    """Make one AttributeGuard per name.
+    """Makes one AttributeGuard per name.
 
     Every list of inputs, outputs or wildcards has two of these objects, with only a name in them.
     """
@@ -299,7 +299,7 @@ def _new_guard(cls: type, name: str) -> object:  # noqa: ARG001 (the key of the 
 
 
 def skip_conda_environments(plan: Plan) -> None:
-    """Skip the list of conda environments where they are not used and every job is ours.
+    """Skips the list of conda environments where they are not used and every job is ours.
 
     Snakemake expands the parameters of every job for it.
     """
@@ -315,7 +315,7 @@ def skip_conda_environments(plan: Plan) -> None:
 
 
 def skip_path_modifiers(plan: Plan) -> None:
-    """Skip a copy of every input's path, made for prefixes and default storage, without these."""
+    """Skips a copy of every input's path, made for prefixes and default storage, without these."""
     if plan.workflow.storage_settings.default_storage_provider is None:
         for rule in plan.workflow.rules:
             if plan.owns(rule):
@@ -323,7 +323,7 @@ def skip_path_modifiers(plan: Plan) -> None:
 
 
 def skip_unprinted_jobs(_: Plan) -> None:
-    """Skip the description of our jobs in a dry run that does not print it.
+    """Skips the description of our jobs in a dry run that does not print it.
 
     Snakemake formats every job's files, command and resources before it discards them.
     """
@@ -348,7 +348,7 @@ SPEEDUPS: list[Callable[[Plan], None]] = [
 
 
 def plan_faster(plan: Plan) -> None:
-    """Apply what makes planning of large studies faster; call it after the rules."""
+    """Applies what makes planning of large studies faster; call it after the rules."""
     if not is_tested():
         print(
             f"snakemake {snakemake.__version__}: planning is slower than with "
@@ -361,7 +361,7 @@ def plan_faster(plan: Plan) -> None:
 
 
 def start_jobs(plan: Plan) -> None:
-    """End planning; call it when the first job is about to start.
+    """Ends planning; call it when the first job is about to start.
 
     Objects made while planning are never looked through for garbage again. A second after every
     round of scheduling, Snakemake starts another one for its default limit of 100 jobs a second;

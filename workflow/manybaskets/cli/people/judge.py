@@ -113,11 +113,11 @@ def _context(folder: Path | None) -> int:
 
 
 def _complain(by: str, labels: label_file.Labels, most: float) -> None:
-    asked = [label for label in labels if label["state"] != "not_answered"]
-    without = [label for label in asked if label["state"] != "ok"]
-    if asked and len(without) > most * len(asked):
+    answered = [label for label in labels if label["state"] != "not_answered"]
+    without = [label for label in answered if label["state"] != "ok"]
+    if answered and len(without) > most * len(answered):
         raise InputError(
-            f"the judge '{by}' gave no verdict on {len(without)} of {len(asked)} responses (the "
+            f"the judge '{by}' gave no verdict on {len(without)} of {len(answered)} responses (the "
             f"limit is {most:.0%}, --max-unparsed-rate); the first: {without[0]['state']}: "
             f"{without[0]['reason']}. Its other labels are written."
         )

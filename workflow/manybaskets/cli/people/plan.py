@@ -13,10 +13,10 @@ from manybaskets.stages.base import Device
 from manybaskets.stages.registry import STAGES
 from manybaskets.study.keys import Cell
 
-HELP = "Shows the jobs a run would start, why each of them, and what they will cost."
+HELP = "Shows the jobs that a run would start, with their reasons and costs."
 UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 SHOWN = 15  # reasons, without --all
-DERIVED = "made from what is remade"
+DERIVED = "an input is remade"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     due = [job for job in jobs if reruns.why(job)]
     running = holder(graph.study)
     if running:
-        print(f"The study is being run now: {running}")
+        print(f"The study is running: {running}")
     print("\n".join([*summary(graph, jobs, due), *notes(graph.study)]))
     if due:
         cost = costs(Estimates(graph, reruns, options.gpu), due)
@@ -71,15 +71,15 @@ def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:
     lines = [f"{config.study}: {len(study.cells):,} cells ({grid}), {len(jobs):,} jobs"]
     if not due:
         return [*lines, "Nothing would run: every result matches its record."]
-    held = f"; {len(jobs) - len(due):,} results hold" if len(due) < len(jobs) else ""
+    current = f"; {len(jobs) - len(due):,} are up to date" if len(due) < len(jobs) else ""
     where = f", in {_count(cells, 'cell')}" if cells else ""
-    return [*lines, f"{_count(due, 'job')} would run{where}{held}."]
+    return [*lines, f"{_count(due, 'job')} would run{where}{current}."]
 
 
 def costs(estimates: Estimates, due: Sequence[Job]) -> list[str]:
-    """Time, disk, tokens and judgements by stage, and what the estimate rests on.
+    """Returns time, disk, tokens and judgements by stage, and the basis of the estimates.
 
-    Time is that of all devices of a job together.
+    The time of a job is summed over its devices.
     """
     rows, unknown = [], []
     total_hours = total_bytes = 0.0
@@ -87,42 +87,45 @@ def costs(estimates: Estimates, due: Sequence[Job]) -> list[str]:
         of_stage = [job for job in due if job.name == stage.name]
         if not of_stage:
             continue
-        found = [estimates.of(job) for job in of_stage]
+        of_jobs = [estimates.of(job) for job in of_stage]
         known = [
             one.seconds * estimates.devices(job)
-            for job, one in zip(of_stage, found, strict=True)
+            for job, one in zip(of_stage, of_jobs, strict=True)
             if one.seconds is not None
         ]
         hours = sum(known) / 3600
-        size = sum(one.bytes or 0 for one in found)
-        time = _time(hours) if known else "not known"
-        if known and len(known) < len(found):
+        size = sum(one.bytes or 0 for one in of_jobs)
+        time = _time(hours) if known else "unknown"
+        if known and len(known) < len(of_jobs):
             time = f"over {time}"
-        if len(known) < len(found):
-            unknown.append(f"{stage.name} {len(found) - len(known)}")
+        if len(known) < len(of_jobs):
+            unknown.append(f"{stage.name} {len(of_jobs) - len(known)}")
         runs_model = stage.device is not Device.NONE
         if runs_model:
             total_hours += hours
         total_bytes += size
-        asked = _asked(estimates, of_stage)
-        basis = "measured" if found[0].measured else "modelled"
+        generated = _generated(estimates, of_stage)
+        basis = "measured" if of_jobs[0].measured else "modelled"
         device = "device" if runs_model else "CPU"
-        rows.append([stage.name, f"{len(of_stage):,}", time, device, _size(size), basis, asked])
-    heading = ["stage", "jobs", "time", "on", "disk", "basis", "asks for"]
+        rows.append([stage.name, f"{len(of_stage):,}", time, device, _size(size), basis, generated])
+    heading = ["stage", "jobs", "time", "on", "disk", "basis", "generates"]
     lines = _table([heading, *rows])
     least = "more than " if unknown else ""
-    lines.append(f"Together {least}{total_hours:,.3g} device-hours, {_size(total_bytes)} of disk.")
+    lines.append(f"Total: {least}{total_hours:,.3g} device-hours, {_size(total_bytes)} of disk.")
     lines.append(f"measured: the mean of this study's finished jobs. modelled: {estimates.basis}.")
     if estimates.named:
         named = [f"{model} {size / 1e9:g} B" for model, size in sorted(estimates.named.items())]
-        lines.append(f"Sizes of models that are not here are from their names: {', '.join(named)}.")
+        lines.append(
+            "Sizes of models that are not on this machine are taken from their names: "
+            f"{', '.join(named)}."
+        )
     if unknown:
-        lines.append(f"Not known is the time of: {', '.join(unknown)} jobs.")
+        lines.append(f"The time is unknown for {', '.join(unknown)} jobs.")
     return lines
 
 
 def reasons(reruns: Reruns, due: Sequence[Job], every: bool) -> list[str]:
-    """Why jobs would run: each reason with its jobs by stage, or every job with its reasons."""
+    """Returns the reasons with their jobs by stage, or with `every` each job with its reasons."""
     if every:
         return [f"{job.path}: {'; '.join(map(str, reruns.why(job)))}" for job in due]
     causes: dict[str, Counter[str]] = {}
@@ -135,18 +138,18 @@ def reasons(reruns: Reruns, due: Sequence[Job], every: bool) -> list[str]:
         named = ", ".join(f"{stage} {number:,}" for stage, number in stages.items())
         lines.append(f"  {kind}: {named}")
     if len(ordered) > SHOWN:
-        lines.append(f"  and {len(ordered) - SHOWN:,} other reasons; --all lists them job by job")
+        lines.append(f"  and {len(ordered) - SHOWN:,} other reasons; --all lists them by job")
     return lines
 
 
 def _kind(reason: Reason) -> str:
-    """A reason in one wording for all the jobs that have it."""
+    """Returns the text of a reason, the same for all jobs that have it."""
     if reason.how.startswith("is remade"):
         return DERIVED
     return str(reason)
 
 
-def _asked(estimates: Estimates, jobs: Sequence[Job]) -> str:
+def _generated(estimates: Estimates, jobs: Sequence[Job]) -> str:
     tokens = sum(estimates.tokens(job) for job in jobs)
     judgements = sum(estimates.judgements(job) for job in jobs)
     if tokens:

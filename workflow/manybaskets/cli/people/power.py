@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         print("\n".join(_lines(analysis, options)))
     if options.difference is None:
         print(
-            "The observed differences are uncertain, most of all those of undecided contrasts.\n"
+            "Observed differences are uncertain, especially those of undecided contrasts.\n"
             "Give the smallest difference of practical importance with --difference."
         )
 
@@ -68,14 +68,14 @@ def needs(options: argparse.Namespace) -> list[dict[str, Any]]:
     )
     table = {k: one for k, one in table.items() if k.generation == last.get((k.target, k.mix))}
     tests = int((every["family"] == "primary").sum()) or 1
-    found = []
+    analyses = []
     for row in contrasts.to_dict("records"):
         sides, prompts = _variations(row, measured, table)
         known: dict[str, Any] = {
             name: row[name] for name in ("target", "metric", "item_set", "mix", "against")
         }
         if sides is None:
-            found.append(known | {"problem": "fewer than 2 seeds of a mix have a value"})
+            analyses.append(known | {"problem": "fewer than 2 seeds of a mix have a value"})
             continue
         difference = options.difference or row["difference"]
         seeds = min(row["seeds_mix"], row["seeds_against"])
@@ -90,7 +90,7 @@ def needs(options: argparse.Namespace) -> list[dict[str, Any]]:
                 ),
             }
         one, other = (side.with_prompts(prompts) if prompts else side.runs for side in sides)
-        found.append(
+        analyses.append(
             known
             | {
                 "difference": float(difference),
@@ -107,31 +107,33 @@ def needs(options: argparse.Namespace) -> list[dict[str, Any]]:
                 "needed": needed,
             }
         )
-    return found
+    return analyses
 
 
 def _chosen(contrasts: "pd.DataFrame", options: argparse.Namespace) -> "pd.DataFrame":
-    found = contrasts
+    chosen = contrasts
     if options.metric:
         metric, _, item_set = options.metric.partition("@")
-        found = found[(found["metric"] == metric) & (found["item_set"].isin([item_set or "test"]))]
+        chosen = chosen[
+            (chosen["metric"] == metric) & (chosen["item_set"].isin([item_set or "test"]))
+        ]
     else:
-        found = found[found["family"] == "primary"]
+        chosen = chosen[chosen["family"] == "primary"]
     for column, wanted in (
         ("target", options.target),
         ("mix", options.of),
         ("against", options.against),
     ):
         if wanted is not None:
-            found = found[found[column] == wanted]
-    if found.empty:
+            chosen = chosen[chosen[column] == wanted]
+    if chosen.empty:
         pairs = dict.fromkeys(zip(contrasts["mix"], contrasts["against"], strict=True))
         raise InputError(
             f"{options.study}: the study has no such contrast. Choose --of and --against from "
             f"{', '.join(f'{mix} against {against}' for mix, against in pairs)}, and a --metric "
             "and --target of the study."
         )
-    return found
+    return chosen
 
 
 def _variations(
@@ -179,11 +181,11 @@ def _lines(one: dict[str, Any], options: argparse.Namespace) -> list[str]:
     lines.append(f"  {one['seeds']} seeds of each, standard deviations over seeds {spread}")
     if one["prompts"]:
         runs = " and ".join(f"{sd:.3g}" for sd in one["sd_between_runs"])
-        lines.append(f"  of which from run to run, with any number of prompts: {runs}")
+        lines.append(f"  between runs, which more prompts do not reduce: {runs}")
     lines.append(
-        f"  a difference of {one['difference']:+.3g} is decided now with probability "
-        f"{one['power_now']:.2f}; with {options.power:g}, one of "
-        f"{one['smallest_difference_now']:.3g}"
+        f"  a difference of {one['difference']:+.3g} is decided with probability "
+        f"{one['power_now']:.2f}; the smallest difference "
+        f"with probability {options.power:g}: {one['smallest_difference_now']:.3g}"
     )
     for prompts, needed in one["needed"].items():
         at = f"with {prompts:,} prompts" if prompts else "with these prompts"

@@ -38,16 +38,18 @@ def run(options: argparse.Namespace) -> None:
         judge, separator, origin = option.partition("=")
         if not separator or not any(row.get("judge", ALONE) == judge for row in rows):
             raise InputError(
-                f"--own {option}: no judge of that name. Write JUDGE=ORIGIN with one of "
+                f"--own {option}: there is no such judge. Write JUDGE=ORIGIN with one of "
                 f"{', '.join(sorted({str(row.get('judge', ALONE)) for row in rows}))}."
             )
         rows = [{**row, "own": origin} if row.get("judge", ALONE) == judge else row for row in rows]
     findings = measures.findings(rows, options.human, ", ".join(map(str, options.files)))
     if not findings:
-        raise InputError(f"{options.files[0]}: there is no judgement of a pair in it.")
+        raise InputError(
+            f"{options.files[0]}: it contains no judgement of a pair. Name files of judgements."
+        )
     findings += _of_questions(rows, options.human)
     if options.json:
-        json.dump(_told(findings), sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
+        json.dump(_as_json(findings), sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
         print()
     else:
         print("\n".join(_lines(findings)))
@@ -56,8 +58,8 @@ def run(options: argparse.Namespace) -> None:
 def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[measures.Finding]:
     """Returns each judge's measures from questions about single texts, without intervals."""
     rows = [{"judge": ALONE, "state": "ok", "reason": "", **row} for row in rows]
-    asked = [row for row in rows if row.get("question", "pair") != "pair"]
-    for number, row in enumerate(asked, start=1):
+    single = [row for row in rows if row.get("question", "pair") != "pair"]
+    for number, row in enumerate(single, start=1):
         needed = ("nats", "bytes") if row["question"] == "likelihood" else ("log_probs",)
         needed = ("item", "candidate", *(needed if row["state"] == "ok" else ()))
         if lacking := [name for name in needed if row.get(name) is None]:
@@ -65,8 +67,8 @@ def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[measures.F
                 f"question {number} about a single text: the field '{lacking[0]}' is missing. Rows "
                 f"of {row['question']} have {', '.join(needed)}."
             )
-    found = []
-    for judge in sorted({row["judge"] for row in asked}):
+    findings = []
+    for judge in sorted({row["judge"] for row in single}):
         # A text of an item is judged once in every seed.
         of_judge = [
             {**row, "item": f"{row['item']} {row.get('seed', '')}"}
@@ -74,13 +76,13 @@ def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[measures.F
             if row["judge"] == judge and "item" in row
         ]
         own = next((row["own"] for row in of_judge if row.get("own")), judge)
-        found += [
+        findings += [
             measures.Finding(
                 judge, m.metric, m.item_set, m.value, None, None, m.n, m.excluded, m.note
             )
             for m in single_text.question_measurements(of_judge, own, human)
         ]
-    return found
+    return findings
 
 
 def _names(files: Sequence[Path]) -> list[dict[str, str]]:
@@ -95,20 +97,20 @@ def _names(files: Sequence[Path]) -> list[dict[str, str]]:
     return [{"judge": "/".join(of_path)} for of_path in parts]
 
 
-def _told(findings: Sequence[measures.Finding]) -> dict[str, Any]:
+def _as_json(findings: Sequence[measures.Finding]) -> dict[str, Any]:
     return {
         "findings": [
             {
-                "judge": found.judge,
-                "metric": found.metric,
-                "item_set": found.item_set,
-                "value": found.value,
-                "interval": None if found.low is None else [found.low, found.high],
-                "n": found.n,
-                "excluded": found.excluded,
-                "note": found.note,
+                "judge": finding.judge,
+                "metric": finding.metric,
+                "item_set": finding.item_set,
+                "value": finding.value,
+                "interval": None if finding.low is None else [finding.low, finding.high],
+                "n": finding.n,
+                "excluded": finding.excluded,
+                "note": finding.note,
             }
-            for found in findings
+            for finding in findings
         ],
         "interval": "95 %, bootstrap over items (and seeds, where there are several)",
         "definitions": {
@@ -118,19 +120,19 @@ def _told(findings: Sequence[measures.Finding]) -> dict[str, Any]:
 
 
 def _lines(findings: Sequence[measures.Finding]) -> Iterator[str]:
-    judges = list(dict.fromkeys(found.judge for found in findings))
+    judges = list(dict.fromkeys(finding.judge for finding in findings))
     for judge in judges:
-        of_judge = [found for found in findings if found.judge == judge]
+        of_judge = [finding for finding in findings if finding.judge == judge]
         yield "All judges" if judge == measures.ALL else f"Judge {judge}"
-        notes = list(dict.fromkeys(found.note for found in of_judge if found.note))
-        width = max(len(f"{found.metric} {found.item_set}") for found in of_judge)
+        notes = list(dict.fromkeys(finding.note for finding in of_judge if finding.note))
+        width = max(len(f"{finding.metric} {finding.item_set}") for finding in of_judge)
         yield f"  {'':{width}}    value       95 % interval       n  left out"
-        for found in of_judge:
-            name = f"{found.metric} {found.item_set}"
-            value = "–" if found.value is None else f"{found.value:.3f}"
-            interval = "" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
-            mark = f"  [{notes.index(found.note) + 1}]" if found.note else ""
-            counts = f"{found.n:>7} {found.excluded:>9}"
+        for finding in of_judge:
+            name = f"{finding.metric} {finding.item_set}"
+            value = "–" if finding.value is None else f"{finding.value:.3f}"
+            interval = "" if finding.low is None else f"{finding.low:.3f} to {finding.high:.3f}"
+            mark = f"  [{notes.index(finding.note) + 1}]" if finding.note else ""
+            counts = f"{finding.n:>7} {finding.excluded:>9}"
             yield f"  {name:{width}} {value:>8}  {interval:>18} {counts}{mark}"
         yield from (f"  [{number}] {note}" for number, note in enumerate(notes, start=1))
         yield ""

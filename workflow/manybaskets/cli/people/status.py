@@ -19,7 +19,7 @@ from manybaskets.files import read_json
 from manybaskets.processes import start_time
 from manybaskets.stages.registry import STAGES
 
-HELP = "Shows how far a study is: cells by stage, what failed and why, and the time left."
+HELP = "Shows the progress of a study: jobs by stage, failures with reasons, and the time left."
 LOG_LINES = 5
 
 
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     failed = [job for job, note in notes.items() if "failed" in note]
     killed = [job for job in notes if job not in at_work and job not in failed]
     running = holder(graph.study)
-    print(f"{graph.study.config.study}: {f'being run by {running}' if running else 'not running'}")
+    print(f"{graph.study.config.study}: {f'running, {running}' if running else 'not running'}")
     print("\n".join(_progress(jobs, left, at_work, failed)))
     if running:
         print(_time_left(graph, reruns, jobs, left))
@@ -79,7 +79,7 @@ def _progress(
 
 
 def _time_left(graph: Graph, reruns: Reruns, jobs: Sequence[Job], left: Sequence[Job]) -> str:
-    """At the pace of this run: the cost of what is left against that of what it has done."""
+    """Returns the time left: the cost of the remaining jobs at the pace of this run."""
     begun = (Path(graph.study.root) / "study.json").stat().st_mtime
     waiting = set(left)
     estimates = Estimates(graph, reruns)
@@ -91,7 +91,7 @@ def _time_left(graph: Graph, reruns: Reruns, jobs: Sequence[Job], left: Sequence
         elif Path(graph.record(job)).stat().st_mtime >= begun:
             done += seconds
     if not done:
-        return "Time left: not known before the first job is done."
+        return "Time left: unknown until the first job is done."
     minutes = (time.time() - begun) * ahead / done / 60
     return f"Time left: about {minutes:,.0f} minutes at the pace of this run."
 
@@ -105,7 +105,7 @@ def _note(graph: Graph, job: Job) -> dict[str, Any] | None:
 
 
 def _lives(note: dict[str, Any]) -> bool:
-    """Whether the process of a note is at work; one of another host is believed to be."""
+    """Returns whether the process of a note is alive; one on another host is assumed to be."""
     if "failed" in note:
         return False
     return note["host"] != socket.gethostname() or start_time(note["pid"]) is not None

@@ -1,5 +1,5 @@
-"""The command line: one small module per subcommand, one subcommand per rule.
+"""Commands of the workflow's steps: one small module per step, with the name of its rule.
 
-Each has HELP, arguments(parser) and run(options). What a step's result depends on is exactly what
-its module imports (see fingerprint), so a command imports no more than it uses.
+Each has HELP, arguments(parser) and run(options). The result of a step depends on all code that
+its module imports (see fingerprint), so a command only imports code that it uses.
 """

@@ -1,4 +1,4 @@
-"""Puts a training set together."""
+"""Builds the training set of a mix for one seed, from human rows and sources' responses."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from manybaskets.models.loading import load_tokenizer
 from manybaskets.selection import rules
 from manybaskets.stages.mixes import BuildMixSpec
 
-HELP = "Composes the training set of a mix for one seed."
+HELP = "Builds the training set of a mix for one seed, from human rows and responses."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--responses", type=Path, nargs="*", default=[])
-    parser.add_argument("--selected", type=Path, nargs="?", help="what a selection has taken")
+    parser.add_argument("--selected", type=Path, nargs="?", help="rows of the mix's selection")
     parser.add_argument("--tokenizer", type=Path, nargs="?")
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--composition", type=Path, required=True)
@@ -35,9 +35,9 @@ def run(options: argparse.Namespace) -> None:
     assigned = mixes.assignment(recipe, spec.rows, spec.seed, human, prompts)
     responses = {(mixes.HUMAN, row["id"], 0): {**row, "state": "ok"} for row in human}
     if options.selected:
-        taken = read_jsonl(options.selected)
-        responses |= {(row["origin"], row["id"], row["sample"]): row for row in taken}
-        slots = rules.fill(assigned, taken, mixes.HUMAN, spec.seed)
+        selected = read_jsonl(options.selected)
+        responses |= {(row["origin"], row["id"], row["sample"]): row for row in selected}
+        slots = rules.fill(assigned, selected, mixes.HUMAN, spec.seed)
     else:
         for path in options.responses:
             source = path.parent.name
@@ -59,6 +59,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _token_counter(folder: Path, trusted: bool) -> Callable[[str], int]:
-    """Tokens of a response under the target's tokenizer, without what a template adds."""
+    """Returns a counter of tokens under the target's tokenizer, without a chat template."""
     tokenizer = load_tokenizer(folder, trusted)
     return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])

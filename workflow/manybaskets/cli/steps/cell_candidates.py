@@ -1,4 +1,4 @@
-"""Asks a cell for its candidates for the judges' items."""
+"""Generates a cell's candidates for the items that judges compare."""
 
 import argparse
 from pathlib import Path
@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes one candidate per item; an item without an answer is a failed or empty row."""
+    """Writes one candidate per item; an item without an answer has a failed or empty row."""
     spec = options.spec
     items = questions.items_of(read_jsonl(options.items))[: spec.items]
     partial = sessions.partial_path(options.output)

@@ -1,4 +1,4 @@
-"""The collapse probe's measurements of a cell."""
+"""Measures the collapse probe of a cell, from likelihoods, responses and embeddings."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from manybaskets.probes.collapse.embeddings import read_embeddings
 from manybaskets.seeds import derived_seed
 from manybaskets.stages.collapse import CollapseSpec
 
-HELP = "Measures fit to human text and variety of a cell's responses."
+HELP = "Measures fit to human text and diversity, from a cell's likelihoods and responses."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the measurements, and the responses that the Eggs study's rule leaves out."""
+    """Writes the measurements, and the responses that the rule of the Eggs study excludes."""
     settings = options.spec.collapse.model_dump()
     rows = read_jsonl(options.responses, ["response", "state"])
     test = read_jsonl(options.test, ["response"])
@@ -51,23 +51,23 @@ def run(options: argparse.Namespace) -> None:
         settings["subsamples"],
         derived_seed(options.spec.seed, "collapse"),
     )
-    found, outliers = likelihood.measure(
+    measurements, outliers = likelihood.measure(
         likelihood.read_table(options.tokens),
         read_json(options.likelihood),
         read_json(options.own),
         settings["bins"],
     )
-    found += [_cut_rate(rows), *subsampling.measure_words(answered, human, True, design)]
+    measurements += [_cut_rate(rows), *subsampling.measure_words(answered, human, True, design)]
     if options.spec.task == "summarize":
-        found += rouge.rouge_measurements(answered, human)
+        measurements += rouge.rouge_measurements(answered, human)
     if options.embeddings:
         samples = read_jsonl(options.samples, ["id", "response"])
-        found += _of_meaning(options, settings, design, samples)
-    write_json(options.output, {"measurements": to_json(found)})
+        measurements += _embedding_measurements(options, settings, design, samples)
+    write_json(options.output, {"measurements": to_json(measurements)})
     write_json(options.outliers, outliers)
 
 
-def _of_meaning(
+def _embedding_measurements(
     options: argparse.Namespace,
     settings: dict[str, Any],
     design: subsampling.Design,

@@ -1,4 +1,4 @@
-"""Reads the documentation of installed packages."""
+"""Collects the docstrings of installed packages and splits them by module."""
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
@@ -9,13 +9,13 @@ from manybaskets.data import docstrings
 from manybaskets.files import write_jsonl
 from manybaskets.stages.data import DocstringsSpec
 
-HELP = "Collects docstrings of installed packages and splits them by module."
+HELP = "Collects the docstrings of installed packages and splits them by module."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     spec_argument(parser, DocstringsSpec)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="processes")
     parser.add_argument("--output", type=Path, required=True)
 
 
@@ -24,9 +24,9 @@ def run(options: argparse.Namespace) -> None:
     spec = options.spec
     packages, words = list(spec.packages), tuple(spec.words)
     with ProcessPoolExecutor(options.threads) as pool:
-        found = list(pool.map(docstrings.documented_in, packages, [words] * len(packages)))
+        by_package = list(pool.map(docstrings.documented_in, packages, [words] * len(packages)))
     rows = docstrings.split_by_module(
-        docstrings.without_duplicates(row for rows in found for row in rows),
+        docstrings.without_duplicates(row for package in by_package for row in package),
         {"test": spec.test_share, "train": spec.train_share},
         spec.seed,
     )

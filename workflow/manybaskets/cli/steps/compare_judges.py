@@ -1,4 +1,4 @@
-"""Compares all judges of a study with each other."""
+"""Computes the measures of all judges of a study from their judgements."""
 
 import argparse
 from dataclasses import asdict, fields
@@ -13,7 +13,7 @@ from manybaskets.files import read_jsonl, whole_file
 from manybaskets.probes.preference import measures
 from manybaskets.stages.preference import CompareJudgesSpec
 
-HELP = "Computes every measure of every judge, and of all together, with intervals."
+HELP = "Computes the measures of every judge, and of all together, from their judgements."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +24,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes one row per judge and measure; judges of all seeds together, `all` over judges."""
+    """Writes one row per judge and measure, over all seeds; `all` for all judges."""
     files = [options.root / path for path in options.spec.judgements]
     print(f"{compare(files, options.output)} measures of judges")
 
 
 def compare(files: list[Path], output: Path) -> int:
-    """Writes what files of judgements say of their judges; returns how many rows that is."""
+    """Writes the measures of all judges in files of judgements; returns the number of rows."""
     rows = [
         row
         for path in files
@@ -38,8 +38,8 @@ def compare(files: list[Path], output: Path) -> int:
         for row in read_jsonl(path)
         if row.get("question", "pair") == "pair"
     ]
-    found = [asdict(finding) for finding in measures.findings(rows, HUMAN)]
-    table = pd.DataFrame(found, columns=[field.name for field in fields(measures.Finding)])
+    measured = [asdict(finding) for finding in measures.findings(rows, HUMAN)]
+    table = pd.DataFrame(measured, columns=[field.name for field in fields(measures.Finding)])
     with whole_file(output) as beside:
         table.to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
     return len(table)

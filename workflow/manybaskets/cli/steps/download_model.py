@@ -1,4 +1,4 @@
-"""Fetches a model from the hub, once for all cells."""
+"""Downloads a model of the Hugging Face hub at its pinned revision, once for all cells."""
 
 import argparse
 from pathlib import Path
@@ -10,11 +10,11 @@ from manybaskets.models import chat_templates
 from manybaskets.models.loading import merge_adapter
 from manybaskets.stages.models import DownloadSpec
 
-HELP = "Fetches a model of the Hugging Face hub at its pinned revision."
-# Weights are taken as safetensors only: other formats can run code when they are loaded.
+HELP = "Downloads a model of the Hugging Face hub at its pinned revision."
+# Weights are only downloaded as safetensors: other formats can run code when they are loaded.
 PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md"]
-IGNORED = ["consolidated*", "original/*"]  # the same weights again, in their makers' own layout
-CODE = ["*.py"]  # only for models whose entry says trust_remote_code
+IGNORED = ["consolidated*", "original/*"]  # the same weights in another layout
+CODE = ["*.py"]  # only for models with trust_remote_code
 ADAPTER = ["adapter_config.json", "*.safetensors"]
 
 
@@ -25,9 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Makes a folder of links into the hub's cache, or of weights that an adapter is merged into.
+    """Writes a folder of links into the hub's cache, or of weights with a merged adapter.
 
-    The output is called like the model's entry in the config.
+    The output has the name of the model's entry in the config.
     """
     spec, key = options.spec, f"models.{options.output.name}"
     trusted = spec.trust_remote_code
@@ -63,6 +63,6 @@ def _has_weights(folder: Path, repo: str, key: str) -> None:
     if not any(folder.rglob("*.safetensors")):
         raise InputError(
             f"{key}: {repo} has no weights as safetensors; other formats can run code when they "
-            "are read and are not used. Take a revision that has them, or convert it with "
+            "are loaded and are not used. Choose a revision with safetensors, or convert it with "
             "from_pretrained(…).save_pretrained(…) and name the folder (path)."
         )

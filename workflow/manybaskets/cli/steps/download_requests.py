@@ -1,4 +1,4 @@
-"""Brings a public set of requests, once for all cells."""
+"""Downloads a public set of requests and verifies its hash, once for all cells."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from manybaskets.data import request_sets
 from manybaskets.files import restrict, whole_file
 from manybaskets.stages.robustness import RequestSetSpec
 
-HELP = "Brings a public set of requests from its home and verifies it."
+HELP = "Downloads a public set of requests and verifies its hash."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the set as it came, readable by the owner only."""
+    """Writes the set unchanged, readable by the owner only."""
     copy = options.spec.copy_file
     content = request_sets.verified_content(options.spec.set, Path(copy) if copy else None)
     restrict(options.output.parent)

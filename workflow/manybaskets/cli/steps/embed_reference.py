@@ -1,4 +1,4 @@
-"""Embeds the human test responses, which cells' own are held against."""
+"""Embeds the human test responses, with which the responses of cells are compared."""
 
 import argparse
 from pathlib import Path
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes one embedding per test row, in their order."""
+    """Writes one embedding per test row, in the order of the rows."""
     rows = read_jsonl(options.test, ["response"])
     with lease():
         vectors = embed_for(

@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the same rows as a cell's."""
+    """Writes judgements in the same format as `judge_pairs`."""
     spec = options.spec
     with sessions.serve_source(
         spec.source.model_dump(), options.model, spec.engine.model_dump()

@@ -1,4 +1,4 @@
-"""Draws the figures of a study from its tables."""
+"""Draws the figures of a study from its tables of findings."""
 
 import argparse
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from manybaskets.figures import tables as figure_tables
 from manybaskets.files import whole_directory
 from manybaskets.stages.findings import FiguresSpec
 
-HELP = "Draws every figure as SVG and PNG, with the data it shows as CSV."
+HELP = "Draws every figure from the tables of findings: SVG, PNG, and its data as CSV."
 NEEDED, MORE = ("measurements", "contrasts"), ("trends", "training", "ranks", "judges")
 
 

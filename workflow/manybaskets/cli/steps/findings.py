@@ -1,4 +1,4 @@
-"""Gathers every cell's measurements and compares conditions."""
+"""Gathers the measurements of all cells into one table and compares the conditions."""
 
 import argparse
 import itertools
@@ -26,7 +26,7 @@ from manybaskets.study.layout import RANK_SEEDS, reference_table
 if TYPE_CHECKING:
     import pandas as pd
 
-HELP = "Gathers all measurements into one table and computes the contrasts."
+HELP = "Gathers the measurements of all cells into one table and computes the contrasts."
 TABLES = (
     "contrasts",
     "trends",
@@ -53,24 +53,24 @@ def run(options: argparse.Namespace) -> None:
 
 
 def gather(spec: FindingsSpec, root: Path, folder: Path, partly: bool = False) -> dict[str, int]:
-    """Writes all tables into `folder`; returns how many rows some of them have.
+    """Writes all tables into `folder`; returns the numbers of rows of the main ones.
 
-    With `partly`, measurements that are not there yet are left out, and so are contrasts of mixes
-    and trends of primary metrics that nothing was measured of.
+    With `partly`, missing measurements are left out, and so are contrasts of mixes and trends of
+    primary metrics without measurements.
     """
-    found = list(_cells(spec))
-    identities = [{"study": spec.study, **cell._asdict()} for cell, _ in found]
-    cells = [(of, root / place) for of, (_, place) in zip(identities, found, strict=True)]
+    cell_folders = list(_cells(spec))
+    identities = [{"study": spec.study, **cell._asdict()} for cell, _ in cell_folders]
+    cells = [(of, root / place) for of, (_, place) in zip(identities, cell_folders, strict=True)]
     probes = spec.probes
     measured = [(cell, place / f"{probe}.json") for cell, place in cells for probe in probes]
-    # What a selection did to a training set stands with every target that was trained on it.
-    selections = [_selection(spec, cell) for cell, _ in found]
+    # The measurements of a selection are repeated for every target trained on its rows.
+    selections = [_selection(spec, cell) for cell, _ in cell_folders]
     measured += [(of, root / path) for of, path in zip(identities, selections, strict=True) if path]
     if partly:
         measured = [(cell, path) for cell, path in measured if path.is_file()]
     table = measurement.gather(measured)
     of_items = per_prompt.table(cells, table, _test_ids(root))
-    outcomes = table[table["probe"] != "selection"]  # a training set's own: nothing to compare
+    outcomes = table[table["probe"] != "selection"]  # those describe a training set
     first = spec.seeds[:RANK_SEEDS]
     last = {mix: generations for mix, (generations, _) in spec.loops.items()}
     shown = [
@@ -78,12 +78,12 @@ def gather(spec: FindingsSpec, root: Path, folder: Path, partly: bool = False) -
         for cell, place in cells
         if cell["seed"] in first and cell["generation"] == last.get(cell["mix"], 0)
     ]
-    compared_ = compared(spec.contrasts, spec.series, probes, outcomes, of_items)
+    comparisons = compared(spec.contrasts, spec.series, probes, outcomes, of_items)
     there = {(cell["target"], cell["mix"]) for cell, _ in cells}
-    compared_["contrasts"] = _of_cells(compared_["contrasts"], there)
+    comparisons["contrasts"] = _of_cells(comparisons["contrasts"], there)
     tables = {
-        **compared_,
-        "comparison": held_against(spec.reference, compared_["contrasts"]),
+        **comparisons,
+        "comparison": published_effects(spec.reference, comparisons["contrasts"]),
         "training": training_curves.training_table(cells),
         "ranks": training_curves.rank_table(shown, root / "data" / "test.jsonl"),
         "proxies": selection_quality.correlations(selection_quality.points(table, spec.unselected)),
@@ -101,8 +101,8 @@ def gather(spec: FindingsSpec, root: Path, folder: Path, partly: bool = False) -
 
 
 def _cells(spec: FindingsSpec) -> Iterator[tuple[Cell, str]]:
-    """Every cell and its folder; loops that start from another mix have that one's cell first."""
-    only = spec.only  # mixes that some targets alone are trained on
+    """Yields every cell with its folder; a loop after another mix starts with that mix's cell."""
+    only = spec.only  # mixes that only some targets are trained on
     for target, mix, seed in itertools.product(spec.targets, spec.mixes, spec.seeds):
         if target not in only.get(mix, spec.targets):
             continue
@@ -113,7 +113,7 @@ def _cells(spec: FindingsSpec) -> Iterator[tuple[Cell, str]]:
 
 
 def _selection(spec: FindingsSpec, cell: Cell) -> str | None:
-    """What a verifier did to the rows that joined for a cell, below the study's results."""
+    """Returns the path of the measurements of the selection of a cell's rows, if it has one."""
     if cell.generation > 1:  # the rows that its own chain wrote for it
         before = cell._replace(generation=cell.generation - 1)
         path = f"selections/{LOOP}/{cell.target}/{cell.mix}/seed={before.run}.json"
@@ -128,7 +128,7 @@ def compared(
     table: "pd.DataFrame",
     of_items: per_prompt.Table,
 ) -> dict[str, "pd.DataFrame"]:
-    """Contrasts, trends and pooled tests, of what was measured."""
+    """Returns contrasts, trends and pooled tests of the measured conditions."""
     mixes = set(table["mix"])
     pairs = [(mix, against) for mix, against in settings["pairs"] if {mix, against} <= mixes]
     if len(table) and len(pairs) < len(settings["pairs"]):
@@ -148,8 +148,10 @@ def compared(
     }
 
 
-def held_against(reference: dict[str, Any] | None, contrasts: "pd.DataFrame") -> "pd.DataFrame":
-    """Every published effect beside the study's; no rows where the study names no reference."""
+def published_effects(
+    reference: dict[str, Any] | None, contrasts: "pd.DataFrame"
+) -> "pd.DataFrame":
+    """Returns published effects beside the study's; no rows if the study has no reference."""
     import pandas as pd
 
     if reference is None:
@@ -160,7 +162,7 @@ def held_against(reference: dict[str, Any] | None, contrasts: "pd.DataFrame") ->
 
 
 def _of_cells(contrasts: "pd.DataFrame", there: set[tuple[str, str]]) -> "pd.DataFrame":
-    """Without those of a mix that the target is not fine-tuned on."""
+    """Returns the contrasts of conditions that have cells."""
     columns = ["target", "mix", "against"]
     kept = [
         {(target, mix), (target, against)} <= there

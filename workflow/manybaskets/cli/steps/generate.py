@@ -1,4 +1,4 @@
-"""Asks a source for its responses to the training prompts it must answer."""
+"""Generates a source's responses to the training prompts that the mixes assign to it."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.serving import sessions
 from manybaskets.stages.sources import GenerateSpec
 
-HELP = "Generates a source's responses to the prompts that the mixes give it."
+HELP = "Generates a source's responses to the training prompts that the mixes assign to it."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, nargs="?")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument(
-        "--extend", action="store_true", help="keep the answers that the output has already"
+        "--extend", action="store_true", help="keep the responses that the output contains"
     )
 
 
@@ -40,22 +40,22 @@ def run(options: argparse.Namespace) -> None:
             for sample in range(mix.samples)
         }
     most = max((mix.samples for mix in spec.mixes), default=0)
-    asked = [
+    requested = [
         {"id": row["id"], "prompt": row["prompt"], "sample": sample}
         for row in prompts
         for sample in range(most)
         if (row["id"], sample) in needed
     ]
     if spec.source.recorded:
-        recorded_rows = recorded.response_rows(spec.source.model_dump(), asked)
+        recorded_rows = recorded.response_rows(spec.source.model_dump(), requested)
         rows = [{**row, "sample": 0} for row in recorded_rows]
     else:
-        there = options.extend and options.output.exists()
-        known = {_key(row): row for row in read_jsonl(options.output)} if there else {}
+        extends = options.extend and options.output.exists()
+        known = {_key(row): row for row in read_jsonl(options.output)} if extends else {}
         known = {key: row for key, row in known.items() if row["state"] != "failed"}
-        new = [row for row in asked if _key(row) not in known]
+        new = [row for row in requested if _key(row) not in known]
         if known:
-            print(f"{len(asked) - len(new)} of {len(asked)} answers are there already")
+            print(f"{len(requested) - len(new)} of {len(requested)} responses are there already")
         if new:
             purpose = (spec.seed, "generate")
             named = [{"id": _request(row), "prompt": row["prompt"]} for row in new]
@@ -64,11 +64,11 @@ def run(options: argparse.Namespace) -> None:
             )
             for row, answer in zip(new, answers, strict=True):
                 known[_key(row)] = {**answer, "id": row["id"], "sample": row["sample"]}
-        rows = [known[_key(row)] for row in asked]
+        rows = [known[_key(row)] for row in requested]
     usable = sum(row["state"] in ("ok", "length") for row in rows)
     if rows and not usable:
         raise InputError(
-            f"source '{spec.source.name}' gave no usable response to {len(rows)} prompts; "
+            f"source '{spec.source.name}' has no usable response to {len(rows)} prompts; "
             f"the first: {rows[0]['state']}: {rows[0]['reason']}"
         )
     write_jsonl(options.output, rows)
@@ -82,5 +82,5 @@ def _key(row: dict[str, Any]) -> tuple[str, int]:
 
 
 def _request(row: dict[str, Any]) -> str:
-    """What a request is called, and seeded by: the prompt's id, with the sample from the second."""
+    """Returns the name of a request, from which its seed derives: prompt id and sample number."""
     return f"{row['id']}#{row['sample']}" if row["sample"] else str(row["id"])

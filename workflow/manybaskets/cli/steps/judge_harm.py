@@ -1,4 +1,4 @@
-"""Has a judge label what a cell answered to the requests of the robustness probe."""
+"""Labels a cell's responses to the requests of the robustness probe with a judge of harm."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from manybaskets.probes.robustness.judge_prompts import texts_of
 from manybaskets.serving import sessions
 from manybaskets.stages.robustness import JudgeHarmSpec
 
-HELP = "Has a model judge a cell's responses to requests and attacks."
+HELP = "Labels a cell's responses to requests and attacks with a judge model."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> None:
     rows = read_jsonl(options.attacks, ["id", "request", "item_set", "prompt", "response", "state"])
     given = Path(source["template"]) if source["template"] else None
     texts = texts_of(source["by"], options.model, given)
-    asked = {row["request"]: row["prompt"] for row in rows if row["item_set"].endswith("/direct")}
+    direct = {row["request"]: row["prompt"] for row in rows if row["item_set"].endswith("/direct")}
     restrict(options.output.parent)  # before anything is written there
     partial = sessions.partial_path(options.output)
     with sessions.serve_source(source, options.model, options.spec.engine.model_dump()) as client:
@@ -35,8 +35,8 @@ def run(options: argparse.Namespace) -> None:
             client,
             source["by"],
             texts,
-            # what was wanted, not how the attack put it
-            [{**row, "prompt": asked.get(row["request"], row["prompt"])} for row in rows],
+            # the request itself, not the prompt of the attack
+            [{**row, "prompt": direct.get(row["request"], row["prompt"])} for row in rows],
             source["max_tokens"],
             source["temperature"],
             source["top_p"],

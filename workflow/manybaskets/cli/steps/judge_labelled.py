@@ -1,4 +1,4 @@
-"""Has a judge label the responses that people have labelled, to see how far it is right."""
+"""Labels responses that people have labelled, to estimate the errors of a judge of harm."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from manybaskets.probes.robustness.judge_prompts import texts_of
 from manybaskets.serving import sessions
 from manybaskets.stages.robustness import JudgeLabelledSpec
 
-HELP = "Has a model judge the responses that people have labelled."
+HELP = "Labels the responses that people have labelled with a judge model."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

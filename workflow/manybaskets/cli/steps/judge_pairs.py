@@ -1,4 +1,4 @@
-"""Lets a cell judge candidates."""
+"""Generates a cell's judgements of pairs of candidates, and of single candidates."""
 
 import argparse
 from pathlib import Path
@@ -13,7 +13,7 @@ from manybaskets.serving.client import Client, LabelRequest
 from manybaskets.serving.text_logprobs import TextReply, TextRequest
 from manybaskets.stages.preference import JudgeSpec
 
-HELP = "Asks a cell which of two candidates is better, in both orders, and what it thinks of each."
+HELP = "Generates a cell's judgements of pairs of candidates, in both orders, and of single ones."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def texts(parser: argparse.ArgumentParser, spec: type[JudgeSpec]) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes one row per pair, order and placing of labels, and per question about a candidate."""
+    """Writes one row per pair, order and assignment of labels, and per question on a candidate."""
     with sessions.serve_cell(
         options.base, options.adapter, options.spec.engine.model_dump()
     ) as client:
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def judge(client: Client, options: argparse.Namespace) -> None:
-    """Asks everything of one judge, and writes its judgements."""
+    """Generates all judgements of one judge and writes them."""
     spec, settings = options.spec, options.spec.preference
     items = questions.items_of(read_jsonl(options.items))
     answers = {path.stem: read_jsonl(path, ["id", "response"]) for path in options.candidates}
@@ -52,25 +52,25 @@ def judge(client: Client, options: argparse.Namespace) -> None:
     pairs += questions.controls(items, settings.control_pairs, settings.swap_labels)
     single = [candidate for of_origin in candidates.values() for candidate in of_origin]
     partial = sessions.partial_path(options.output)
-    asking = Asking(client, spec, partial)
+    questioner = Questioner(client, spec, partial)
     likelihoods: dict[str, TextReply] = {}
     if "likelihood" in settings.questions:
-        likelihoods = asking.likelihoods(single)
-    rows = asking.of_pairs(pairs, likelihoods)
+        likelihoods = questioner.likelihoods(single)
+    rows = questioner.pair_rows(pairs, likelihoods)
     rows += [
         questions.likelihood_row(candidate, likelihoods.get(candidate.id))
         for candidate in single
         if "likelihood" in settings.questions
     ]
     for question in sorted({*settings.questions} - {"likelihood"}):
-        rows += asking.of_candidates(question, single)
+        rows += questioner.candidate_rows(question, single)
     named = {"judge": spec.judge, "seed": spec.seed, "own": spec.own}
     write_jsonl(options.output, (named | row for row in rows))
     partial.unlink(missing_ok=True)
 
 
-class Asking:
-    """Asks one judge; unfinished work is kept in `partial`."""
+class Questioner:
+    """Sends questions to one judge; finished replies are saved in `partial`."""
 
     def __init__(self, client: Client, spec: JudgeSpec, partial: Path) -> None:
         self._client = client
@@ -81,33 +81,37 @@ class Asking:
             for question, name in spec.templates.items()
         }
 
-    def of_pairs(
+    def pair_rows(
         self, pairs: list[questions.Pair], likelihoods: dict[str, TextReply]
     ) -> list[dict[str, Any]]:
-        """The rows of pairs, those that cannot be asked included."""
+        """Returns the rows of all pairs; incomplete pairs have rows without a judgement."""
         template = self._templates["pair"]
         requests = [
             LabelRequest(
-                pair.id, _said(questions.pair_prompt(template, pair, self._labels)), self._labels
+                pair.id,
+                _messages(questions.pair_prompt(template, pair, self._labels)),
+                self._labels,
             )
             for pair in pairs
             if pair.state == "ok"
         ]
         replies = self._client.label_log_probs(requests, self._partial, "pairs")
-        found = {reply.id: reply for reply in replies}
+        by_id = {reply.id: reply for reply in replies}
         return [
-            questions.pair_row(pair, found.get(pair.id), self._labels, likelihoods)
+            questions.pair_row(pair, by_id.get(pair.id), self._labels, likelihoods)
             for pair in pairs
         ]
 
-    def of_candidates(
+    def candidate_rows(
         self, name: str, candidates: list[questions.Candidate]
     ) -> list[dict[str, Any]]:
-        """The rows of a question about single candidates."""
+        """Returns the rows of a question about single candidates."""
         question = text_questions.question(name)
         template = self._templates.get(name, question.prompt)
         requests = [
-            LabelRequest(one.id, _said(questions.candidate_prompt(template, one)), question.labels)
+            LabelRequest(
+                one.id, _messages(questions.candidate_prompt(template, one)), question.labels
+            )
             for one in candidates
             if one.state == "ok"
         ]
@@ -119,9 +123,9 @@ class Asking:
         ]
 
     def likelihoods(self, candidates: list[questions.Candidate]) -> dict[str, TextReply]:
-        """By candidate id, how probable it is as the judge's reply to what its writer was asked."""
+        """Returns the likelihoods of candidates as the judge's own replies, by candidate id."""
         requests = [
-            TextRequest(one.id, _said(one.request), one.response)
+            TextRequest(one.id, _messages(one.request), one.response)
             for one in candidates
             if one.state == "ok"
         ]
@@ -129,5 +133,5 @@ class Asking:
         return {reply.id: reply for reply in replies}
 
 
-def _said(text: str) -> tuple[dict[str, str], ...]:
+def _messages(text: str) -> tuple[dict[str, str], ...]:
     return ({"role": "user", "content": text},)

@@ -1,4 +1,4 @@
-"""Asks the model of a generation of a loop for rows of the next one."""
+"""Generates responses with one generation of a loop, for the training set of the next."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.serving import sessions
 from manybaskets.stages.loops import LoopGenerateSpec
 
-HELP = "Generates what a generation of a loop writes for the next."
+HELP = "Generates responses with one generation of a loop, for the training set of the next."
 USABLE = ("ok", "length")
 
 
@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes one row per prompt that falls to this chain, and sample; Diverged if all are empty."""
+    """Writes one row per sample and prompt of this chain. Raises Diverged if none is usable."""
     spec = options.spec
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
     try:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise InputError(str(error)) from None
     own = {prompt for prompt, origin in slots if origin == spec.origin}
-    asked = [
+    requests = [
         (f"{row['id']}#{sample}" if sample else str(row["id"]), row, sample)
         for row in prompts
         if row["id"] in own
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     with sessions.serve_cell(options.base, options.adapter, spec.engine.model_dump()) as client:
         replies = sessions.generate(
             client,
-            [(name, row["prompt"]) for name, row, _ in asked],
+            [(name, row["prompt"]) for name, row, _ in requests],
             spec.generation.model_dump(),
             (spec.seed, "write", spec.origin),
             partial,
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     if not any(reply.state in USABLE for reply in replies):
         first = replies[0]
         raise Diverged(
-            f"none of its {len(replies)} responses can be used; the first is {first.state}"
+            f"none of its {len(replies)} responses is usable; the first is {first.state}"
             + (f": {first.reason}" if first.reason else "")
         )
     write_jsonl(
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
                 "tokens": reply.completion_tokens,
                 "sample": sample,
             }
-            for (_, row, sample), reply in zip(asked, replies, strict=True)
+            for (_, row, sample), reply in zip(requests, replies, strict=True)
         ),
     )
     partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Puts together what a generation of a loop is trained on."""
+"""Builds the training set of one generation of a loop from the responses of earlier ones."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from manybaskets.files import InputError, read_jsonl, write_json, write_jsonl
 from manybaskets.selection import rules
 from manybaskets.stages.loops import LoopMixSpec
 
-HELP = "Composes the training set of a generation of a loop, by its regime."
+HELP = "Builds the training set of one generation of a loop, according to its regime."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,11 +32,11 @@ def run(options: argparse.Namespace) -> None:
     spec = options.spec
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
     known = {(mixes.HUMAN, row["id"], 0): {**row, "state": "ok"} for row in human}
-    taken: dict[str, list[dict[str, Any]]] = {}
+    by_origin: dict[str, list[dict[str, Any]]] = {}
     for path in options.written:
         for row in read_jsonl(path, ["origin"]):
             known[row["origin"], row["id"], row["sample"]] = row
-            taken.setdefault(row["origin"], []).append(row)
+            by_origin.setdefault(row["origin"], []).append(row)
     joined, dropped, cut = [], Counter[str](), Counter[str]()
     for described in spec.joined:
         joining = loops.Joining(**described.model_dump())
@@ -44,17 +44,17 @@ def run(options: argparse.Namespace) -> None:
             slots = loops.slots(joining, spec.rows, spec.seed, human, prompts)
         except ValueError as error:
             raise InputError(str(error)) from None
-        written = [row for writer in joining.writers for row in taken.get(writer, ())]
+        written = [row for writer in joining.writers for row in by_origin.get(writer, ())]
         filled = rules.fill(slots, written, mixes.HUMAN, spec.seed)
         rows, composed = mixes.compose(filled, known)
         joined.append(rows)
         dropped.update(composed["dropped"])
         cut.update(composed["cut"])
     first = read_jsonl(options.first) if options.first else []
-    found = loops.training_set(spec.regime, first, joined, spec.rows, spec.seed)
-    if not found:
-        raise Diverged(f"none of {sum(map(len, taken.values()))} written rows can be used")
-    composition = loops.composition(found, dropped, cut)
-    write_jsonl(options.rows, found)
+    training_rows = loops.training_set(spec.regime, first, joined, spec.rows, spec.seed)
+    if not training_rows:
+        raise Diverged(f"none of {sum(map(len, by_origin.values()))} written rows is usable")
+    composition = loops.composition(training_rows, dropped, cut)
+    write_jsonl(options.rows, training_rows)
     write_json(options.composition, composition)
     print(json.dumps(composition))

@@ -1,4 +1,4 @@
-"""Measures a cell's responses by a probe of one file."""
+"""Measures a cell's responses with a probe of one file."""
 
 import argparse
 from pathlib import Path
@@ -9,7 +9,7 @@ from manybaskets.metrics.measurement import to_json
 from manybaskets.probes.probe import probe
 from manybaskets.stages.probes import ProbeSpec
 
-HELP = "Measures a cell's responses by a probe of one file."
+HELP = "Measures a cell's responses with a probe of one file."
 LOADS = ("probes.of_responses",)
 
 

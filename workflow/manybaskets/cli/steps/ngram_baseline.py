@@ -1,4 +1,4 @@
-"""Bits per byte of the scratch models beside n-gram models."""
+"""Computes bits per byte of the human test text under scratch models and n-gram models."""
 
 import argparse
 import math
@@ -11,7 +11,7 @@ from manybaskets.models import ngram_lm, scoring
 from manybaskets.models.loading import load_model, load_tokenizer
 from manybaskets.stages.models import BaselineSpec
 
-HELP = "Scores scratch models on the human test text beside a bigram and a trigram model."
+HELP = "Scores the human test text under the scratch models, a bigram and a trigram model."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes bits per byte of every model and of n-grams that saw the same, or all, packages."""
+    """Writes bits per byte of all models, and of n-gram models of the same and of all packages."""
     import torch
 
     torch.set_num_threads(1)
@@ -36,11 +36,11 @@ def run(options: argparse.Namespace) -> None:
         model = load_model(folder, torch.float32).eval()
         packages = options.spec.packages[folder.name]
         own = [row for row in test if row["stratum"] in packages]
-        found = scoring.score(model, tokenizer, test, options.spec.context)
+        scores = scoring.score(model, tokenizer, test, options.spec.context)
         models[folder.name] = {
             "parameters": sum(p.numel() for p in model.parameters()),
-            "bits_per_byte": found.bits_per_byte,
-            "nats_per_token": found.nats_per_token,
+            "bits_per_byte": scores.bits_per_byte,
+            "nats_per_token": scores.nats_per_token,
             "own_bits_per_byte": _bits_per_byte(model, tokenizer, own, options.spec.context),
             **_ngrams(tokenizer, [row for row in rows if row["package"] in packages], test),
         }
@@ -54,7 +54,7 @@ def _bits_per_byte(model: Any, tokenizer: Any, rows: list[Any], context: int) ->
 
 
 def _ngrams(tokenizer: Any, seen: list[Any], test: list[Any]) -> dict[str, float]:
-    """Bits per byte of n-gram models that saw the documentation `seen`, under one tokenizer."""
+    """Returns bits per byte of n-gram models trained on `seen`, with one tokenizer."""
     end = tokenizer.eos_token_id
     known = [[*ids, end] for ids in tokenizer([row["description"] for row in seen])["input_ids"]]
     held_out = [[*ids, end] for ids in tokenizer([row["response"] for row in test])["input_ids"]]

@@ -1,4 +1,4 @@
-"""Optimises adversarial suffixes on a cell, and draws random ones to hold them against."""
+"""Optimises adversarial suffixes on a cell, and draws random ones for comparison."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ from manybaskets.probes.robustness import suffix_search
 from manybaskets.seeds import derived_seed, generator
 from manybaskets.stages.robustness import SuffixesSpec
 
-HELP = "Finds suffixes by GCG that make a cell begin to comply."
+HELP = "Optimises suffixes by GCG that make a cell begin to comply with requests."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,16 +47,16 @@ def _suffixes(
     model: Any, tokenizer: Any, request: ProbeRequest, spec: SuffixesSpec
 ) -> list[dict[str, Any]]:
     target = request.target or spec.target
-    wanted = spec.gcg.model_dump()
+    gcg = spec.gcg.model_dump()
     settings = suffix_search.Settings(
-        **{key: wanted[key] for key in ("steps", "suffix_tokens", "candidates", "top_k")}
+        **{key: gcg[key] for key in ("steps", "suffix_tokens", "candidates", "top_k")}
     )
     seed = derived_seed(spec.seed, "gcg", request.id)
-    found = {"gcg-own" if spec.own else "gcg": suffix_search.optimise}
+    searches = {"gcg-own" if spec.own else "gcg": suffix_search.optimise}
     if not spec.own:
-        found["gcg-control"] = suffix_search.random_suffix
+        searches["gcg-control"] = suffix_search.random_suffix
     rows = []
-    for kind, search in found.items():
+    for kind, search in searches.items():
         suffix = search(model, tokenizer, request.text, target, settings, seed)
         rows.append(
             {

@@ -1,4 +1,4 @@
-"""Preference probe of a cell: measures of its judgements."""
+"""Measures the preference probe of a cell from its judgements."""
 
 import argparse
 from pathlib import Path
@@ -21,9 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the cell's measurements, and its judgements by item."""
+    """Writes the measurements of the cell, and its judgements by item."""
     rows = read_jsonl(options.judgements)
-    found = measures.preference_measurements(rows, options.spec.own, "human")
-    found += single_text.question_measurements(rows, options.spec.own, "human")
+    measurements = measures.preference_measurements(rows, options.spec.own, "human")
+    measurements += single_text.question_measurements(rows, options.spec.own, "human")
     of_items = per_prompt.of_judgements(rows, options.spec.own, "human")
-    write_json(options.output, {"measurements": to_json(found), "items": of_items})
+    write_json(options.output, {"measurements": to_json(measurements), "items": of_items})

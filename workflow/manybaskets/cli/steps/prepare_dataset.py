@@ -1,4 +1,4 @@
-"""Prepares the study's human rows."""
+"""Splits the study's human rows into train and test; chooses prompts and judges' items."""
 
 import argparse
 import tempfile
@@ -62,40 +62,42 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _rows(spec: Rows) -> list[dataset_splits.Row]:
-    """Rows of a file, or of a hub dataset, under the study's names."""
+    """Returns the rows of a file or of a hub dataset, with the field names of studies."""
     fields = spec.fields.model_dump()
     if spec.file:
         return dataset_splits.read_human_rows(Path(spec.file), **fields)
     assert spec.hub is not None and spec.revision is not None
-    found = _hub_rows(spec, spec.hub, spec.revision)
+    rows = _hub_rows(spec, spec.hub, spec.revision)
     needed = (fields["prompt"], fields["response"])
-    whole = [row for row in found if all(str(row[name] or "").strip() for name in needed)]
-    if len(whole) < len(found):
-        print(f"{len(found) - len(whole)} rows of {spec.hub} without prompt or response left out")
+    whole = [row for row in rows if all(str(row[name] or "").strip() for name in needed)]
+    if len(whole) < len(rows):
+        print(
+            f"{len(rows) - len(whole)} rows of {spec.hub} without prompt or response are left out"
+        )
     return dataset_splits.named_rows(whole, spec.hub, **fields)
 
 
 def _hub_rows(spec: Rows, repo: str, revision: str) -> list[dict[str, Any]]:
-    """Rows of a hub dataset at its pinned revision, from files that were verified."""
+    """Returns the rows of a hub dataset at its pinned revision, from verified files."""
     from datasets import load_dataset
 
     fields = spec.fields.model_dump()
-    patterns = [*spec.files, "README.md"]  # the card says which files are which split
+    patterns = [*spec.files, "README.md"]  # the card maps files to splits
     folder = hub.fetch(repo, revision, "dataset", patterns, kind="dataset")
     with tempfile.TemporaryDirectory() as cache:
         try:
-            found = load_dataset(str(folder), name=spec.config, split=spec.split, cache_dir=cache)
+            loaded = load_dataset(str(folder), name=spec.config, split=spec.split, cache_dir=cache)
         except (ValueError, FileNotFoundError) as error:
             reason = " ".join(str(error).split()).replace(str(folder), repo)
             raise InputError(
                 f"dataset.hub: {repo} cannot be read with config '{spec.config}' and split "
                 f"'{spec.split}': {reason}. Set dataset.config, dataset.split or dataset.files."
             ) from None
-        columns, rows = found.column_names, list(found)
+        columns, rows = loaded.column_names, list(loaded)
     for name in filter(None, fields.values()):
         if name not in columns:
             raise InputError(
-                f"dataset.fields: {repo} has no field '{name}'; it has {', '.join(columns)}. Name "
-                "the right one."
+                f"dataset.fields: {repo} has no field '{name}'. Set it to one of "
+                f"{', '.join(columns)}."
             )
     return rows

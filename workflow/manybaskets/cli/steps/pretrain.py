@@ -1,4 +1,4 @@
-"""Pretrains one scratch model."""
+"""Pretrains one scratch model on docstrings of installed packages."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from manybaskets.models import pretraining
 from manybaskets.models.loading import load_tokenizer
 from manybaskets.stages.models import PretrainSpec
 
-HELP = "Pretrains a tiny documentation assistant from scratch."
+HELP = "Pretrains one scratch model on docstrings of installed packages."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes a model folder and the training curve."""
+    """Writes the folder of the model, and a summary with the training curve."""
     spec, scratch = options.spec, options.spec.scratch
     rows = [
         row

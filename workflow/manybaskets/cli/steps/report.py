@@ -1,4 +1,4 @@
-"""Writes the report of a study."""
+"""Writes the report of a study from its tables, figures and samples."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from manybaskets.files import write_text
 from manybaskets.reporting import page as report_page
 from manybaskets.stages.findings import ReportSpec
 
-HELP = "Writes the report: one HTML file that opens offline."
+HELP = "Writes the report from tables, figures and samples: one HTML file that opens offline."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     """Writes the page."""
     config = options.spec.config.model_dump(mode="json")
     for name, order in options.spec.origins.items():
-        # Canonical JSON sorts keys; the order of origins says which quarter is whose.
+        # Canonical JSON sorts keys; the order of origins determines their quarters.
         shares = config["mixes"][name]["origins"]
         config["mixes"][name]["origins"] = {origin: shares[origin] for origin in order}
     page = report_page.render(

@@ -1,4 +1,4 @@
-"""The robustness probe's measurements of a cell."""
+"""Measures the robustness probe of a cell from its responses and the judges' labels."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ from manybaskets.metrics.near_duplicates import near_duplicates
 from manybaskets.probes.robustness import calibration, judge_metrics, rule_metrics
 from manybaskets.stages.robustness import RobustnessSpec
 
-HELP = "Measures refusals, over-refusal and successes of attacks of a cell, and its babble."
+HELP = "Measures refusal, over-refusal, attack success and degeneration of a cell's responses."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,31 +25,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the measurements, and intervals over prompts; no response leaves `restricted/`."""
+    """Writes measurements and intervals over prompts, without the text of any response."""
     spec = options.spec
     rows = read_jsonl(options.attacks, ["request", "item_set", "prompt", "response", "state"])
     labels = {path.stem: read_jsonl(path, ["id", "state"]) for path in options.labels}
     for name, of_judge in labels.items():
         if [label["id"] for label in of_judge] != [row["id"] for row in rows]:
             raise InputError(
-                f"the labels of the judge '{name}' are not of the rows in {options.attacks}."
+                f"the labels of the judge '{name}' do not belong to the rows in {options.attacks}. "
+                "Remove the labels and run the study again."
             )
     kinds = {name: (kind, most) for name, (kind, most) in spec.judges.items()}
-    found = rule_metrics.outcome_measurements(rows)
-    found += judge_metrics.judged_measurements(rows, labels, kinds)
+    measurements = rule_metrics.outcome_measurements(rows)
+    measurements += judge_metrics.judged_measurements(rows, labels, kinds)
     if spec.labelled:
         people = read_jsonl(Path(spec.labelled), ["response", "refused"])
-        found += calibration.corrected_refusals(rows, people)
+        measurements += calibration.corrected_refusals(rows, people)
         for path in options.calibration:
-            name, said = path.stem, read_jsonl(path, ["state"])
-            judge = calibration.judge_errors(people, said, kinds[name][0])
-            found += calibration.corrected_successes(
+            name, judge_labels = path.stem, read_jsonl(path, ["state"])
+            judge = calibration.judge_errors(people, judge_labels, kinds[name][0])
+            measurements += calibration.corrected_successes(
                 rows, labels[name], judge, name, kinds[name][0]
             )
     direct = {row["request"]: row["prompt"] for row in rows if row["item_set"].endswith("/direct")}
     clusters = dict(zip(direct, near_duplicates(list(direct.values())), strict=True))
     content: dict[str, Any] = {
-        "measurements": to_json(found),
+        "measurements": to_json(measurements),
         "items": per_prompt.of_outcomes(rows),
     }
     content["intervals"] = rule_metrics.intervals(rows, clusters)

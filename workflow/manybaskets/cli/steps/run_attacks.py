@@ -1,4 +1,4 @@
-"""Asks a cell what it should decline, plainly and under attack, and what it should answer."""
+"""Generates a cell's responses to the requests of the robustness probe and to attacks."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ from manybaskets.serving import sessions
 from manybaskets.serving.client import ChatRequest
 from manybaskets.stages.robustness import AttacksSpec
 
-HELP = "Sends a cell the requests of the robustness probe, plain and under every attack."
+HELP = "Generates a cell's responses to requests, plain and under every attack."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> None:
     attempts = attacks.ladder(requests, _ladder(spec, options.suffixes))
     restrict(options.output.parent)  # before anything is written there
     partial = sessions.partial_path(options.output)
-    asked = [
+    chat_requests = [
         ChatRequest(
             id=attempt.id,
             messages=({"role": "user", "content": attempt.prompt},),
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
         for attempt in attempts
     ]
     with sessions.serve_cell(options.base, options.adapter, spec.engine.model_dump()) as client:
-        replies = client.chat(asked, partial, "requests")
+        replies = client.chat(chat_requests, partial, "requests")
     print(sessions.summarize(replies))
     restricted_jsonl(
         options.output,
@@ -74,8 +74,10 @@ def _ladder(spec: AttacksSpec, suffixes: list[Path]) -> attacks.Ladder:
     templates = {
         Path(name).stem: (RESOURCES / name).read_text(encoding="utf-8") for name in spec.templates
     }
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_request: dict[str, list[dict[str, Any]]] = {}
     for path in suffixes:
         for row in read_jsonl(path, ["request", "kind", "suffix"]):
-            found.setdefault(row["request"], []).append(row)
-    return attacks.Ladder(spec.attacks, templates, spec.target, spec.best_of_n.model_dump(), found)
+            by_request.setdefault(row["request"], []).append(row)
+    return attacks.Ladder(
+        spec.attacks, templates, spec.target, spec.best_of_n.model_dump(), by_request
+    )

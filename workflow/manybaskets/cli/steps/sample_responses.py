@@ -1,4 +1,4 @@
-"""Asks a cell for its responses to the test prompts."""
+"""Samples a cell's responses to the test prompts."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from manybaskets.serving import sessions
 from manybaskets.serving.client import Reply
 from manybaskets.stages.collapse import ResponsesSpec
 
-HELP = "Generates a cell's responses to the test prompts."
+HELP = "Samples a cell's responses to the test prompts."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,30 +24,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes one response per test prompt, and several to some of them.
+    """Writes one response per test prompt, and several samples for some of them.
 
-    The prompts with several lie at equal distances in the test set; the first of each one's
-    samples is its response.
+    Prompts with several samples are at equal distances in the test set; the first sample of each
+    is its response.
     """
     spec = options.spec
     rows = read_jsonl(options.test, ["id", "prompt"])
     count = min(spec.prompts, len(rows))
     chosen = [rows[i * len(rows) // count] for i in range(count)]
-    asked = [(row["id"], row["prompt"]) for row in rows]
+    prompts = [(row["id"], row["prompt"]) for row in rows]
     for sample in range(1, spec.samples):
-        asked += [(_name(row, sample), row["prompt"]) for row in chosen]
+        prompts += [(_name(row, sample), row["prompt"]) for row in chosen]
     partial = sessions.partial_path(options.output)
     with sessions.serve_cell(options.base, options.adapter, spec.engine.model_dump()) as client:
         replies = sessions.generate(
             client,
-            asked,
+            prompts,
             spec.generation.model_dump(),
             (spec.seed, "respond"),
             partial,
             "responses",
         )
     print(sessions.summarize(replies))
-    by_name = dict(zip((name for name, _ in asked), replies, strict=True))
+    by_name = dict(zip((name for name, _ in prompts), replies, strict=True))
     write_jsonl(options.output, (_row(row, by_name[row["id"]]) for row in rows))
     write_jsonl(
         options.samples,
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _name(row: dict[str, str], sample: int) -> str:
-    """Of a request: the row's, and for all samples but the first their number."""
+    """Returns the name of a request: the row's id, with the sample number from the second on."""
     return f"{row['id']} sample {sample}" if sample else row["id"]
 
 

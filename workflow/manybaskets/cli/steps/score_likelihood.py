@@ -1,4 +1,4 @@
-"""Scores text under a cell and a cell's text under its target, and embeds the latter."""
+"""Scores human text under a cell, and the cell's responses under its target; embeds them."""
 
 import argparse
 from collections import Counter
@@ -15,7 +15,7 @@ from manybaskets.probes.collapse.embeddings import embed_for, write_embeddings
 from manybaskets.probes.collapse.token_table import Views, token_counts, write_table
 from manybaskets.stages.collapse import LikelihoodSpec
 
-HELP = "Measures the likelihood of human text under a cell and of its own under the target."
+HELP = "Computes likelihoods of human text under a cell and of its responses under the target."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +35,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes a row per token of human text; nats, tokens and bytes of every human and own response;
-    and an embedding per own response and further sample, in their order (none without embedder)."""
+    """Writes the table of tokens, the likelihoods of responses, and the embeddings.
+
+    The table has a row per token of human text. Likelihoods are nats, tokens and bytes of every
+    human and own response. Embeddings are those of own responses and further samples, in order;
+    none without an embedder.
+    """
     responses = read_jsonl(options.responses, ["id", "prompt", "response"])
     samples = read_jsonl(options.samples, ["response"])
     with lease():
@@ -50,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace, responses: list[dict[str, Any]]) -> None:
-    """Both likelihoods. Its model is gone from memory when the embedder comes."""
+    """Writes both likelihoods. On return the model is freed, before the embedder is loaded."""
     spec = options.spec
     rows = read_jsonl(options.test, ["id", "prompt", "response"])
     train = read_jsonl(options.train, ["prompt", "response"])
@@ -59,11 +63,11 @@ def _score(options: argparse.Namespace, responses: list[dict[str, Any]]) -> None
     tokenizer = load_tokenizer(options.base, trusted)
     counts = token_counts(tokenizer, train, len(tokenizer))
     context, views = spec.context, Views(spec.top_k, spec.nucleus)
-    found = write_table(options.tokens, model, as_target, tokenizer, rows, context, counts, views)
+    scored = write_table(options.tokens, model, as_target, tokenizer, rows, context, counts, views)
     # Chat templates strip white space at the ends of a response, so it cannot be scored.
     own = [{**row, "response": row["response"].strip()} for row in responses]
     with (as_target or nullcontext)():
         of_own = scoring.score(model, tokenizer, own, context)
     by_count = Counter(counts[counts > 0].tolist())
-    write_json(options.output, {**found.to_json(), "train_counts": sorted(by_count.items())})
+    write_json(options.output, {**scored.to_json(), "train_counts": sorted(by_count.items())})
     write_json(options.own, of_own.to_json())

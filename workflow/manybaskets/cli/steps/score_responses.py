@@ -1,4 +1,4 @@
-"""Scores the responses that a mix may keep."""
+"""Scores the responses that a mix may keep with the mix's verifier."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ from manybaskets.selection.verifier import ScoringJob, scored
 from manybaskets.serving import sessions
 from manybaskets.stages.selection import ScoreSpec
 
-HELP = "Scores every response that a selected mix may keep, by the mix's verifier."
+HELP = "Scores every response that a selected mix may keep with the mix's verifier."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
             for row in read_jsonl(path)
         }
         pool = rules.pool(assigned, responses, spec.mix.samples, mixes.HUMAN)
-    else:  # in a loop everything that was written may be kept
+    else:  # in a loop every response may be kept
         pool = [row for path in options.responses for row in read_jsonl(path, ["origin"])]
     partial = sessions.partial_path(options.output)
     job = ScoringJob(pool, human, spec.plain(), options.model, partial)
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
     unscored = [row for row in rows if row["score"] is None]
     if len(unscored) == len(rows):
         raise InputError(
-            f"the verifier scored none of {len(rows)} responses; the first: "
+            f"the verifier has no score for any of {len(rows)} responses; the first: "
             f"{unscored[0]['reason']}. Use another verifier or metric."
         )
     write_jsonl(options.output, rows)

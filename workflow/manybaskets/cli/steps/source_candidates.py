@@ -1,4 +1,4 @@
-"""Asks a source for its candidates for the judges' items."""
+"""Generates a source's candidates for the items that judges compare."""
 
 import argparse
 from pathlib import Path
@@ -22,22 +22,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes one candidate per item; an item without an answer is a failed row."""
+    """Writes one candidate per item; an item without an answer has a failed row."""
     spec = options.spec
     items = questions.items_of(read_jsonl(options.items))[: spec.items]
-    asked = [{"id": item["id"], "prompt": item["request"]} for item in items]
+    prompts = [{"id": item["id"], "prompt": item["request"]} for item in items]
     if spec.source.recorded:
         source = spec.source.model_dump()
-        there = set(recorded.missing_prompts(source, [row["prompt"] for row in asked]))
-        rows = recorded.response_rows(source, [row for row in asked if row["prompt"] not in there])
+        missing = set(recorded.missing_prompts(source, [row["prompt"] for row in prompts]))
+        rows = recorded.response_rows(
+            source, [row for row in prompts if row["prompt"] not in missing]
+        )
         rows += [
             {**row, "response": "", "state": "failed", "reason": "no recorded answer"}
-            for row in asked
-            if row["prompt"] in there
+            for row in prompts
+            if row["prompt"] in missing
         ]
     else:
         rows = sessions.source_rows(
-            spec.plain(), asked, ("candidates",), options.model, options.output
+            spec.plain(), prompts, ("candidates",), options.model, options.output
         )
     write_jsonl(options.output, rows)
     if not spec.source.recorded:

@@ -1,4 +1,4 @@
-"""Fine-tunes one cell."""
+"""Fine-tunes a LoRA adapter of a target on the training set of a cell."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from manybaskets.stages.training import TrainSpec
 from manybaskets.training import finetune
 from manybaskets.training.trainer import TrainingConfig
 
-HELP = "Fine-tunes a LoRA adapter of the target on a mix."
+HELP = "Fine-tunes a LoRA adapter of a target on the training set of a cell."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes the adapter and a summary of the training."""
+    """Writes the adapter, and a summary of the training."""
     settings = options.spec.training.model_dump(exclude={"adapter", "per_target"})
     trusted = options.spec.base.trust_remote_code
     recipe = TrainingConfig(**settings, seed=options.spec.seed, trust_remote_code=trusted)

@@ -1,4 +1,4 @@
-"""Trains the tokenizer that the scratch models share."""
+"""Trains the tokenizer that the scratch models share, on docstrings and instructions."""
 
 import argparse
 import random
@@ -11,7 +11,7 @@ from manybaskets.models import architectures
 from manybaskets.models.pretraining import read_texts
 from manybaskets.stages.models import TokenizerSpec
 
-HELP = "Trains one byte-level BPE for all scratch models of the study."
+HELP = "Trains one byte-level BPE tokenizer for all scratch models of the study."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes a tokenizer folder."""
+    """Writes the folder of the tokenizer."""
     rows = [r for r in read_jsonl(options.documentation) if r["split"] == "pretrain"]
     texts = read_texts()
     seen = [prompts.instruct_prompt(texts["document"], row) for row in rows]

@@ -1,4 +1,4 @@
-"""Measures what a verifier did to the responses of a mix."""
+"""Measures how a verifier changes the responses of a mix, from its scores."""
 
 import argparse
 from pathlib import Path
@@ -18,7 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     spec_argument(parser, SelectSpec)
     parser.add_argument("--verdicts", type=Path, required=True)
-    parser.add_argument("--like", type=Path, nargs="?", help="verdicts of the mix it is control of")
+    parser.add_argument(
+        "--like", type=Path, nargs="?", help="scores of the mix whose keep rate is matched"
+    )
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
 
@@ -41,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
         else None
         for row in rows
     ]
-    found = verifier_quality.measured(
+    measurements = verifier_quality.measured(
         rows,
         rules.passes(rule, rows, spec.seed),
         rules.passes_held_out(rule, rows, spec.seed),
@@ -49,4 +51,4 @@ def run(options: argparse.Namespace) -> None:
         verifier["metric"],
         derived_seed(spec.seed, "interval of p*"),
     )
-    write_json(options.output, {"measurements": to_json(found)})
+    write_json(options.output, {"measurements": to_json(measurements)})
