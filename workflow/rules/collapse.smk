@@ -1,4 +1,4 @@
-"""Probe collapse: fit to held-out human text, and variety of the cell's own responses.
+"""Collapse probe: fit to held-out human text, and diversity of the cell's responses.
 
 Needs: data/{train,test}.jsonl, models/<target>/, the cell's adapter.
 Makes: cells/…/{responses.jsonl,samples.jsonl,likelihood.json,tokens.parquet,own-likelihood.json,

@@ -1,6 +1,6 @@
 """The conda environment of every rule of this workflow, used with --sdm conda.
 
-Comes after the rules.
+Included after the rules.
 """
 
 for declared in workflow.rules:

@@ -1,4 +1,4 @@
-"""Every number in one table, contrasts over seeds, figures and the report.
+"""All measurements in one table, contrasts over seeds, figures and the report.
 
 Needs: the probes' results of every cell, compositions, training summaries, the yardstick.
 Makes: findings/{measurements.csv,measurements.parquet,items.parquet,contrasts.csv,trends.csv,

@@ -1,7 +1,7 @@
-"""Self-consuming loops: what a generation writes for the next, and what that one is trained on.
+"""Self-consuming loops: responses of each generation, and the training set of the next one.
 
 Needs: data/, models/<target>/, the cell's adapter, mixes/<mix>/seed=<seed>.jsonl of generation 1;
-  selections of what was written are made by the rules of selections.
+  the rules of selection.smk select from the responses.
 Makes: responses/loop/<target>/<mix>/seed=<seed>/generation=<t>.jsonl, and
   mixes/loop/<target>/<mix>/seed=<seed>/generation=<t>.jsonl with its composition beside it (.json)
 """

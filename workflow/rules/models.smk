@@ -1,4 +1,4 @@
-"""Base models: pretrained here, or fetched from the hub.
+"""Base models: pretrained here, or downloaded from the hub.
 
 Needs: data/documentation.jsonl (scratch models), data/test.jsonl (yardstick).
 Makes: models/tokenizer/, models/<model>/, models/yardstick.json

@@ -1,8 +1,8 @@
-"""Probe preference: the cell as a judge of candidates of the human, of every source, and of cells.
+"""Preference probe: the cell as a judge of candidates of people, sources and cells.
 
 Needs: data/items.jsonl, candidates/<source>.jsonl, models/<target>/, the cell's adapter.
-Makes: cells/…/{judgements.jsonl,preference.json}, and candidates.jsonl where cells are judged, too;
-judges/<judge>/seed=<seed>.jsonl of judges that are no cells, findings/judges.csv of all judges
+Makes: cells/…/{judgements.jsonl,preference.json}, and candidates.jsonl if cells are judged;
+judges/<judge>/seed=<seed>.jsonl of external judges, findings/judges.csv of all judges
 """
 
 

@@ -1,6 +1,6 @@
-"""Which jobs run: those of which the records beside the results say so.
+"""Decides which jobs run, from the records beside the results.
 
-Comes after the rules.
+Included after the rules.
 """
 
 import sys
@@ -18,10 +18,10 @@ snakemake_patches.plan_faster(plan)
 
 
 def is_left_alone(job):
-    """Whether Snakemake need not know what a job was made from: it holds, and so does all that."""
+    """Returns whether a job and all jobs upstream are up to date, so that its inputs are left out."""
     return plan.is_left_alone(job)
 
 
 def wanted(wildcards):
-    """The report; nothing when every result holds, which spares Snakemake the whole graph."""
+    """Returns the report; nothing if every result is up to date, which saves the whole graph."""
     return study.path("report.html") if plan.is_anything_due() else []

@@ -1,7 +1,7 @@
-"""Probe robustness: requests that must be declined, plain and under attack, and look-alikes.
+"""Robustness probe: requests that must be declined, plain and under attack, and look-alikes.
 
-Needs: models/<target>/, the cell's adapter, the requests, attacks and judges in resources/, the
-  homes of public sets that the study names.
+Needs: models/<target>/, the cell's adapter, the requests, attacks and judges in resources/, and
+  the public sets of the study, which are downloaded.
 Makes (readable by their owner only): restricted/sets/<set>, cells/…/restricted/suffixes.jsonl,
   cells/…/restricted/attacks.jsonl, cells/…/restricted/labels/<judge>.jsonl,
   restricted/calibration/<judge>.jsonl.

@@ -1,9 +1,9 @@
-"""Selection: scores of the responses that a mix may keep, and the rows that its rule takes.
+"""Selection: scores of the responses that a mix may keep, and the rows that pass its rule.
 
 Needs: data/train.jsonl, data/prompts.jsonl, responses/<source>/seed=<seed>.jsonl of the sources in
 the mix, models/<model>/ of its verifier.
 Makes: verdicts/<mix>/seed=<seed>.jsonl, selections/<mix>/seed=<seed>.jsonl, and beside the latter
-what the verifier did (.json); of what a loop writes, the same below loop/<target>/
+the measurements of the selection (.json); those of loops are below loop/<target>/
 """
 
 if study.selecting:

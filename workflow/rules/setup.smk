@@ -1,4 +1,4 @@
-"""Checks the study and makes `study` known to the rules.
+"""Checks the study, and defines `study` and the functions that the rules use.
 
 Needs: the config.  Makes: nothing.
 """
@@ -27,8 +27,8 @@ except ConfigError as error:
     sys.exit(2)
 graph = Graph(study)
 
-# What every job finds in its environment, wherever it runs. Engines end when this process does;
-# threads that wait for work must not keep a core from other jobs.
+# The environment of every job. Engines end when this process does; threads that wait for work
+# must not occupy a core.
 exports = {
     "PYTHONPATH": LIBRARY,
     "MANYBASKETS_RUN_PID": str(os.getpid()),
@@ -48,14 +48,14 @@ if is_own_interpreter:
     prefix += f'export PATH={shlex.quote(os.path.dirname(sys.executable))}:"$PATH"; '
 shell = snakemake_patches.prefixed_shell(prefix)
 
-# Jobs that train or score hold a GPU each, where there are any. A run that was given no limit gets
-# what this machine has: without one Snakemake would start them all at once.
+# Jobs that train or score use one GPU each, if there are any. The default limit is the number of
+# GPUs of this machine: without a limit, Snakemake would start all jobs at once.
 GPUS = len([device for device in visible() if device != CPU])
 GPUS_PER_JOB = min(GPUS, 1)
 if GPUS and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", GPUS)
 if GPUS and workflow.is_main_process:
-    # Snakemake would run a job that wants more with what there is, and say nothing.
+    # Snakemake would run a job that needs more GPUs with fewer, without a message.
     given = min(GPUS, workflow.global_resources["gpu"].value)
     spread = {
         "engine": study.config.engine.most_devices,
@@ -64,9 +64,9 @@ if GPUS and workflow.is_main_process:
     for section, wanted in spread.items():
         if wanted > given:
             print(
-                f"{section}.devices: a model is to be spread over {wanted} GPUs, but this run has "
-                f"{given} (of {GPUS}). Lower {section}.devices, or give the run more: --resources "
-                f"gpu={wanted}.",
+                f"{section}.devices: the config spreads a model over {wanted} GPUs, but this run "
+                f"has {given} (of {GPUS}). Lower {section}.devices, or give the run more: "
+                f"--resources gpu={wanted}.",
                 file=sys.stderr,
             )
             sys.exit(2)
@@ -105,7 +105,7 @@ wildcard_constraints:
 
 
 def needs(stage):
-    """The inputs of a rule, by name; a list of one as its file, which takes less memory."""
+    """Returns the input function of a rule; lists of one file become strings to save memory."""
 
     def inputs(wildcards):
         job = graph.job(stage, wildcards)
@@ -120,7 +120,7 @@ def needs(stage):
 
 
 def makes(stage):
-    """The outputs of a rule, by name."""
+    """Returns the outputs of a rule, by name."""
     return {
         name: output_of(STAGES[stage], output)
         for name, output in STAGES[stage].outputs.items()
@@ -128,13 +128,13 @@ def makes(stage):
 
 
 def pattern_of(*parts):
-    """A path below the study's results. Only studies with loops have their wildcards."""
+    """Returns a path below the study's results; only studies with loops have their wildcards."""
     path = study.path(*parts)
     return path if study.loops else keys.without_loops(path)
 
 
 def output_of(stage, output):
-    """The path of an output, which a job that extends it finds in place when it starts."""
+    """Returns an output for Snakemake; a stage that extends its rows updates it in place."""
     path = pattern_of(output.path)
     for name, values in stage.allowed(study).items():
         path = path.replace(
@@ -146,7 +146,7 @@ def output_of(stage, output):
 
 
 def shown(stage, **categories):
-    """The outputs of a rule; those that `snakemake --report` shows, under their categories."""
+    """Returns the outputs of a rule, with the categories of those in `snakemake --report`."""
     outputs = makes(stage)
     for name, category in categories.items():
         is_folder = STAGES[stage].outputs[name].is_folder
@@ -160,32 +160,32 @@ def shown(stage, **categories):
 
 
 def log_of(stage):
-    """The log of a rule."""
+    """Returns the log of a rule."""
     place = keys.PATTERNS[STAGES[stage].key]
     return pattern_of("logs", f"{stage}/{place}.log" if place else f"{stage}.log")
 
 
 def job(stage):
-    """The `--spec` and `--record` arguments of a job."""
+    """Returns a function for the `--spec` and `--record` arguments of a job."""
     return lambda wildcards: graph.arguments(graph.job(stage, wildcards))
 
 
 def priority(stage):
-    """The priority of a job among those that are ready."""
+    """Returns a function for the priority of a job among those that are ready."""
     return lambda wildcards: graph.priority(graph.job(stage, wildcards))
 
 
 def trained(wildcards):
-    """The training settings of a cell's target."""
+    """Returns the training settings of a cell's target."""
     return study.config.training.of_target(wildcards.target)
 
 
 def training_threads(wildcards):
-    """Threads of all processes together; without a GPU, devices are processes."""
+    """Returns the threads of all processes together; without a GPU, devices are processes."""
     settings = trained(wildcards)
     return settings.threads * (1 if GPUS else settings.devices)
 
 
 def is_scored_in_job(mix):
-    """Whether a verifier loads a model itself; an engine serves judges."""
+    """Returns whether the job itself loads the verifier's model; an engine serves judges."""
     return study.selection(mix).verifier.model is not None

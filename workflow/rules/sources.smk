@@ -1,4 +1,4 @@
-"""Synthetic text: what the sources answer to the training prompts, and to the judges' items.
+"""Synthetic text: responses of the sources to the training prompts and to the judges' items.
 
 Needs: data/, models/<model>/ (served by vLLM), recorded files, or endpoints.
 Makes: responses/<source>/seed=<seed>.jsonl, candidates/<source>.jsonl

@@ -117,7 +117,7 @@ def test_an_empty_study_lists_what_is_missing(tmp_path: Path) -> None:
     assert "This report is incomplete" in text
     for kind in ("Figures", "Measurements of collapse", "Summaries of training", "Test prompts"):
         assert f"<li>{kind}: " in text
-    assert "nothing was compared" in text
+    assert "There are no primary contrasts." in text
 
 
 @pytest.mark.parametrize("broken", ["", "{", "[1]", '{"curve": NaN}'])
@@ -351,8 +351,8 @@ def test_published_effects_stand_beside_the_study_s(tmp_path: Path, drawn: Path)
     effects = read_back(comparison.effects(contrasted, published), tmp_path / "comparison.csv")
     study(tmp_path)
     text = page(tmp_path, drawn, comparison=effects)
-    assert "Of 3 published effects 1 of 2 that have a value here have the same sign" in text
-    assert "1 of 2 with an interval and the same unit lie inside it" in text
+    assert "2 of 3 published effects have a value in this study; 1 of these have" in text
+    assert "1 of 2 published effects with the same unit are inside" in text
     for words in ("same sign, inside", "opposite sign, outside", "no value here", "no value</td>"):
         assert words in text
     assert "perplexity of human test responses, mean without outliers" in text

@@ -16,7 +16,7 @@ def draw_contrasts(findings: Findings) -> Drawing:
     primary = findings.contrasts[findings.contrasts["family"] == "primary"]
     data = pd.DataFrame(_forest_rows(findings, primary))
     if data.empty:
-        return style.notice("There are no primary contrasts: nothing was compared."), data
+        return style.notice("There are no primary contrasts."), data
     named = zip(data["probe"], data["metric"], data["item_set"], strict=True)
     metrics = [name[1:] for name in sorted(set(named), key=lambda name: _rank(name[0]))]
     targets = list(dict.fromkeys(data["target"]))

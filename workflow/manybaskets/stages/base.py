@@ -1,8 +1,8 @@
 """The form of a workflow step: one `Stage` object per step.
 
-A stage contains everything about a step but what it computes: its outputs, its inputs, the spec
-that determines its result, the device it runs on, its priority and its cost. The command
-`manybaskets <name>` computes the result; it parses the same spec class.
+A stage declares the outputs of a step, its inputs, the spec that determines its result, its device,
+its priority and its cost. The command `manybaskets <name>` parses the same spec class and computes
+the result.
 """
 
 import enum
@@ -21,19 +21,19 @@ Inputs = dict[str, str | list[str]]
 
 
 class Output(NamedTuple):
-    """What a step writes: a path below the study's results, with wildcards."""
+    """A file or folder that a step writes: a path below the study's results, with wildcards."""
 
     path: str
     is_folder: bool = False
 
 
 def File(path: str) -> Output:  # noqa: N802
-    """A file that a step writes."""
+    """Returns the output of a step that is a file."""
     return Output(path)
 
 
 def Folder(path: str) -> Output:  # noqa: N802
-    """A folder that a step writes."""
+    """Returns the output of a step that is a folder."""
     return Output(path, is_folder=True)
 
 
@@ -46,7 +46,7 @@ class Device(enum.Enum):
 
 
 class Spec(BaseModel):
-    """The part of the config that determines a result, with hashes of texts and files it reads."""
+    """The settings that determine a result, with hashes of the texts and files that it reads."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -55,22 +55,22 @@ class Spec(BaseModel):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The spec of a job from its canonical JSON."""
+        """Returns the spec of a job from its canonical JSON."""
         return cls.model_validate_json(text)
 
     def plain(self, *fields: str) -> dict[str, Any]:
-        """Fields as plain values; all but `code` without names."""
+        """Returns the fields as plain values; without names, all but `code`."""
         return self.model_dump(include=set(fields) if fields else None, exclude={"code"})
 
 
 class Cost(NamedTuple):
-    """What one job costs, by the cost model; None: not known."""
+    """The cost of one job, by the cost model; None: unknown."""
 
     seconds: float | None = 0.0  # of work on its device, without the start of the process
     rows: int = 8  # that it writes, of 500 bytes each
     bytes: int | None = -1  # on disk; -1: by its rows
     tokens: int = 0  # that it generates at most
-    judgements: int = 0  # that it asks for
+    judgements: int = 0  # that it generates
 
     @property
     def size(self) -> int | None:
@@ -87,52 +87,52 @@ class Stage(Generic[K, S]):
 
     name: ClassVar[str]
     key: ClassVar[type[Any]] = keys.Once
-    """What a job of it is for; its fields are the rule's wildcards."""
+    """The key of its jobs, such as a cell; its fields are the wildcards of the rule."""
     outputs: ClassVar[dict[str, Output]]
-    """By the names that its rule uses; paths have the wildcards of the key."""
+    """Outputs by their names in the rule; paths have the wildcards of the key."""
     device: ClassVar[Device] = Device.NONE
     priority: ClassVar[float] = 0
-    """Jobs of higher priority start first when more jobs are ready than there is room for."""
+    """Jobs of higher priority start first among those that are ready."""
     start_seconds: ClassVar[float] = 1.0
     """Seconds before a job's own work begins: interpreter, libraries, model."""
     imports_torch: ClassVar[bool] = False
-    """Whether the job loads a model itself; without a GPU it is a copy of the fork server."""
+    """Whether the job itself loads a model; without a GPU it is a fork of the fork server."""
     extent: ClassVar[tuple[str, ...]] = ()
-    """Fields of the spec that only determine how much is asked for. When nothing else changes, the
-    job runs again and keeps the rows it has, and what was made from them still holds."""
+    """Fields of the spec that only determine the number of rows. When no other field changes, the
+    job runs again and keeps its rows, and results from them remain valid."""
 
     def inputs(self, study: Study, key: K) -> Inputs:
-        """The files a job reads, by the names its rule uses."""
+        """Returns the files that a job reads, by their names in the rule."""
         return {}
 
     def spec(self, study: Study, key: K) -> S:
-        """What determines a job's result."""
+        """Returns the spec of a job."""
         raise NotImplementedError
 
     def allowed(self, study: Study) -> Mapping[str, Sequence[str]]:
-        """Values of wildcards, where not every name is allowed."""
+        """Returns the allowed values of wildcards that do not allow every name."""
         return {}
 
     def model(self, study: Study, key: K) -> str | None:
-        """The model that a job runs: a name in `models`, or an endpoint's own; None without one."""
+        """Returns a job's model: a name in `models`, or an endpoint's own; None without one."""
         return None
 
     def is_served(self, study: Study, key: K) -> bool:
-        """Whether an engine serves the model of a job."""
+        """Returns whether an engine serves the model of a job."""
         return self.device is Device.ENGINE
 
     def gpus(self, study: Study, key: K) -> int:
-        """GPUs that a job holds at once, on machines that have them."""
+        """Returns the number of GPUs that a job uses at once, on machines with GPUs."""
         if not self.is_served(study, key):
             return 1
         return study.config.engine.of_model(self.model(study, key)).devices
 
     def cost(self, costs: CostModel, key: K) -> Cost:
-        """What a job costs where no job of this stage has been measured."""
+        """Returns the modelled cost of a job, used until a job of the stage is measured."""
         return Cost()
 
     def described(self, study: Study, key: K) -> str:
-        """A job's spec with the identity of its code, as canonical JSON."""
+        """Returns a job's spec with the identity of its code, as canonical JSON."""
         spec = self.spec(study, key).model_dump(mode="json")
         spec["code"] = fingerprint.code(f"cli.steps.{self.name}")
         return canonical_json(spec)

@@ -98,7 +98,7 @@ class EmbedReference(Stage[keys.Once, ReferenceSpec]):
 
 
 class LikelihoodSpec(Spec):
-    """How far a model reads, which of its tokens are the likeliest, and the embedder."""
+    """The longest sequence, the limits of the likeliest tokens, and the embedder."""
 
     context: int
     """Longest sequence in tokens."""
@@ -169,11 +169,11 @@ class CollapseSpec(Spec):
     collapse: Settings
     seed: int
     task: str | None = None
-    """`summarize` where agreement with the human text tells how good a response is."""
+    """`summarize` if agreement with the human text is measured."""
 
 
 class Collapse(Stage[keys.Cell, CollapseSpec]):
-    """Measures fit to human text and variety of a cell's responses."""
+    """Measures fit to human text and diversity of a cell's responses."""
 
     name = "collapse"
     key = keys.Cell

@@ -1,8 +1,8 @@
-"""Costs of models on this machine or on a GPU: weights, and seconds of writing and reading.
+"""Costs of models on this machine or on a GPU: weights, and seconds to generate and to score.
 
 Time is the floating-point operations of a model (2 per weight and token read or written, 6 per
-token trained on) over the speed of this machine, or of a GPU. The constants for GPUs have not been
-measured by a run.
+token trained on) over the speed of this machine, or of a GPU. The constants for GPUs are
+estimates, not measurements.
 """
 
 import functools
@@ -31,7 +31,7 @@ NAMED_SIZE = re.compile(r"(?<![\w.])(?:(\d+)x)?(\d+(?:\.\d+)?)([bBmM])(?![a-zA-Z
 
 
 class CostModel:
-    """Costs of a study's models, on GPUs where this machine has any or with `on_gpus`."""
+    """Costs of a study's models: on GPUs if there are any or with `on_gpus`, else on this CPU."""
 
     def __init__(self, study: Study, on_gpus: bool = False) -> None:
         self.study = study
@@ -42,7 +42,7 @@ class CostModel:
 
     @functools.cached_property
     def rate(self) -> float:
-        """Floating-point operations a second that training reaches."""
+        """Floating-point operations per second of training."""
         return GPU_RATE if self.device == "gpu" else _cpu_rate()
 
     @property
@@ -51,7 +51,7 @@ class CostModel:
         return STEP[self.device]
 
     def gpus(self, model: str | None) -> int:
-        """GPUs that the engine of a model is spread over; 1 without any."""
+        """Returns the number of GPUs of a model's engine; 1 without any."""
         return 1 if self.device == "cpu" else self.study.config.engine.of_model(model).devices
 
     def writing(self, model: str, limit: float) -> float | None:
@@ -69,7 +69,7 @@ class CostModel:
         return start + SHARE_USED * limit / rate
 
     def writing_of_source(self, source: str, rows: int) -> float | None:
-        """Seconds in which a source writes so many responses; None for an endpoint."""
+        """Returns the seconds to generate so many responses of a source; None for an endpoint."""
         config = self.study.config
         settings = config.sources[source]
         if settings.recorded:
@@ -79,22 +79,22 @@ class CostModel:
         return self.writing(settings.model, rows * config.generation.max_tokens)
 
     def reading(self, model: str, tokens: float, devices: int = 1) -> float | None:
-        """Seconds to compute the likelihood of so many tokens."""
+        """Returns the seconds to compute the likelihood of so many tokens."""
         weights = self.weights(model)
         return None if weights is None else 2 * weights * tokens / self.rate / devices
 
     def judging(self, model: str, judgements: int) -> float | None:
-        """Seconds of so many judgements by an engine."""
+        """Returns the seconds of so many judgements by an engine."""
         read = self.reading(model, judgements * JUDGE_TOKENS, self.gpus(model))
         return None if read is None else max(read, judgements / JUDGED[self.device])
 
     def embedding(self, texts: int) -> float:
-        """Seconds to embed so many texts."""
+        """Returns the seconds to embed so many texts."""
         return texts * EMBEDDED[self.device]
 
     @functools.cache  # noqa: B019
     def weights(self, model: str) -> int | None:
-        """Weights of a model; None where it is not on this machine and its name has no size."""
+        """Returns the number of weights of a model, from its files or its name; None if unknown."""
         settings = self.study.config.models[model]
         if settings.scratch:
             return _scratch_weights(settings.scratch)
@@ -118,12 +118,12 @@ class CostModel:
 
 
 def _scratch_weights(scratch: Scratch) -> int:
-    """Embeddings, and twelve times the squared width per layer."""
+    """Returns the weights of embeddings, and twelve times the squared width per layer."""
     return scratch.vocabulary * scratch.hidden + 12 * scratch.layers * scratch.hidden**2
 
 
 def _cpu_rate() -> float:
-    """A fifth of what a matrix product reaches on the cores that are free now.
+    """Returns a fifth of the rate of a matrix product on the cores that are free now.
 
     Jobs run side by side, and the products of small models are small.
     """

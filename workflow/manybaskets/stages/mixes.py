@@ -13,14 +13,14 @@ class BuildMixSpec(Spec):
     mix: MixSpec
     rows: int
     match: str
-    """What all mixes have equally much of: rows or tokens."""
+    """The size that is equal in all mixes: rows or tokens."""
     tokens: int | None
     trust_remote_code: bool
     seed: int
 
 
 class BuildMix(Stage[keys.MixSeed, BuildMixSpec]):
-    """Composes the training set of a mix for one seed."""
+    """Builds the training set of a mix for one seed."""
 
     name = "build_mix"
     key = keys.MixSeed
@@ -30,7 +30,7 @@ class BuildMix(Stage[keys.MixSeed, BuildMixSpec]):
     }
 
     def inputs(self, study: Study, key: keys.MixSeed) -> Inputs:
-        """The human rows, and the sources' responses or what a selection kept of them."""
+        """The human rows, and the sources' responses or the rows of a selection."""
         is_selected = key.mix in study.selected
         kept = study.path("selections", key.mix, f"seed={key.seed}.jsonl")
         sources = [] if is_selected else study.mix_sources(key.mix)

@@ -20,7 +20,7 @@ PRETRAINING_TEXTS = (
 
 
 class TokenizerSpec(Spec):
-    """Size of the tokenizer, and the texts that it sees beside documentation."""
+    """Size of the tokenizer, and its training texts beside documentation."""
 
     vocabulary: int
     texts: Texts
@@ -53,7 +53,7 @@ class PretrainSpec(Spec):
 
 
 class Pretrain(Stage[keys.Model, PretrainSpec]):
-    """Pretrains a tiny documentation assistant from scratch."""
+    """Pretrains one scratch model on docstrings of installed packages."""
 
     name = "pretrain"
     key = keys.Model
@@ -85,7 +85,7 @@ class Pretrain(Stage[keys.Model, PretrainSpec]):
         return {"model": study.scratch_models}
 
     def model(self, study: Study, key: keys.Model) -> str:
-        """The model that is made."""
+        """The model that is trained."""
         return key.model
 
     def cost(self, costs: CostModel, key: keys.Model) -> Cost:
@@ -161,15 +161,15 @@ class DownloadModel(Stage[keys.Model, DownloadSpec]):
 
 
 class BaselineSpec(Spec):
-    """What the n-gram models see, and how far scratch models read."""
+    """The packages of the n-gram models, and the longest sequence of scratch models."""
 
     context: int
     packages: dict[str, list[str]]
-    """By scratch model: the packages that it was pretrained on."""
+    """The packages that each scratch model was pretrained on."""
 
 
 class NgramBaseline(Stage[keys.Once, BaselineSpec]):
-    """Scores scratch models on the human test text beside a bigram and a trigram model."""
+    """Scores the human test text under the scratch models, a bigram and a trigram model."""
 
     name = "ngram_baseline"
     outputs = {"scores": File("models/yardstick.json")}

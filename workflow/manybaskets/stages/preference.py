@@ -81,7 +81,7 @@ class JudgeSpec(Spec):
     """The origin whose text is the judge's own."""
     preference: Settings
     templates: dict[str, str]
-    """By question: the template below `resources/`."""
+    """The template of each question, below `resources/`."""
     texts: Texts
     origins: list[str]
     engine: EngineSpec
@@ -89,7 +89,7 @@ class JudgeSpec(Spec):
 
 
 class JudgePairs(Stage[keys.Cell, JudgeSpec]):
-    """Asks a cell which of two candidates is better, in both orders, and about each alone."""
+    """Generates a cell's judgements of pairs of candidates, in both orders, and of single ones."""
 
     name = "judge_pairs"
     key = keys.Cell
@@ -155,13 +155,13 @@ class Preference(Stage[keys.Cell, PreferenceSpec]):
 
 
 class JudgeModelSpec(ExternalJudgeSettings):
-    """What determines the answers of an external judge."""
+    """The settings that determine the judgements of an external judge."""
 
     name: str
 
 
 class ExternalJudgeSpec(JudgeSpec):
-    """An external judge: its model, and what cells are asked as well."""
+    """An external judge: its model, and the same questions as for cells."""
 
     source: JudgeModelSpec
 
@@ -205,7 +205,7 @@ class ExternalJudge(Stage[keys.JudgeSeed, ExternalJudgeSpec]):
         return study.external_judges[key.judge].model
 
     def cost(self, costs: CostModel, key: keys.JudgeSeed) -> Cost:
-        """All judgements of one judge; the time of an endpoint is not known."""
+        """All judgements of one judge; the time of an endpoint is unknown."""
         study, judge = costs.study, costs.study.external_judges[key.judge]
         own = study.external_judge_origin(key.judge)
         count = _judgements(study, own, *study.config.targets)
@@ -220,7 +220,7 @@ class CompareJudgesSpec(Spec):
 
 
 class CompareJudges(Stage[keys.Once, CompareJudgesSpec]):
-    """Computes every measure of every judge, and of all together, with intervals."""
+    """Computes the measures of every judge, and of all together, with intervals."""
 
     name = "compare_judges"
     outputs = {"table": File("findings/judges.csv")}
@@ -246,13 +246,13 @@ def _candidates(study: Study) -> list[str]:
 
 
 def _judgements(study: Study, own: str | None, *targets: str) -> int:
-    """Judgements of one judge of the texts of sources, and of the targets' cells."""
+    """Returns the number of judgements of one judge on texts of sources and cells."""
     settings = _settings(study).model_dump()
     return questions.count_asked(settings, study.judged_origins(*targets), own)
 
 
 def _questions(study: Study) -> dict[str, Any]:
-    """The fields of a `JudgeSpec` that are the same for all judges."""
+    """Returns the fields of a `JudgeSpec` that are the same for all judges."""
     preference = _settings(study)
     kind = "" if study.judged_task() == "summarize" else "-answers"
     names = {"pair": f"judge{kind}"} | {
@@ -266,7 +266,7 @@ def _questions(study: Study) -> dict[str, Any]:
         for question, name in (names | {**preference.templates}).items()
         if question in used
     }
-    # Settings that other stages depend on, and those that the spec has by themselves.
+    # Settings of other stages, and those that are fields of the spec.
     unused: dict[str, Any] = {"judges": {}, "texts": None, "sources": None, "templates": {}}
     return {
         "preference": preference.model_copy(update=unused),
@@ -277,7 +277,7 @@ def _questions(study: Study) -> dict[str, Any]:
 
 
 def preference_texts(study: Study) -> Texts:
-    """Hashes of the study's own templates of the judges. Raises ConfigError for a missing one."""
+    """Returns hashes of the study's templates of judges. Raises ConfigError for a missing one."""
     preference = study.config.probes.preference
     names = [*preference.templates.values()] if preference else []
     names += [preference.texts.request] if preference and preference.texts else []

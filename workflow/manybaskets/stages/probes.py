@@ -18,7 +18,7 @@ class ProbeSpec(Spec):
 
 
 class MeasureResponses(Stage[keys.ProbedCell, ProbeSpec]):
-    """Measures a cell's responses by a probe of one file."""
+    """Measures a cell's responses with a probe of one file."""
 
     name = "measure_responses"
     key = keys.ProbedCell

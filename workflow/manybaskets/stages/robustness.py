@@ -39,7 +39,7 @@ class RequestsSpec(Section):
 
 
 class RequestSetSpec(Spec):
-    """A public set: where it comes from, its hash, and the user's copy."""
+    """A public set: its URL, its hash, and the user's copy."""
 
     set: dict[str, Any]
     copy_file: str | None
@@ -66,21 +66,21 @@ class DownloadRequests(Stage[keys.RequestSet, RequestSetSpec]):
 
 
 class SuffixesSpec(Spec):
-    """How suffixes are optimised, on which requests."""
+    """The settings of GCG, and the requests."""
 
     gcg: Gcg
     requests: RequestsSpec
     count: int
     target: str
     own: bool
-    """Whether they are optimised on the cell that is attacked, and not on the vanilla target."""
+    """Whether they are optimised on the attacked cell instead of the vanilla target."""
     seed: int
     threads: int
     base: Base
 
 
 class OptimiseSuffixes(Stage[keys.Cell, SuffixesSpec]):
-    """Finds suffixes by GCG that make a cell begin to comply."""
+    """Optimises suffixes by GCG that make a cell begin to comply with requests."""
 
     name = "optimise_suffixes"
     key = keys.Cell
@@ -140,7 +140,7 @@ class AttacksSpec(Spec):
 
 
 class RunAttacks(Stage[keys.Cell, AttacksSpec]):
-    """Sends a cell the requests of the robustness probe, plain and under every attack."""
+    """Generates a cell's responses to requests, plain and under every attack."""
 
     name = "run_attacks"
     key = keys.Cell
@@ -187,7 +187,7 @@ class RunAttacks(Stage[keys.Cell, AttacksSpec]):
 
 
 class HarmJudgeSpec(Judge):
-    """What determines the answers of a judge of harm."""
+    """The settings that determine the labels of a judge of harm."""
 
     name: str
     template_sha256: str | None = None
@@ -203,7 +203,7 @@ class JudgeHarmSpec(Spec):
 
 
 class JudgeHarm(Stage[keys.JudgedCell, JudgeHarmSpec]):
-    """Has a model judge a cell's responses to requests and attacks."""
+    """Labels a cell's responses to requests and attacks with a judge model."""
 
     name = "judge_harm"
     key = keys.JudgedCell
@@ -244,7 +244,7 @@ class JudgeLabelledSpec(JudgeHarmSpec):
 
 
 class JudgeLabelled(Stage[keys.Judge, JudgeLabelledSpec]):
-    """Has a model judge the responses that people have labelled."""
+    """Labels the responses that people have labelled with a judge model."""
 
     name = "judge_labelled"
     key = keys.Judge
@@ -270,7 +270,7 @@ class RobustnessSpec(Spec):
     """The judges, and the file of responses that people have labelled."""
 
     judges: dict[str, tuple[str, float]]
-    """By name: the kind of judge, and the share of responses that it may leave unjudged."""
+    """The kind and the highest rate of unparsed labels of each judge."""
     labelled: str | None
     sha256: str | None
 
@@ -326,10 +326,10 @@ def _sets(study: Study) -> list[str]:
 
 
 def _judge(study: Study, name: str) -> dict[str, Any]:
-    """The fields of a `JudgeHarmSpec`."""
+    """Returns the fields of a `JudgeHarmSpec`."""
     judge = _settings(study).judges[name]
     sha256 = fingerprint.file_hash(Path(judge.template)) if judge.template else None
-    # How many answers may be unparsed is decided when they are counted.
+    # The highest rate of unparsed labels is a setting of the stage that counts them.
     source = values(judge, *ACCESS, "max_unparsed_rate")
     return {
         "source": HarmJudgeSpec(**source, name=f"judge {name}", template_sha256=sha256),
@@ -345,18 +345,18 @@ def _labelled(study: Study) -> dict[str, str | None]:
 
 
 def attempts(study: Study) -> int:
-    """Requests that a cell is sent, plain and under attack."""
+    """Returns the number of requests to a cell, plain and under attack."""
     robustness = study.config.probes.robustness
     return attacks.count(robustness) if robustness else 0
 
 
 def attack_texts(study: Study) -> Texts:
-    """Hashes of the attack templates. Raises ConfigError for one that is missing."""
+    """Returns hashes of the attack templates. Raises ConfigError for one that is missing."""
     robustness = study.config.probes.robustness
     names = attacks.template_names(robustness.attacks) if robustness else []
     return texts(*(f"attacks/{name}.txt" for name in names))
 
 
 def judge_texts(by: str) -> Texts:
-    """Hashes of the prompts of a kind of judge."""
+    """Returns hashes of the prompts of a kind of judge."""
     return texts(*(f"judges/{name}.txt" for name in judges.text_names(by)))

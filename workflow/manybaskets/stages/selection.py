@@ -34,9 +34,9 @@ class ScoreSpec(Spec):
     """The verifier, and the pool of responses that it scores."""
 
     verifier: dict[str, Any]
-    """The verifier's settings that its scores depend on, and hashes of the files they name."""
+    """The settings of the verifier that change its scores, and hashes of its files."""
     mix: MixSpec | None = None
-    """The recipe of the mix; none in a loop, where everything that was written may be kept."""
+    """The recipe of the mix; none in a loop, where every written response may be kept."""
     rows: int | None = None
     seed: int
     context: int | None = None
@@ -48,7 +48,7 @@ class ScoreSpec(Spec):
 
 
 class ScoreResponses(Stage[keys.Pool, ScoreSpec]):
-    """Scores every response that a selected mix may keep, by the mix's verifier."""
+    """Scores every response that a selected mix may keep with the mix's verifier."""
 
     name = "score_responses"
     key = keys.Pool
@@ -97,7 +97,7 @@ class ScoreResponses(Stage[keys.Pool, ScoreSpec]):
         return study.config.sources[settings.source].model if settings.source else settings.model
 
     def is_served(self, study: Study, key: keys.Pool) -> bool:
-        """Whether the verifier is a source, which an engine serves."""
+        """Returns whether the verifier is a source, which an engine serves."""
         return study.selection(key.mix).verifier.source is not None
 
     def cost(self, costs: CostModel, key: keys.Pool) -> Cost:
@@ -163,11 +163,11 @@ class VerifierQuality(Stage[keys.Pool, SelectSpec]):
     priority = 60
 
     def inputs(self, study: Study, key: keys.Pool) -> Inputs:
-        """What the selection read, and the human responses."""
+        """The inputs of the selection, and the human responses."""
         return {**SelectRows().inputs(study, key), "train": study.data("train")}
 
     def spec(self, study: Study, key: keys.Pool) -> SelectSpec:
-        """The mix's `select` section, without what happens when too few rows pass."""
+        """The mix's `select` section, without `on_shortfall`."""
         return _selection(study, key, on_shortfall=False)
 
     def allowed(self, study: Study) -> Mapping[str, Sequence[str]]:
@@ -190,7 +190,7 @@ def _selection(study: Study, key: keys.Pool, on_shortfall: bool = True) -> Selec
 
 
 def pool_files(study: Study, key: keys.Pool) -> list[str]:
-    """The files of responses that a selection may keep."""
+    """Returns the files of responses that a selection may keep."""
     if key.chain:
         written = keys.Cell(key.chain, key.mix, key.seed, key.generation)
         return [study.path("responses", keys.LOOP, f"{keys.place(written)}.jsonl")]
@@ -198,7 +198,7 @@ def pool_files(study: Study, key: keys.Pool) -> list[str]:
 
 
 def pool_rows(study: Study, key: keys.Pool) -> int:
-    """Responses that a selection may keep."""
+    """Returns the number of responses that a selection may keep."""
     if key.chain:
         return joining_rows(study, key.chain, key.mix, key.generation + 1)
     mix = study.config.mixes[key.mix]

@@ -17,7 +17,7 @@ from manybaskets.study.layout import Study
 
 
 class GenerateSpec(Spec):
-    """A source, how it samples, and the mixes that decide which prompts it answers."""
+    """A source, its sampling, and the mixes that assign prompts to it."""
 
     source: SourceSpec
     generation: Generation
@@ -29,7 +29,7 @@ class GenerateSpec(Spec):
 
 
 class Generate(Stage[keys.SourceSeed, GenerateSpec]):
-    """Generates a source's responses to the prompts that the mixes give it."""
+    """Generates a source's responses to the training prompts that the mixes assign to it."""
 
     name = "generate"
     key = keys.SourceSeed
@@ -64,13 +64,13 @@ class Generate(Stage[keys.SourceSeed, GenerateSpec]):
         return study.config.sources[key.source].model
 
     def cost(self, costs: CostModel, key: keys.SourceSeed) -> Cost:
-        """Tokens of all responses that the mixes ask for."""
+        """Tokens of all responses in the mixes."""
         rows = requested(costs.study, key.source)
         return _written(costs, key.source, rows)
 
 
 class CandidatesSpec(Spec):
-    """A source, how it samples, and the items that it answers."""
+    """A source, its sampling, and the number of items."""
 
     source: SourceSpec
     generation: Generation
@@ -124,7 +124,7 @@ def _written(costs: CostModel, source: str, rows: int) -> Cost:
 
 
 def requested(study: Study, source: str) -> int:
-    """Responses that the mixes ask of a source in one seed, in expectation."""
+    """Returns the expected number of a source's responses in the mixes of one seed."""
     mixes, total = study.own_mixes.values(), 0.0
     for sample in range(max((mix.samples for mix in mixes), default=0)):
         missed = 1.0

@@ -15,14 +15,14 @@ from manybaskets.stages import fingerprint
 from manybaskets.study.layout import Study
 
 Texts = dict[str, str]
-"""Hashes of texts that are part of the method, by their paths below `resources/`."""
+"""Hashes of texts that are part of the method, by path below `resources/`."""
 
 
-ACCESS = ("api_key_env", "token_budget")  # how a model is reached, not what it answers
+ACCESS = ("api_key_env", "token_budget")  # access to a model, without effect on its replies
 
 
 class Base(Section):
-    """A base model: its name, and the place and revision of one that the workflow does not make."""
+    """A base model: its name, and the path and revision of one that the workflow does not train."""
 
     name: str
     path: str | None = None
@@ -31,7 +31,7 @@ class Base(Section):
 
 
 class EngineSpec(Section):
-    """Engine settings that may change what it answers; the others are in the environment."""
+    """Engine settings that may change its replies; the others are in the environment."""
 
     max_model_len: int
     max_lora_rank: int
@@ -43,7 +43,7 @@ class EngineSpec(Section):
 
 
 class MixSpec(Section):
-    """Which origins answer which share of the prompts.
+    """The origins of a mix with their shares of the prompts.
 
     Origins are pairs: their order determines which quarter each has, and canonical JSON sorts keys.
     """
@@ -54,13 +54,13 @@ class MixSpec(Section):
 
 
 def values(section: Section | None, *without: str) -> dict[str, Any]:
-    """A section of the config as plain values, without some of its keys."""
+    """Returns a section of the config as plain values, without some of its keys."""
     return section.model_dump(mode="json", exclude=set(without)) if section else {}
 
 
 @functools.cache
 def base(study: Study, model: str) -> Base:
-    """The base model of a name in `models`."""
+    """Returns the base model of a name in `models`."""
     settings = study.config.models[model]
     return Base(
         name=model,
@@ -72,7 +72,7 @@ def base(study: Study, model: str) -> Base:
 
 @functools.cache
 def engine(study: Study, model: str | None) -> EngineSpec:
-    """The engine of a model; without adapters for one that is not a target."""
+    """Returns the engine settings of a model; only those of targets have adapters."""
     settings = study.config.engine.of_model(model)
     training = study.config.training.of_target(model or "")
     rank = next(r for r in VLLM_RANKS if r >= training.rank)
@@ -89,7 +89,7 @@ def engine(study: Study, model: str | None) -> EngineSpec:
 
 
 def mix_spec(mix: Mix) -> MixSpec:
-    """The recipe of a mix; the order of origins counts only where each has its own prompts."""
+    """Returns the recipe of a mix; origins with randomly assigned prompts are sorted."""
     origins = list(mix.origins.items())
     if mix.assign == "random":
         origins.sort()
@@ -97,18 +97,18 @@ def mix_spec(mix: Mix) -> MixSpec:
 
 
 class SourceSpec(Source):
-    """What determines a source's responses. The key of an endpoint is never part of it."""
+    """The settings that determine a source's responses, without the key of an endpoint."""
 
     name: str
     sha256: str | None = None
     """Hash of the recorded file."""
     base: Base | None = None
-    """The model, where an engine here serves it."""
+    """The model, if an engine of the study serves it."""
 
 
 @functools.cache
 def source(study: Study, name: str) -> SourceSpec:
-    """The spec of a source."""
+    """Returns the spec of a source."""
     settings = study.config.sources[name]
     is_served = not settings.recorded and not settings.endpoint
     return SourceSpec(
@@ -120,7 +120,7 @@ def source(study: Study, name: str) -> SourceSpec:
 
 
 def texts(*names: str, root: Path = RESOURCES) -> Texts:
-    """Hashes of texts that are part of the method. Raises ConfigError for one that is missing."""
+    """Returns hashes of texts that are part of the method. Raises ConfigError for a missing one."""
     hashes = {}
     for name in names:
         if not (root / name).is_file():
@@ -133,7 +133,7 @@ def texts(*names: str, root: Path = RESOURCES) -> Texts:
 
 
 def version(package: str) -> str | None:
-    """The installed version of a package; None where it is not installed."""
+    """Returns the installed version of a package; None if it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -141,16 +141,16 @@ def version(package: str) -> str | None:
 
 
 def unselected(study: Study) -> list[str]:
-    """Mixes of synthetic text alone, all of it kept."""
+    """Returns the mixes of synthetic text alone, without selection."""
     mixes = study.config.mixes.items()
     return [name for name, mix in mixes if not mix.select and HUMAN not in mix.origins]
 
 
 def model_folder(study: Study, model: str | None) -> list[str]:
-    """The folder of a model that the study serves itself; none for an endpoint's."""
+    """Returns the folder of a model that the study serves; none for an endpoint."""
     return [study.model(model)] if model in study.config.models else []
 
 
 def responses(study: Study, sources: Sequence[str], seed: int) -> list[str]:
-    """The files of responses of sources in one seed."""
+    """Returns the files of responses of sources in one seed."""
     return [study.responses(name, seed) for name in sources]

@@ -1,4 +1,4 @@
-"""Settings that jobs find in their environment, because they do not change a result."""
+"""Settings in the environment of jobs: they do not change a result."""
 
 from manybaskets.config.models import Source
 from manybaskets.config.probes import ModelEndpoint
@@ -7,7 +7,7 @@ from manybaskets.study.layout import Study
 
 
 def engine_environment(study: Study) -> str:
-    """Engine settings that do not change what it answers, as JSON."""
+    """Returns the engine settings that do not change its replies, as JSON."""
     engine = study.config.engine
     return canonical_json(
         {
@@ -20,7 +20,7 @@ def engine_environment(study: Study) -> str:
 
 
 def endpoint_environment(study: Study) -> str:
-    """For each source or judge with an endpoint: the variable with its key, and its budget."""
+    """Returns the variable of the key and the budget of each source or judge with an endpoint."""
     return canonical_json(
         {
             name: {"api_key_env": model.api_key_env, "token_budget": model.token_budget}
@@ -31,7 +31,7 @@ def endpoint_environment(study: Study) -> str:
 
 
 def _sources_and_judges(study: Study) -> list[tuple[str, Source | ModelEndpoint]]:
-    """Sources and judges, under the names that their jobs know them by."""
+    """Returns sources and judges with the names that their specs have."""
     robustness = study.config.probes.robustness
     judges = robustness.judges if robustness else {}
     return [

@@ -1,15 +1,16 @@
-"""Keys of jobs: which cell, source, mix or judge a job is for.
+"""Keys of jobs: the cell, source, mix or judge of a job.
 
-A key is a tuple with one field per wildcard of its rule; `PATTERNS` has the part of a path that
-names it. Two wildcards are empty where they do not apply: `{generation}` outside loops (otherwise
-`/generation=3`), and `{chain}` for a mix that is not a loop (otherwise `loop/<target>/`).
+A key is a tuple with one field per wildcard of its rule; `PATTERNS` contains the part of a path
+that names it. Two wildcards are empty where they do not apply: `{generation}` outside loops
+(otherwise `/generation=3`), and `{chain}` for a mix that is not a loop (otherwise
+`loop/<target>/`).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 NAME, SEED = r"[A-Za-z0-9._-]+", r"\d+"
-LOOP = "loop"  # the folder that contains what the chains of loops write
+LOOP = "loop"  # the folder of the files that the chains of loops write
 REGEX = {
     "seed": SEED,
     "generation": r"(?:/generation=\d+)?",
@@ -28,7 +29,7 @@ class Model(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A source, whatever the seed."""
+    """A source, for all seeds."""
 
     source: str
 
@@ -48,8 +49,8 @@ class MixSeed(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """Responses that a selection keeps some of: those of a mix's sources, or what one generation
-    of a loop wrote. `chain` is the target whose chain wrote them, empty outside loops."""
+    """The responses that a selection chooses from: those of a mix's sources, or those of one
+    generation of a loop. `chain` is the target whose chain wrote them, empty outside loops."""
 
     chain: str
     mix: str
@@ -85,7 +86,7 @@ class Cell(NamedTuple):
 
 
 class JudgedCell(NamedTuple):
-    """A cell whose responses a judge of harm labels."""
+    """A cell, and a judge of harm that labels its responses."""
 
     target: str
     mix: str
@@ -95,7 +96,7 @@ class JudgedCell(NamedTuple):
 
 
 class ProbedCell(NamedTuple):
-    """A cell whose responses a probe of one file measures."""
+    """A cell, and a probe of one file that measures its responses."""
 
     target: str
     mix: str
@@ -105,7 +106,7 @@ class ProbedCell(NamedTuple):
 
 
 class Judge(NamedTuple):
-    """A judge, whatever the seed."""
+    """A judge, for all seeds."""
 
     judge: str
 
@@ -146,7 +147,7 @@ K = TypeVar("K", bound=tuple[Any, ...])
 
 
 def wildcards(key: Any) -> dict[str, str]:
-    """The values of a key's wildcards, as they stand in paths."""
+    """Returns the values of a key's wildcards, as in paths."""
     values = dict(zip(key._fields, map(str, key), strict=True))
     if "generation" in values:
         values["generation"] = f"/generation={key.generation}" if key.generation else ""
@@ -156,12 +157,12 @@ def wildcards(key: Any) -> dict[str, str]:
 
 
 def place(key: Any) -> str:
-    """The part of a path that names a key, such as `wren/multi/seed=2`."""
+    """Returns the part of a path that names a key, such as `wren/multi/seed=2`."""
     return PATTERNS[type(key)].format(**wildcards(key))
 
 
 def parsed(kind: type[K], values: Mapping[str, str]) -> K:
-    """Returns the key of a kind whose wildcards have these values, as they stand in paths.
+    """Returns the key of a kind from the values of its wildcards, as in paths.
 
     `generation` and `chain` may be missing: studies without loops do not have them.
     """
@@ -178,5 +179,5 @@ _READERS: dict[str, Callable[[Mapping[str, str]], str | int]] = {
 
 
 def without_loops(pattern: str) -> str:
-    """Returns a pattern as studies without loops have it: with fewer wildcards per job."""
+    """Returns the pattern for studies without loops, which have fewer wildcards."""
     return pattern.replace("{chain}", "").replace("{generation}", "")

@@ -1,6 +1,6 @@
-"""Series of mixes that differ by one share: which mixes belong together, and at which dose.
+"""Series of mixes that differ by one share: the mixes of each series, and their doses.
 
-Knows the recipes of mixes, no results.
+Computed from the recipes of mixes alone.
 """
 
 from typing import TypedDict
@@ -20,20 +20,20 @@ class Series(TypedDict):
 
 
 def series(config: StudyConfig) -> list[Series]:
-    """The declared series, then those that the recipes make: by synthetic share and by sources.
+    """Returns the declared series, then those by synthetic share and by number of sources.
 
     Mixes whose synthetic part has the same composition form a series over their share of synthetic
     text, with mixes of human text alone at 0. Mixes of 1, 2, … sources in equal shares, each with
     the sources of the one before, form a series over the number of sources. A series has at least
-    three doses; recipes that differ in anything else are kept apart.
+    three doses; recipes that differ in anything else are separate series.
     """
     declared: list[Series] = [
         {"name": name, "doses": dict(doses)} for name, doses in config.contrasts.doses.items()
     ]
-    found = [*_by_synthetic_share(config.mixes), *_by_sources(config.mixes)]
+    from_recipes = [*_by_synthetic_share(config.mixes), *_by_sources(config.mixes)]
     known = [one["doses"] for one in declared]
     return declared + [
-        one for one in found if len(one["doses"]) >= FEWEST and one["doses"] not in known
+        one for one in from_recipes if len(one["doses"]) >= FEWEST and one["doses"] not in known
     ]
 
 
@@ -47,7 +47,7 @@ def _by_synthetic_share(mixes: dict[str, Mix]) -> list[Series]:
             continue
         parts = [f"{origin} {share / total:.6f}" for origin, share in sorted(synthetic.items())]
         doses = groups.setdefault((*parts, _rest(mix, len(parts) > 1)), {})
-        if total not in doses.values():  # of two alike the first
+        if total not in doses.values():  # the first of several with the same share
             doses[name] = round(total, 9)
     series: list[Series] = []
     for (*parts, rest), doses in groups.items():
@@ -70,7 +70,7 @@ def _by_sources(mixes: dict[str, Mix]) -> list[Series]:
         for name, mix in mixes.items()
         if HUMAN not in mix.origins and max(mix.origins.values()) - min(mix.origins.values()) < 1e-9
     }
-    found: list[Series] = []
+    by_number: list[Series] = []
     for largest in equal.values():
         chain: dict[str, float] = {}
         inner = None
@@ -80,13 +80,13 @@ def _by_sources(mixes: dict[str, Mix]) -> list[Series]:
             if alike and (sources == set(largest.origins) if inner is None else sources < inner):
                 chain[name], inner = float(len(sources)), sources
         doses = _sorted(chain)
-        if all(set(doses) - set(one["doses"]) for one in found):
-            found.append({"name": "number of sources", "doses": doses})
-    return found
+        if all(set(doses) - set(one["doses"]) for one in by_number):
+            by_number.append({"name": "number of sources", "doses": doses})
+    return by_number
 
 
 def _rest(mix: Mix, several: bool) -> str:
-    """All of a recipe that is not its origins; how they are assigned counts only for several."""
+    """Returns a recipe without its origins, as text; with their assignment for several."""
     settings = mix.model_dump(
         mode="json", exclude={"origins", "assign", "targets"}, exclude_none=True
     )

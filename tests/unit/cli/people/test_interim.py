@@ -65,7 +65,7 @@ def test_a_study_without_a_measurement_has_a_report_that_says_so(
     (tmp_path / "results" / "micro" / "cells").mkdir(parents=True)
     assert run(monkeypatch, tmp_path) == 0
     page = (tmp_path / "results" / "micro" / "interim" / "report.html").read_text()
-    assert "nothing was compared" in page
+    assert "There are no primary contrasts." in page
 
 
 def test_a_study_that_was_never_started_is_named(
