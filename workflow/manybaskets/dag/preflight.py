@@ -326,13 +326,13 @@ def _robustness(study: Study, robustness: Robustness) -> Iterator[tuple[str, str
             yield "probes.robustness.human_labels", str(error)
 
 
-def _key(key: str, asked: ModelEndpoint | Source) -> Iterator[tuple[str, str]]:
-    """API keys that are not set in the environment."""
-    if asked.api_key_env and not os.environ.get(asked.api_key_env):
+def _key(key: str, model: ModelEndpoint | Source) -> Iterator[tuple[str, str]]:
+    """Yields the key of an endpoint whose API key is not set in the environment."""
+    if model.api_key_env and not os.environ.get(model.api_key_env):
         yield (
             f"{key}.api_key_env",
-            f"the environment variable {asked.api_key_env} is not set. Set it to the API key: "
-            f"export {asked.api_key_env}=…",
+            f"the environment variable {model.api_key_env} is not set. Set it to the API key: "
+            f"export {model.api_key_env}=…",
         )
 
 
@@ -341,7 +341,7 @@ def _coverage(
 ) -> Iterator[tuple[str, str]]:
     """Yields recorded sources without an answer to a prompt that a mix assigns to them."""
     by_id = {row["id"]: row["prompt"] for row in splits.prompts}
-    asked: dict[str, set[str]] = {}
+    by_origin: dict[str, set[str]] = {}
     for name, mix in config.mixes.items():
         recipe = mixes.MixRecipe(dict(mix.origins), mix.assign)
         for seed in config.seeds:
@@ -351,10 +351,10 @@ def _coverage(
                 yield f"mixes.{name}", f"{error}. Lower rows, or bring more prompts."
                 break
             for prompt, origin in assigned:
-                asked.setdefault(origin, set()).add(prompt)
+                by_origin.setdefault(origin, set()).add(prompt)
     for name, source in config.sources.items():
-        if source.recorded and name in asked and name != HUMAN:
-            prompts = [by_id[prompt] for prompt in sorted(asked[name])]
+        if source.recorded and name in by_origin and name != HUMAN:
+            prompts = [by_id[prompt] for prompt in sorted(by_origin[name])]
             lacking = recorded.missing_prompts(source.model_dump(), prompts)
             if lacking:
                 text = recorded.missing_message(source.model_dump(), lacking, len(prompts))

@@ -30,18 +30,18 @@ class Provenance:
         """
         place = f"{keys.place(cell)}.json"
         seconds: dict[str, float] = {}
-        found: dict[str, Any] = {"seconds": seconds}
+        provenance: dict[str, Any] = {"seconds": seconds}
         for stage in self._stages:
             record = self._read(f"{stage}/{place}")
             if isinstance(record.get("seconds"), int | float):
                 seconds[stage] = round(float(record["seconds"]), 1)
             if stage == "train":
-                found["adapter"] = _hash(record, ".safetensors")
-                found["versions"] = self._version(record)
+                provenance["adapter"] = _hash(record, ".safetensors")
+                provenance["versions"] = self._version(record)
         training_set = f"build_mix/{cell.mix}/seed={cell.seed}.json"
         rows = self._read(f"loop_mix/{place}" if cell.generation > 1 else training_set)
-        found["rows"] = _hash(rows, f"{cell.training_set}.jsonl")
-        return {name: value for name, value in found.items() if value not in (None, {})}
+        provenance["rows"] = _hash(rows, f"{cell.training_set}.jsonl")
+        return {name: value for name, value in provenance.items() if value not in (None, {})}
 
     @cached_property
     def _stages(self) -> list[str]:

@@ -64,12 +64,12 @@ def outside(path: Path) -> str:
 
 def entries(root: Path, outputs: list[str]) -> dict[str, Entry]:
     """Returns size, time and hash of the files of a job's outputs, by path below the results."""
-    found = {}
+    files = {}
     for output in outputs:
         for _, file in _members(Path(output)):
             stat = file.stat()
-            found[str(file.relative_to(root))] = [stat.st_size, stat.st_mtime_ns, _content(file)]
-    return found
+            files[str(file.relative_to(root))] = [stat.st_size, stat.st_mtime_ns, _content(file)]
+    return files
 
 
 def digest(entries: dict[str, Entry]) -> str:
@@ -143,7 +143,7 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
             "fingerprint": identity(
                 job.name,
                 canonical_json(spec),
-                {name: made[0] for name, made in inputs.items()},
+                {name: entry[0] for name, entry in inputs.items()},
             ),
             "inputs": inputs,
             "reproducible": reproducible,
@@ -158,8 +158,8 @@ def recorded(graph: Graph, job: Job, spec: dict[str, Any], reproducible: bool) -
         with contextlib.suppress(OSError):  # a full disk must not hide the error
             write_json(note, process | {"failed": reason})
         raise
-    made = {"outputs": written, "digest": digest(written)}
-    write_json(path, record | made | {"seconds": seconds, "finished": round(time.time(), 1)})
+    result = {"outputs": written, "digest": digest(written)}
+    write_json(path, record | result | {"seconds": seconds, "finished": round(time.time(), 1)})
     note.unlink()
 
 
@@ -169,10 +169,10 @@ def _delete_unusable_outputs(
     """Deletes outputs that a job cannot extend: they have another spec, or are damaged."""
     outputs = graph.outputs(job)
     if earlier is None or earlier["fingerprint"] != fingerprint:
-        holds = False
+        is_usable = False
     else:
-        holds = not damage(Path(graph.study.root), earlier, outputs)
-    if not holds:
+        is_usable = not damage(Path(graph.study.root), earlier, outputs)
+    if not is_usable:
         for output in outputs:
             Path(output).unlink(missing_ok=True)
 
@@ -180,12 +180,12 @@ def _delete_unusable_outputs(
 def _inputs(graph: Graph, job: Job) -> dict[str, list[Any]]:
     """Returns fingerprint, hash and reproducibility of a job's inputs, by producing job."""
     root = Path(graph.study.root)
-    found: dict[str, list[Any]] = {}
+    inputs: dict[str, list[Any]] = {}
     for path in graph.files(job):
         producer = graph.producer(path)
         if producer is None:
-            found[path] = [content := outside(Path(path)), content, True]
-        elif producer.path not in found:
+            inputs[path] = [content := outside(Path(path)), content, True]
+        elif producer.path not in inputs:
             record = read(graph, producer)
             if record is None:
                 raise Damage(
@@ -197,8 +197,12 @@ def _inputs(graph: Graph, job: Job) -> dict[str, list[Any]]:
                     f"{file} {problem}: it was modified after its job ({producer.path}) wrote it. "
                     "Start snakemake again to remake it."
                 )
-            found[producer.path] = [record["fingerprint"], record["digest"], record["reproducible"]]
-    return found
+            inputs[producer.path] = [
+                record["fingerprint"],
+                record["digest"],
+                record["reproducible"],
+            ]
+    return inputs
 
 
 def _members(path: Path) -> Iterator[tuple[str, Path]]:

@@ -101,7 +101,7 @@ def _has_only_ours(dag: DAG) -> bool:
 
 
 def explain_options(plan: Plan) -> None:
-    """Prints why options that speak of times of files do not apply; exits if nothing is left."""
+    """Prints why options on times of files do not apply; exits if no rule is left for them."""
     workflow, name = plan.workflow, plan.graph.study.config.study
     why = f"records decide which jobs of {name} run, not times of files"
     if workflow.rerun_triggers != RerunTrigger.all():
@@ -210,10 +210,10 @@ def _files_of(jobs: set[SnakemakeJob], dependencies: Mapping[SnakemakeJob, set[s
 async def _decide_with_others(
     dag: DAG, owners: Owners, original: Callable[..., Any], create_inventory: bool
 ) -> None:
-    """Lets Snakemake decide a graph with other rules; for our jobs it finds our reasons.
+    """Lets Snakemake decide a graph with other rules; our jobs have the reasons of the records.
 
-    Jobs of ours that run because another rule's job does pass that on to all that is made from
-    them, as in Snakemake: the records cannot know yet whether its files will change.
+    If a job of another rule makes one of ours run, all jobs downstream run, as in Snakemake: the
+    records do not show yet whether its files will change.
     """
     for job, (plan, ours) in owners.items():
         dag._reason[job] = RecordReason(plan.reruns.why(ours))
@@ -348,7 +348,7 @@ SPEEDUPS: list[Callable[[Plan], None]] = [
 
 
 def plan_faster(plan: Plan) -> None:
-    """Applies what makes planning of large studies faster; call it after the rules."""
+    """Applies the patches that make planning of large studies faster; call it after the rules."""
     if not is_tested():
         print(
             f"snakemake {snakemake.__version__}: planning is slower than with "
@@ -363,10 +363,9 @@ def plan_faster(plan: Plan) -> None:
 def start_jobs(plan: Plan) -> None:
     """Ends planning; call it when the first job is about to start.
 
-    Objects made while planning are never looked through for garbage again. A second after every
-    round of scheduling, Snakemake starts another one for its default limit of 100 jobs a second;
-    every job that ends adds one that never ends. Cores, or `jobs` in a cluster's profile, bound
-    the jobs that run.
+    Objects from planning are excluded from garbage collection. For its default limit of 100 jobs
+    a second, Snakemake starts another round of scheduling a second after each; every job that
+    ends adds a series of rounds. Cores, or `jobs` in a cluster's profile, limit the jobs instead.
     """
     gc.freeze()
     gc.enable()

@@ -32,13 +32,13 @@ class BuildMix(Stage[keys.MixSeed, BuildMixSpec]):
     def inputs(self, study: Study, key: keys.MixSeed) -> Inputs:
         """The human rows, and the sources' responses or the rows of a selection."""
         is_selected = key.mix in study.selected
-        kept = study.path("selections", key.mix, f"seed={key.seed}.jsonl")
+        selected = study.path("selections", key.mix, f"seed={key.seed}.jsonl")
         sources = [] if is_selected else study.mix_sources(key.mix)
         return {
             "train": study.data("train"),
             "prompts": study.data("prompts"),
             "responses": responses(study, sources, key.seed),
-            "selected": [kept] if is_selected else [],
+            "selected": [selected] if is_selected else [],
             "tokenizer": study.token_counter(),
         }
 
