@@ -242,7 +242,9 @@ def test_a_model_split_over_more_gpus_than_the_run_has_is_refused(
     assert snakemake(tmp_path, *MICRO, *wanted).returncode == 0
     done = snakemake(tmp_path, *MICRO, *wanted, "--resources", "gpu=1")
     assert done.returncode != 0
-    assert "engine.devices: the config spreads a model over 2 GPUs, but this run has 1" in done.stdout
+    assert (
+        "engine.devices: the config spreads a model over 2 GPUs, but this run has 1" in done.stdout
+    )
 
 
 def test_two_gpus_of_a_training_are_asked_for(
