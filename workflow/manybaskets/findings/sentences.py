@@ -53,14 +53,14 @@ def contrast_verdict(contrast: "Contrast", alpha: float) -> str:
 def trend_parts(trend: "Trend", alpha: float, label: str) -> tuple[str, str]:
     """Head and detail of a trend. `label` names the metric."""
     subject = f"{label} on {trend.item_set} of {trend.target}"
+    over = f"over the generations of {trend.mix}" if trend.mix else f"with the {trend.series}"
     if trend.reason:
-        return UNDECIDABLE, f"{subject}: {trend.reason}"
+        return UNDECIDABLE, f"{subject} {over}: {trend.reason}"
     if trend.decided:
         claim = f"{subject} {trend.direction}"
     else:
         claim = f"Not decided whether {subject} rises or falls"
     unit = "generation" if trend.mix else "unit of the dose"
-    over = f"over the generations of {trend.mix}" if trend.mix else f"with the {trend.series}"
     page = "" if trend.p_page is None else f", Page's test p {trend.p_page:.2g}"
     return (
         f"{claim} {over} ({trend.doses})",
@@ -74,6 +74,11 @@ def trend_verdict(trend: "Trend", alpha: float) -> str:
     """A trend in one line, with the name of the metric in the tables."""
     head, detail = trend_parts(trend, alpha, trend.metric)
     return " ".join([f"{head}: {detail}", *trend.notes])
+
+
+def seed_count(count: int) -> str:
+    """Returns a number of seeds in words: "1 seed", "3 seeds"."""
+    return f"{count} seed{'' if count == 1 else 's'}"
 
 
 def against_seeds(one: int, other: int) -> str:

@@ -102,7 +102,9 @@ def mean_slope(of_seeds: ArrayLike, alpha: float = 0.05) -> tuple[float, float, 
     """
     values = as_values(of_seeds)
     if len(values) < 2:
-        raise ValueError(f"{len(values)} seeds with a value at every dose; at least 2 needed.")
+        raise ValueError(
+            f"{sentences.seed_count(len(values))} with a value at every dose; at least 2 are needed."
+        )
     if not varies(values):
         raise ValueError("every seed has the same slope; there is nothing to test.")
     error = float(values.std(ddof=1)) / math.sqrt(len(values))
