@@ -109,7 +109,8 @@ def test_too_few_seeds_are_said_with_how_many_would_do() -> None:
     assert "Page's test cannot decide with 2 seeds; 3 would do." in found["verdict"]
     one = {key: values[:1] for key, values in RISING.items()}
     found = only(trends(table(one), SERIES, PRIMARY))
-    assert found["verdict"].startswith("Cannot be decided: nll on test of wren: 1 seeds")
+    assert found["verdict"].startswith("Cannot be decided: nll on test of wren with the ")
+    assert "1 seed with a value at every dose" in found["verdict"]
     assert found["slope"] == pytest.approx(1.0)
 
 
