@@ -346,8 +346,8 @@ def test_texts_for_judges_come_from_a_dataset_of_their_own(
     fields = {"prompt": "article", "response": "highlights", "stratum": None, "context": None}
     texts = {"file": None, "hub": "people/news", "revision": other, "config": None}
     texts |= {"split": "train", "files": ["*.jsonl"], "fields": fields, "seed": 1}
-    texts |= {"request": "eggs-summary", "items": 5}
-    done = prepare(hub, cache, tmp_path, dataset_spec(sha, texts=texts))
+    texts |= {"request": "eggs-summary", "items": 5, "template": {}}
+    done = prepare(hub, cache, tmp_path, dataset_spec(sha) | {"texts": texts})
     assert done.returncode == 0, done.stderr
     items = [json.loads(line) for line in (tmp_path / "items.jsonl").read_text().splitlines()]
     assert len(items) == 5

@@ -142,7 +142,8 @@ def test_the_command_writes_a_folder(tmp_path: Path) -> None:
     findings_of(table).contrasts.to_csv(tmp_path / "c.csv", index=False)
     parser = argparse.ArgumentParser()
     command.arguments(parser)
-    spec = json.dumps({"mixes": MIXES, "contrasts": {}, "code": {}})
+    axes = {"mixes": MIXES, "recipes": {}, "seeds": [1, 2, 3], "series": [], "own": {}}
+    spec = json.dumps(axes | {"contrasts": {}, "unselected": [], "code": {}})
     options = ["--spec", spec, "--measurements", str(tmp_path / "m.csv")]
     options += ["--contrasts", str(tmp_path / "c.csv"), "--output", str(tmp_path / "figures")]
     command.run(parser.parse_args(options))
