@@ -1,21 +1,22 @@
-# make study   sets up .venv and runs the embedded study (config.yaml)
-# make test    sets up .venv and runs the tests
-# make test-fast      the unit tests but for the slow ones (a minute on two cores)
-# make test-network   tests of public data that is pinned by hash and downloaded once
-# make test-cluster   the same with a real SLURM on this machine (as root; installs Debian's packages)
-# make test-faults   kills, full disks, damaged files (15 minutes)
-# make bench-engine   what warm engines save (25 minutes on two cores; nothing else should run)
-# make bench-scale    planning and gathering of a study of 10,000 cells
-# make bench-patches  what each replaced part of Snakemake saves (some minutes)
-# make bench-collapse what the collapse probe costs
-# make test-presets   every preset for real at micro scale (some minutes each on two cores)
-# make docs    the guide as a site: docs/_build/index.html
-# make bench-train    a training against a bare loop and against TRL
-# make lint    formatting, linting, types
-# make audit   known vulnerabilities of what the locks name
-# make locks   regenerates envs/*.txt from envs/*.in
+# make study          installs .venv and runs the embedded study (config.yaml)
+# make test           installs .venv and runs all tests but those below
+# make test-fast      unit tests without the slow ones (a minute on two cores)
+# make test-network   tests with public data that is pinned by hash and downloaded once
+# make test-cluster   tests with a real SLURM on this machine (as root; installs Debian packages)
+# make test-faults    kills, full disks, damaged files (15 minutes)
+# make test-presets   every preset at micro scale (some minutes each on two cores)
+# make bench-engine   time saved by warm engines (25 minutes on two idle cores)
+# make bench-scale    planning, findings and report of a study of 10,000 cells
+# make bench-patches  time saved by each patch of Snakemake (some minutes)
+# make bench-collapse cost of the collapse probe
+# make bench-train    training compared with a bare loop and with TRL
+# make docs           the guide as a site: docs/_build/index.html
+# make lint           formatting, types, imports, spelling, prose, Snakemake's linter
+# make audit          known vulnerabilities of the locked packages
+# make locks          regenerates envs/*.txt from envs/*.in
+# make schema         regenerates the JSON schema and docs/config.md from the config models
 BIN := .venv/bin
-PROSE := $(wildcard *.md) Makefile Snakefile config.yaml docs workflow tests resources profiles envs .ci
+PROSE := $(wildcard *.md) Makefile Snakefile config.yaml docs workflow tests resources profiles envs .ci .github .pre-commit-config.yaml
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: setup study test test-fast test-unit test-network test-cluster test-faults test-presets bench-engine bench-scale bench-patches bench-collapse bench-train docs lint audit locks schema

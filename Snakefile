@@ -1,18 +1,17 @@
 # manybaskets: what does the origin of training data do to a language model?
 #
-# Where things end up, below results/<study>/:
+# Results, below results/<study>/:
 #   report.html                                 the answer; open it first
 #   findings/measurements.csv, contrasts.csv    every number, every comparison
 #   findings/figures/                           every figure as SVG and PNG, its data as CSV
-#   cells/<target>/<mix>/seed=<seed>/           one fine-tuned model and all that was measured on it
+#   cells/<target>/<mix>/seed=<seed>/           one fine-tuned adapter and its measurements
 #   mixes/<mix>/seed=<seed>.jsonl               training sets        responses/<source>/  synthetic text
-#   verdicts/<mix>/, selections/<mix>/          what a verifier said of it, and which rows were kept
+#   verdicts/<mix>/, selections/<mix>/          scores of a verifier, and the rows that were kept
 #   data/                                       human text           models/              base models
-#   records/                                    what every result was made from   logs/
-# A config with `theory` has theory/ alone: tables and figures of closed forms and simulations; one
-# with `eigenvalues` has eigenvalues/ alone: generators, students, and findings/ about them.
-# A config is config.yaml or the one given with --configfile; its keys are explained in
-# docs/config.md.
+#   records/                                    spec and inputs of every result           logs/
+# A config with `theory` writes only theory/: closed forms and simulations. One with `eigenvalues`
+# writes only eigenvalues/: generators, students, and findings/ about them.
+# The config is config.yaml or the file after --configfile; docs/config.md explains its keys.
 
 import os
 import sys

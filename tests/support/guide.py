@@ -19,7 +19,9 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+_FOLDER = ROOT / "docs"
+PAGES = sorted(path for path in _FOLDER.rglob("*.md") if "_build" not in path.parts)
+OTHERS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
 _BLOCK = re.compile(
     r"(?:<!-- test: (?P<mark>[^>]+?) -->\n)?^```(?P<language>\S*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,

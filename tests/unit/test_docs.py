@@ -13,7 +13,7 @@ KINDS = {"file", "config", "run", "dry", "study"}
 @pytest.mark.parametrize("page", guide.PAGES, ids=lambda page: page.stem)
 def test_every_block_of_the_guide_is_tried(page: Path) -> None:
     for block in guide.blocks(page):
-        assert block.kind in KINDS, (
+        assert block.language == "text" or block.kind in KINDS, (
             f"{page.name}, line {block.line}: a mark with its kind of test is missing"
         )
 
@@ -40,10 +40,30 @@ def _first_study(page: Path) -> list[guide.Block]:
     return first + (data if page.stem == "extending" else [])
 
 
+@pytest.mark.slow
+def test_the_study_of_the_readme_can_be_planned(tmp_path: Path) -> None:
+    (block,) = [b for b in guide.blocks(guide.OTHERS[0]) if b.kind == "config"]
+    assert block.text.count("\n") <= 15
+    guide.Reader(tmp_path / "manybaskets").do(block)
+
+
+def test_the_readme_has_at_most_130_lines() -> None:
+    assert guide.OTHERS[0].read_text(encoding="utf-8").count("\n") <= 130
+
+
+@pytest.mark.parametrize("page", [*guide.PAGES, *guide.OTHERS], ids=lambda page: page.stem)
+def test_links_lead_to_files(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    for name in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / name.replace("\n", " ")).is_file(), f"{page.name} leads to {name}"
+
+
 @pytest.mark.parametrize("page", guide.PAGES, ids=lambda page: page.stem)
-def test_pages_that_a_page_leads_to_are_there(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    for name in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
-        assert (page.parent / name).is_file(), f"{page.name} leads to {name}"
-    listed = (page.parent / "index.md").read_text().split("```{toctree}")[1].split("```")[0]
-    assert page.stem == "index" or page.stem in listed.split()
+def test_every_page_is_in_a_table_of_contents(page: Path) -> None:
+    index = page.parent / "index.md" if page.stem != "index" else page.parents[1] / "index.md"
+    if not index.is_file():
+        assert page == index.parent / "docs" / "index.md"
+        return
+    trees = re.findall(r"```\{toctree\}(.*?)```", index.read_text(encoding="utf-8"), re.DOTALL)
+    name = str(page.relative_to(index.parent).with_suffix(""))
+    assert name in " ".join(trees).split()
