@@ -47,7 +47,7 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The blocks of a page, but for those that are the site's own directives."""
+    """The blocks of a page, without directives of the site and plain text that is not a file."""
     text = page.read_text(encoding="utf-8")
     return [
         Block(
@@ -58,7 +58,7 @@ def blocks(page: Path) -> list[Block]:
             found["text"],
         )
         for found in _BLOCK.finditer(text)
-        if not found["language"].startswith("{")
+        if not found["language"].startswith("{") and (found["mark"] or found["language"] != "text")
     ]
 
 

@@ -13,7 +13,7 @@ KINDS = {"file", "config", "run", "dry", "study"}
 @pytest.mark.parametrize("page", guide.PAGES, ids=lambda page: page.stem)
 def test_every_block_of_the_guide_is_tried(page: Path) -> None:
     for block in guide.blocks(page):
-        assert block.language == "text" or block.kind in KINDS, (
+        assert block.kind in KINDS, (
             f"{page.name}, line {block.line}: a mark with its kind of test is missing"
         )
 
