@@ -1,4 +1,4 @@
-"""The form of a probe that measures the responses which the collapse probe samples."""
+"""The interface of a probe that measures the responses which the collapse probe samples."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Probe:
-    """A probe of one file.
+    """A probe defined in one file.
 
     `measure` takes the rows of a cell and the settings, and returns measurements whose `probe` is
     the name of the file. `settings` has the defaults of the keys that a study may set.
@@ -28,6 +28,6 @@ class Probe:
 
 
 def probe(name: str) -> Probe:
-    """The probe in the file of this name. Raises KeyError for an unknown name."""
-    found: Probe = plugins.module(FOLDER, name).PROBE
-    return found
+    """Returns the probe in the file of this name. Raises KeyError for an unknown name."""
+    plugin: Probe = plugins.module(FOLDER, name).PROBE
+    return plugin

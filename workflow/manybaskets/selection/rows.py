@@ -10,17 +10,17 @@ USABLE = ("ok", "length")  # states of responses that have a text
 
 
 def identity(row: Mapping[str, Any]) -> tuple[str, str, int]:
-    """The origin, the id of the prompt, and the sample: no two rows of a pool share them."""
+    """Returns the origin, the id of the prompt, and the sample: unique in a pool."""
     return row["origin"], row["id"], row["sample"]
 
 
 def key(row: Mapping[str, Any]) -> str:
-    """The identity of a row as one string."""
+    """Returns the identity of a row as one string."""
     return f"{row['origin']}|{row['id']}|{row['sample']}"
 
 
 def groups(rows: Sequence[Row], by: Callable[[Row], Hashable]) -> Iterator[list[int]]:
-    """Positions of the rows that share a key, in the order in which the keys first occur."""
+    """Yields the positions of rows that share a key, in the order of the keys' first rows."""
     positions: dict[Hashable, list[int]] = {}
     for position, row in enumerate(rows):
         positions.setdefault(by(row), []).append(position)
@@ -28,5 +28,5 @@ def groups(rows: Sequence[Row], by: Callable[[Row], Hashable]) -> Iterator[list[
 
 
 def rank(row: Row, seed: int) -> tuple[float, int]:
-    """The key by which scored rows are ranked: the score, then a draw that breaks ties."""
+    """Returns the key by which scored rows are ranked: the score, then a draw that breaks ties."""
     return row["score"], derived_seed(seed, "tie", *identity(row))

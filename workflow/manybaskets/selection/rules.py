@@ -1,7 +1,7 @@
-"""Selection: which synthetic responses pass a rule, and which of those are trained on.
+"""Selection: decides which synthetic responses pass a rule, and which of those to train on.
 
-The input are verdicts: rows of origin, id (of the prompt), sample, state and score. A higher score
-is better, and a row without a score never passes. Each origin of a mix is selected from by itself,
+The input is verdicts: rows of origin, id (of the prompt), sample, state and score. A higher score
+is better, and a row without a score never passes. Selection is by origin,
 so that the mix keeps its proportions. `verifier_quality` measures the effect on right and wrong
 rows.
 """
@@ -25,7 +25,7 @@ class Rule:
 
     @classmethod
     def of(cls, select: Mapping[str, Any]) -> "Rule":
-        """The rule of a `select` section."""
+        """Returns the rule of a `select` section."""
         for key in ("top", "best_of", "threshold"):
             if select[key] is not None:
                 return cls(key.replace("_", "-"), select[key])
@@ -41,7 +41,7 @@ class Rule:
         rows: Sequence[Row],
         seed: int,
     ) -> "Rule":
-        """The rule of a mix, or of the control of another mix.
+        """Returns the rule of a mix, or of the control of another mix.
 
         `like` describes that other mix, and `rows` are its scored rows; the control keeps the best
         share by random scores, as large as the share that passes there.
@@ -64,7 +64,7 @@ def pool(
     samples: int,
     human: str,
 ) -> list[Row]:
-    """Every response that a mix may keep: `samples` to each prompt of each synthetic origin.
+    """Returns every response that a mix may keep: `samples` to each prompt of each origin.
 
     `assigned` are (prompt id, origin); `responses` maps (origin, prompt id, sample) to rows.
     """
@@ -79,7 +79,7 @@ def pool(
 def decide(
     rows: Sequence[Row], accepts_from: float | None, noise: Mapping[str, float] | None, seed: int
 ) -> list[Row]:
-    """The rows with `accepted`: whether the score reaches `accepts_from`, errors included.
+    """Returns the rows with `accepted`: whether the score reaches `accepts_from`, errors included.
 
     `noise` has the probabilities keep_right and keep_wrong of accepting what the verifier accepts
     and rejects; every row has a draw of its own. With noise the score becomes the decision, 1 or 0.
@@ -97,12 +97,12 @@ def decide(
 
 
 def passes(rule: Rule, rows: Sequence[Row], seed: int) -> list[bool]:
-    """Whether each row passes; draws with the seed break the ties of a ranking."""
+    """Returns whether each row passes; draws with the seed break the ties of a ranking."""
     return _by_origin(operator(rule.name).passes, rule.value, rows, seed)
 
 
 def passes_held_out(rule: Rule, rows: Sequence[Row], seed: int) -> list[bool]:
-    """Whether each row would pass with a cut-off that was set on other prompts' rows.
+    """Returns whether each row would pass with a cut-off that was set on other prompts' rows.
 
     The same as `passes` for a rule that sets nothing on the rows.
     """
@@ -115,7 +115,7 @@ def _by_origin(
     rows: Sequence[Row],
     seed: int,
 ) -> list[bool]:
-    """The decisions of a rule, which sees each origin's rows by themselves."""
+    """Returns the decisions of a rule, which sees each origin's rows by themselves."""
     passed = [False] * len(rows)
     for positions in groups(rows, lambda row: row["origin"]):
         decisions = decide_rows([rows[position] for position in positions], value, seed)
@@ -127,29 +127,33 @@ def _by_origin(
 def take(
     rows: Sequence[Row], passed: Sequence[bool], on_shortfall: str, seed: int, name: str = "the mix"
 ) -> list[Row]:
-    """The rows to train on: as many of each origin as it has prompts with a usable response.
+    """Returns the rows to train on: for each origin, one per prompt with a usable response.
 
-    Where more pass, they are drawn with the seed. Where fewer pass, `on_shortfall` decides: error
-    raises TooFewError, fewer takes all that pass, repeat takes each row equally often (up to one).
+    Where more rows pass, that many are drawn with the seed. Where fewer pass, `on_shortfall` decides: error
+    raises TooFewError, fewer keeps all that pass, repeat uses each row equally often (up to one).
     Raises TooFewError where no row passes, whatever `on_shortfall` is.
     """
-    taken = []
-    for places in groups(rows, lambda row: row["origin"]):
-        origin = rows[places[0]]["origin"]
-        needed = len({rows[place]["id"] for place in places if rows[place]["state"] in USABLE})
-        good = [place for place in places if passed[place]]
-        if not good or (len(good) < needed and on_shortfall == "error"):
-            raise TooFewError(_too_few(name, origin, [rows[p] for p in places], good, needed))
+    selected = []
+    for positions in groups(rows, lambda row: row["origin"]):
+        origin = rows[positions[0]]["origin"]
+        needed = len(
+            {rows[position]["id"] for position in positions if rows[position]["state"] in USABLE}
+        )
+        passing = [position for position in positions if passed[position]]
+        if not passing or (len(passing) < needed and on_shortfall == "error"):
+            raise TooFewError(
+                _too_few(name, origin, [rows[position] for position in positions], passing, needed)
+            )
         rng = generator(seed, "taken", origin)
-        if len(good) >= needed:
-            chosen = sorted(rng.sample(good, needed))
+        if len(passing) >= needed:
+            chosen = sorted(rng.sample(passing, needed))
         elif on_shortfall == "fewer":
-            chosen = good
+            chosen = passing
         else:
-            times, rest = divmod(needed, len(good))
-            chosen = sorted(good * times + rng.sample(good, rest))
-        taken += [rows[place] for place in chosen]
-    return taken
+            times, rest = divmod(needed, len(passing))
+            chosen = sorted(passing * times + rng.sample(passing, rest))
+        selected += [rows[position] for position in chosen]
+    return selected
 
 
 def fill(
@@ -157,9 +161,9 @@ def fill(
 ) -> list[tuple[str, str, int]]:
     """(prompt id, origin, sample) for the slots of a mix, in training order.
 
-    A slot has a response to its own prompt where one was taken, so that mixes stay paired as far
-    as that goes; the rest of what was taken goes to the open slots in a random order. Slots that
-    nothing is left for are left out.
+    `taken` are the rows that `take` returned. A slot gets a response to its own prompt where there
+    is one, so that mixes stay paired where possible; the other rows go to the open slots in a
+    random order. Slots for which no row is left are left out.
     """
     waiting: dict[tuple[str, str], list[int]] = {}
     for row in taken:
@@ -183,17 +187,19 @@ def fill(
     return [slot for slot in filled if slot is not None]
 
 
-def _too_few(name: str, origin: str, rows: Sequence[Row], good: Sequence[int], needed: int) -> str:
+def _too_few(
+    name: str, origin: str, rows: Sequence[Row], passing: Sequence[int], needed: int
+) -> str:
     unscored = [row for row in rows if row["score"] is None]
     why = Counter(row["reason"] or row["state"] for row in unscored).most_common(1)
     words = f"; {len(unscored)} have no score, most of them: {why[0][0].rstrip('.')}" if why else ""
-    mend = (
+    fix = (
         "Loosen the rule, check the verifier, or ask for more responses (select.samples)"
-        if not good
+        if not passing
         else "Raise select.samples, loosen the rule, lower rows, or set "
         "select.on_shortfall to fewer or repeat"
     )
     return (
-        f"{name}: {len(good)} of {len(rows)} responses of '{origin}' pass, and {needed} rows are "
-        f"needed{words}. {mend}."
+        f"{name}: {len(passing)} of {len(rows)} responses of '{origin}' pass, and {needed} rows "
+        f"are needed{words}. {fix}."
     )

@@ -20,19 +20,22 @@ class SelectionRule:
     """Whether it reads `accepted`, so that the verifier needs a score from which it accepts."""
 
     def passes(self, rows: Sequence[Row], value: float, seed: int) -> list[bool]:
-        """Whether each row passes. `rows` are all responses of one origin, with the keys origin,
-        id (of the prompt), sample, prompt, response, state, score and accepted. A row whose score
-        is None never passes, whatever this returns for it."""
+        """Returns whether each row passes.
+
+        `rows` are all responses of one origin, with the keys origin, id (of the prompt), sample,
+        prompt, response, state, score and accepted. A row whose score is None never passes,
+        whatever this returns for it.
+        """
         raise NotImplementedError
 
     def passes_held_out(self, rows: Sequence[Row], value: float, seed: int) -> list[bool]:
-        """Whether each row would pass with cut-offs that were set on other prompts' rows."""
+        """Returns whether each row would pass with cut-offs set on other prompts' rows."""
         return self.passes(rows, value, seed)
 
     def words(self, value: float, by: str) -> str:
-        """A clause for the methods text; `by` names the verifier."""
+        """Returns a clause for the methods text; `by` names the verifier."""
         raise NotImplementedError
 
     def share(self, value: float) -> float | None:
-        """The share of the rows that pass, where it does not depend on the scores."""
+        """Returns the share of the rows that pass, where it does not depend on the scores."""
         return None

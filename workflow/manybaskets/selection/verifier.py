@@ -75,15 +75,15 @@ class Verifier:
     """Names and defaults of settings that only this verifier has (`options` in the study)."""
 
     def scorer(self, job: ScoringJob) -> Scorer:
-        """A function that returns the score of a usable row of the job's pool."""
+        """Returns a function that returns the score of a usable row of the job's pool."""
         raise NotImplementedError
 
     def words(self, settings: "Settings") -> str:
-        """A noun phrase for the methods text: "by …"."""
+        """Returns a noun phrase for the methods text: "by …"."""
         raise NotImplementedError
 
     def accepts_from(self, settings: "Settings") -> float | None:
-        """The default of `accept`; None for a verifier that only ranks."""
+        """Returns the default of `accept`; None for a verifier that only ranks."""
         return None
 
     def problems(self, settings: "Settings") -> Iterator[tuple[str, str]]:
@@ -91,7 +91,7 @@ class Verifier:
         yield from ()
 
     def described(self, settings: "Settings") -> dict[str, Any]:
-        """The settings on which the scores depend, for the job's spec; without file hashes."""
+        """Returns the settings on which the scores depend, for the job's spec, without hashes."""
         described: dict[str, Any] = {"by": settings.by}
         described |= settings.model_dump(mode="json", include=set(self.settings))
         if self.options:
@@ -100,7 +100,7 @@ class Verifier:
 
 
 def scored(pool: Sequence[Row], scorer: Scorer) -> list[Row]:
-    """The rows with `score` and, where that is None, its reason."""
+    """Returns the rows with `score` and, where that is None, its reason."""
     rows = []
     for row in pool:
         score, reason = (

@@ -39,7 +39,7 @@ class Proxy:
 
 
 def breakdown_point(phi: float, psi: float) -> float:
-    """p* = phi / (phi + psi), from 0 to 1; ValueError where nothing is kept."""
+    """p* = phi / (phi + psi), from 0 to 1; raises ValueError where nothing is kept."""
     if phi + psi <= 0:
         raise ValueError("a verifier that keeps nothing has no breakdown point")
     return phi / (phi + psi)
@@ -55,20 +55,21 @@ def right_rows(agreements: Sequence[float | None], metric: str) -> dict[str, tup
     values = np.array([value or 0.0 for value in agreements])
     if metric == "answer" or not labelled.any():
         return {metric: (values >= 1, labelled)}
-    found = {}
+    item_sets = {}
     for quantile in QUANTILES:
         threshold = np.percentile(values[labelled], quantile)
         right = labelled & (values >= threshold) & (values > 0)
-        found[f"{metric} from p{quantile}"] = right, labelled
-    return found
+        item_sets[f"{metric} from p{quantile}"] = right, labelled
+    return item_sets
 
 
 def proxy(kept: Flags, right: Flags, prompts: Sequence[Any], seed: int) -> Proxy:
-    """phi, psi, p and p* of rows; arrays of shape (rows,), `prompts` says whose rows belong
-    together.
+    """phi, psi, p and p* of rows.
 
+    `kept`, `right` and `prompts` have the shape (rows,): flags, and the prompt of each row. p is
+    the share of wrong rows; phi and psi are the shares of right and of wrong rows that were kept.
     The interval is the percentile bootstrap over prompts. Where no wrong row (or no right row) was
-    kept, it ends at the Wilson limit of that probability instead: all resamples would agree.
+    kept, it ends at the Wilson limit of that probability instead, since all resamples would agree.
     """
     n_right, n_wrong = int(right.sum()), int((~right).sum())
     p = n_wrong / len(right)
@@ -99,7 +100,7 @@ def measured(
     metric: str,
     seed: int,
 ) -> list[Measurement]:
-    """The measurements of one selected mix: the share of its pool that passed, and p*.
+    """Returns the measurements of one selected mix: the share of its pool that passed, and p*.
 
     `passed` are the decisions that made the training set, `held_out` those with cut-offs set on
     other prompts; phi, psi, p and p* are of the latter. Unusable responses are in the pool and in
@@ -108,47 +109,61 @@ def measured(
     usable = np.array([row["state"] in USABLE for row in rows])
     unscored = sum(row["score"] is None for row in rows)
     pool = float(np.mean(passed)) if rows else None
-    found = [_one("kept_share", "pool", pool, len(rows), unscored, "the pool is empty")]
+    measurements = [
+        _measurement("kept_share", "pool", pool, len(rows), unscored, "the pool is empty")
+    ]
     sets = right_rows([a if ok else None for a, ok in zip(agreements, usable, strict=True)], metric)
     for name, (right, labelled) in sets.items():
-        n, excluded = int(labelled.sum()), int((~labelled).sum())
-        if not n:
+        excluded = int((~labelled).sum())
+        if not labelled.any():
             note = "no response has a human reference that it can be checked against"
-            found.append(_one("p_star", name, None, 0, excluded, note))
+            measurements.append(_measurement("p_star", name, None, 0, excluded, note))
             continue
-        kept = np.array(passed)[labelled]
-        true = right[labelled]
-        precision = float(true[kept].mean()) if kept.any() else None
-        recall = float(kept[true].mean()) if true.any() else None
         prompts = [(r["origin"], r["id"]) for r, ok in zip(rows, labelled, strict=True) if ok]
-        of_rule = proxy(np.array(held_out)[labelled], true, prompts, seed)
-        margin = None if of_rule.p_star is None else of_rule.p_star - of_rule.p
-        found += [
-            _one("selection_precision", name, precision, int(kept.sum()), 0, "nothing was kept"),
-            _one("selection_recall", name, recall, int(true.sum()), 0, "no row is right"),
-            _one("error_rate", name, of_rule.p, n, excluded, ""),
-            _one("keep_right", name, of_rule.phi, int(true.sum()), 0, "no row is right"),
-            _one("keep_wrong", name, of_rule.psi, int((~true).sum()), 0, "no row is wrong"),
-        ]
-        for key, value in (
-            ("p_star", of_rule.p_star),
-            ("p_star_low", of_rule.low),
-            ("p_star_high", of_rule.high),
-            ("p_star_margin", margin),
-        ):
-            note = of_rule.note if key == "p_star" or value is None else ""
-            found.append(Measurement(PROBE, key, name, value, n, excluded, note))
-    return found
+        of_rule = proxy(np.array(held_out)[labelled], right[labelled], prompts, seed)
+        measurements += _precision_recall(name, np.array(passed)[labelled], right[labelled])
+        measurements += _breakdown(name, of_rule, right[labelled], excluded)
+    return measurements
 
 
-def _one(
+def _precision_recall(item_set: str, kept: Flags, right: Flags) -> list[Measurement]:
+    """Precision and recall of the decisions that made the training set; arrays of shape (rows,)."""
+    precision = float(right[kept].mean()) if kept.any() else None
+    recall = float(kept[right].mean()) if right.any() else None
+    n_kept, n_right = int(kept.sum()), int(right.sum())
+    return [
+        _measurement("selection_precision", item_set, precision, n_kept, 0, "nothing was kept"),
+        _measurement("selection_recall", item_set, recall, n_right, 0, "no row is right"),
+    ]
+
+
+def _breakdown(item_set: str, of_rule: Proxy, right: Flags, excluded: int) -> list[Measurement]:
+    """p, phi, psi and p* with its interval, and the margin p* - p."""
+    n, n_right, n_wrong = len(right), int(right.sum()), int((~right).sum())
+    measurements = [
+        _measurement("error_rate", item_set, of_rule.p, n, excluded, ""),
+        _measurement("keep_right", item_set, of_rule.phi, n_right, 0, "no row is right"),
+        _measurement("keep_wrong", item_set, of_rule.psi, n_wrong, 0, "no row is wrong"),
+    ]
+    for key, value in (
+        ("p_star", of_rule.p_star),
+        ("p_star_low", of_rule.low),
+        ("p_star_high", of_rule.high),
+        ("p_star_margin", None if of_rule.p_star is None else of_rule.p_star - of_rule.p),
+    ):
+        note = of_rule.note if key == "p_star" or value is None else ""
+        measurements.append(Measurement(PROBE, key, item_set, value, n, excluded, note))
+    return measurements
+
+
+def _measurement(
     metric: str, items: str, value: float | None, n: int, excluded: int, why_not: str
 ) -> Measurement:
     return Measurement(PROBE, metric, items, value, n, excluded, why_not if value is None else "")
 
 
 def _bootstrap(kept: Flags, right: Flags, prompts: Sequence[Any], seed: int) -> tuple[float, float]:
-    """The percentile interval of p* over resampled prompts, their rows together."""
+    """Returns the percentile interval of p* over resampled prompts, their rows together."""
     places = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
     group = np.array([places[prompt] for prompt in prompts])
     counts = np.stack(
@@ -159,13 +174,13 @@ def _bootstrap(kept: Flags, right: Flags, prompts: Sequence[Any], seed: int) -> 
         axis=1,
     )
     rng = np.random.default_rng(seed)
-    found = []
+    breakdown_points = []
     for _ in range(RESAMPLES):
         drawn = np.bincount(rng.integers(len(places), size=len(places)), minlength=len(places))
         n_right, kept_right, n_wrong, kept_wrong = drawn @ counts
         if n_right and n_wrong and kept_right + kept_wrong:
-            found.append(breakdown_point(kept_right / n_right, kept_wrong / n_wrong))
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+            breakdown_points.append(breakdown_point(kept_right / n_right, kept_wrong / n_wrong))
+    low, high = np.quantile(breakdown_points, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 

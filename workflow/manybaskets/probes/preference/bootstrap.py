@@ -18,8 +18,8 @@ Measure = Callable[[Values], Values]
 
 RESAMPLES = 1999
 DEFINED_SHARE = 0.95  # of the resamples, for an interval to be given
-CHUNK = 2_000_000  # weights held at once, 16 MB
-JACKKNIFED = 400  # items at most; of more, skewness hardly matters
+CHUNK = 2_000_000  # weights in memory at once, 16 MB
+JACKKNIFED = 400  # items at most; with more, skewness hardly matters
 
 
 class Interval(NamedTuple):
@@ -39,16 +39,16 @@ def bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """The bias-corrected and accelerated, expanded interval of a measure at 95 %.
+    """Returns the bias-corrected and accelerated (BCa), expanded interval of a measure at 95 %.
 
-    `items` and `seeds`, of shape (units,), are the item and the seed of each unit; `used` are the
-    units that the measure rests on. `pairs` bounds the memory: the number of columns that
-    the measure makes of the weights. Items are drawn with replacement; with more than one seed,
-    seeds are too, crossed with the items (Owen 2007, "The pigeonhole bootstrap"), which is
-    conservative. The percentiles are those of BCa (Efron 1987, JASA 82; without several seeds
-    only), which shares near 0 or 1 need, widened as Hesterberg 2015 (Am. Stat. 69(4)) by
-    sqrt(n / (n - 1)) and Student's t, n being the smaller number of items or seeds, since
-    intervals of few items are too short otherwise.
+    `items` and `seeds`, of shape (units,), are the item and the seed of each unit; `used`, of the
+    same shape, marks the units that the measure rests on. `pairs` bounds the memory: it is the
+    number of columns into which the measure expands the weights. Items are drawn with replacement;
+    with more than one seed, seeds are too, crossed with the items (Owen 2007, "The pigeonhole
+    bootstrap"), which is conservative. The percentiles are those of BCa (Efron 1987, JASA 82;
+    without several seeds only), which shares near 0 or 1 need, widened as Hesterberg 2015 (Am.
+    Stat. 69(4)) by sqrt(n / (n - 1)) and Student's t, n being the smaller number of items or seeds,
+    since intervals of few items are too short otherwise.
     """
     used = np.ones(len(items), bool) if used is None else used
     distinct = len(np.unique(items[used]))
@@ -65,15 +65,20 @@ def bootstrap(
     widened = np.sqrt(clusters / (clusters - 1)) * stats.t.ppf(0.025, clusters - 1)
     shift, skew = 0.0, 0.0
     if replicated == 1:
-        value = measure(np.ones((1, len(items))))[0]
-        below = (np.mean(defined < value) + np.mean(defined <= value)) / 2
-        shift = float(stats.norm.ppf(np.clip(below, 0.01, 0.99)))
+        shift = _bias_correction(measure, len(items), defined)
         skew = _acceleration(measure, items, used) if distinct <= JACKKNIFED else 0.0
     tails = [
         stats.norm.cdf(shift + (shift + z) / (1 - skew * (shift + z))) for z in (widened, -widened)
     ]
     low, high = np.quantile(defined, tails)
     return Interval(float(low), float(high))
+
+
+def _bias_correction(measure: Measure, units: int, defined: Values) -> float:
+    """Efron's z0: the normal quantile of the share of resamples below the sample's own value."""
+    value = measure(np.ones((1, units)))[0]
+    below = (np.mean(defined < value) + np.mean(defined <= value)) / 2
+    return float(stats.norm.ppf(np.clip(below, 0.01, 0.99)))
 
 
 def _acceleration(measure: Measure, items: NDArray[np.int64], used: NDArray[np.bool_]) -> float:
@@ -96,15 +101,15 @@ def _draws(
     resamples: int,
     seed: int,
 ) -> "list[Values]":
-    """Values of the measure in all resamples, in chunks that fit the memory."""
+    """Values of the measure in all resamples, in chunks of shape (at most step,)."""
     step = max(1, min(resamples, CHUNK // max(pairs, len(items), 1)))
-    found = []
+    draws = []
     for start in range(0, resamples, step):
         count = min(step, resamples - start)
         weights = _weights(items.tobytes(), seeds.tobytes(), count, seed, start)
         with np.errstate(invalid="ignore", divide="ignore"):
-            found.append(measure(weights))
-    return found
+            draws.append(measure(weights))
+    return draws
 
 
 @functools.lru_cache(maxsize=2)  # the measures of a judge are resampled alike, one after another
@@ -118,8 +123,10 @@ def _weights(items: bytes, seeds: bytes, count: int, seed: int, start: int) -> V
     return weights
 
 
-def _resampled(generator: np.random.Generator, of: NDArray[np.int64], count: int) -> Values:
-    """How often the item (or seed) of each unit is drawn; shape (count, units)."""
-    names, index = np.unique(of, return_inverse=True)
-    drawn = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=count)
+def _resampled(generator: np.random.Generator, ids: NDArray[np.int64], count: int) -> Values:
+    """Returns how often the item (or seed) of each unit is drawn; shape (count, units)."""
+    distinct, index = np.unique(ids, return_inverse=True)
+    drawn = generator.multinomial(
+        len(distinct), np.full(len(distinct), 1 / len(distinct)), size=count
+    )
     return drawn.astype(float)[:, index]

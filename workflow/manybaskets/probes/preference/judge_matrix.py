@@ -47,7 +47,7 @@ class Matrix:
             raise ValueError("no item was judged in full, every pair of all origins")
         self.judge = np.concatenate([np.full(len(unit), n) for n, unit, *_ in rounds])
         self.unit, self.generator, self.score, self.covariates = (
-            np.concatenate([found[part] for found in rounds]) for part in range(1, 5)
+            np.concatenate([columns[part] for columns in rounds]) for part in range(1, 5)
         )
         own = np.array([pairs.own.get(judge, "") for judge in pairs.judges])
         self.own = np.array(pairs.origins)[self.generator] == own[self.judge]
@@ -57,25 +57,25 @@ class Matrix:
         return len(self.score)
 
     def means(self) -> Values:
-        """W of shape (judges, generators): mean scores, NaN where a judge did not see any."""
+        """Returns W of shape (judges, generators): mean scores, NaN for generators not judged."""
         shape = (len(self.judges), len(self.origins))
         total, count = np.zeros(shape), np.zeros(shape)
         np.add.at(total, (self.judge, self.generator), self.score)
         np.add.at(count, (self.judge, self.generator), 1)
         with np.errstate(invalid="ignore"):
-            found: Values = total / count
-        return found
+            mean_scores: Values = total / count
+        return mean_scores
 
     def excess(self, weights: Values, controlled: Sequence[str] = ()) -> Values:
         """Diagonal excess: how much higher judges score their own text than expected, -1 to 1.
 
         The coefficient delta of W[j, g] = judge_j + generator_g + delta * (g is j's own), by least
         squares over all rows; with every judge and generator in equal numbers it is the mean
-        diagonal of the two-way centred matrix, divided by what centring leaves of a diagonal of
-        ones. With `controlled`, of the names in `names`, their effects are taken out within items.
-        Scores of a round sum to a constant, so text that gains d in each pair of k generators has
-        an excess of d * k / (k - 1). Raises ValueError where self-preference is confounded with a
-        generator's quality, that is, without two judges of different own origins.
+        diagonal of the two-way centred matrix, divided by that of an identity matrix after the same
+        centring. With `controlled`, of the names in `names`, their effects are taken out within
+        items. Scores of a round sum to a constant, so text that gains d in each pair of k
+        generators has an excess of d * k / (k - 1). Raises ValueError where self-preference is
+        confounded with a generator's quality, that is, without two judges of different own origins.
         """
         design = np.column_stack(
             [
@@ -86,13 +86,17 @@ class Matrix:
             ]
         )
         others = design[:, 1:]
-        left = design[:, 0] - others @ np.linalg.lstsq(others, design[:, 0], rcond=None)[0]
-        if np.abs(left).max() < 1e-8:
+        residual = design[:, 0] - others @ np.linalg.lstsq(others, design[:, 0], rcond=None)[0]
+        if np.abs(residual).max() < 1e-8:
             raise ValueError("it takes several judges, not all with the same own origin")
         return self._coefficient(design, weights)
 
     def _coefficient(self, design: Values, weights: Values) -> Values:
-        """The first column's coefficient; normal equations are summed by unit, then weighted."""
+        """Returns the first column's coefficient; normal equations are summed by unit first.
+
+        `design` has the shape (rows, columns), `weights` and the result (resamples, units) and
+        (resamples,).
+        """
         columns, units = design.shape[1], weights.shape[1]
         gram = np.zeros((units, columns * columns))
         moments = np.zeros((units, columns))
@@ -124,14 +128,15 @@ def _rounds(
 
 
 def solved(gram: Values, moments: Values) -> Values:
-    """Coefficients of normal equations, shape (resamples, columns).
+    """Returns the solutions of normal equations, of shape (resamples, columns).
 
+    `gram` has the shape (resamples, columns, columns), `moments` (resamples, columns).
     A ridge of 1e-10 of their size keeps resamples solvable that lack a judge or an opponent.
     """
     size = np.einsum("rii->r", gram) / gram.shape[1] + 1e-300
     ridge = 1e-10 * size[:, None, None] * np.eye(gram.shape[1])
-    found: Values = np.linalg.solve(gram + ridge, moments[:, :, None])[:, :, 0]
-    return found
+    coefficients: Values = np.linalg.solve(gram + ridge, moments[:, :, None])[:, :, 0]
+    return coefficients
 
 
 def _positive(pairs: Pairs, name: str) -> bool:

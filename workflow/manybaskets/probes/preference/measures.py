@@ -20,7 +20,7 @@ from manybaskets.probes.preference.pairs import Dropped, Pairs, excluded, tabula
 Values = NDArray[np.float64]
 
 PROBE = "preference"
-ALL = "all"  # judge of what compares judges with each other
+ALL = "all"  # `judge` of measures that compare judges with each other
 NOBODY = "no origin of these"  # own origin of a judge without one
 ONE_SIDED = 1.645  # normal quantile of 95 %
 # Measures that are small for a judge without discernment, whatever its preference.
@@ -38,7 +38,7 @@ class Entry:
     metric: str
     item_set: str
     pairs: Pairs
-    measure: Callable[[Values], Values]
+    measure: Callable[[Values], Values]  # weights (resamples, units) to values (resamples,)
     used: NDArray[np.bool_]  # units it rests on, shape (units,)
     n: int
     dropped: tuple[Dropped, ...]
@@ -63,17 +63,19 @@ class Finding:
 def preference_measurements(
     judgements: Iterable[Mapping[str, Any]], own: str | None, human: str
 ) -> list[Measurement]:
-    """Every measure of one judge's rows, as `judgements.tabulate` takes them, without intervals.
+    """Returns every measure of one judge's rows, without intervals.
 
-    A row with `control` true is of a control pair: `human` text about this item against text that
-    is known to be worse. They count for `discernment@controls` only. `n` counts pairs in both
-    orders, `excluded` those left out, by reason in the note.
+    `judgements` are rows as `pairs.tabulate` reads them. A row whose `control` is true belongs to a
+    control pair: `human` text for this item and text that is known to be worse. Control pairs count
+    for `discernment@controls` only. `n` counts the pairs judged in both orders, `excluded` the
+    others; the note lists their reasons.
     """
     rows = list(judgements)
     pairs, controls = tabulate(rows), tabulate(rows, control=True)
-    found = _judge_findings(pairs, controls, own or NOBODY, human, resamples=0)
+    judge_findings = _judge_findings(pairs, controls, own or NOBODY, human, resamples=0)
     return [
-        Measurement(PROBE, f.metric, f.item_set, f.value, f.n, f.excluded, f.note) for f in found
+        Measurement(PROBE, f.metric, f.item_set, f.value, f.n, f.excluded, f.note)
+        for f in judge_findings
     ]
 
 
@@ -83,20 +85,22 @@ def findings(
     where: str = "",
     resamples: int = bootstrap.RESAMPLES,
 ) -> list[Finding]:
-    """Every measure of every judge among the rows, and of all judges together, with intervals.
+    """Returns every measure of each judge and of all judges together, with intervals.
 
     Raises InputError for rows that cannot be understood; `where` names the file in that message.
     """
     rows = list(judgements)
     pairs, controls = tabulate(rows, where=where), tabulate(rows, control=True, where=where)
-    found = []
+    all_findings = []
     for judge in sorted({*pairs.judges, *controls.judges}):
         own = pairs.own.get(judge, NOBODY)
         of_controls = controls.of(judge) if judge in controls.judges else tabulate(())
-        found += _judge_findings(_of(pairs, judge), of_controls, own, human, resamples, judge)
+        all_findings += _judge_findings(
+            _of(pairs, judge), of_controls, own, human, resamples, judge
+        )
     if len(pairs.judges) > 1:
-        found += [_found(entry, resamples, ALL) for entry in _joint(pairs)]
-    return found
+        all_findings += [_finding(entry, resamples, ALL) for entry in _joint(pairs)]
+    return all_findings
 
 
 def _of(pairs: Pairs, judge: str) -> Pairs:
@@ -106,18 +110,20 @@ def _of(pairs: Pairs, judge: str) -> Pairs:
 def _judge_findings(
     pairs: Pairs, controls: Pairs, own: str, human: str, resamples: int, judge: str = ""
 ) -> list[Finding]:
-    found = [_found(entry, resamples, judge) for entry in catalogue(pairs, controls, own, human)]
-    blunt = _blunt(found)
+    judge_findings = [
+        _finding(entry, resamples, judge) for entry in catalogue(pairs, controls, own, human)
+    ]
+    chance_note = _chance_note(judge_findings)
     return [
-        replace(f, note="; ".join(filter(None, [f.note, blunt])))
-        if f.metric in BIASES and f.value is not None and blunt
+        replace(f, note="; ".join(filter(None, [f.note, chance_note])))
+        if f.metric in BIASES and f.value is not None and chance_note
         else f
-        for f in found
+        for f in judge_findings
     ]
 
 
 def catalogue(pairs: Pairs, controls: Pairs, own: str, human: str) -> Iterator[Entry]:
-    """The measures of one judge, in the order of a report."""
+    """Yields the measures of one judge, in the order of a report."""
     for origin in pairs.judged:
         yield _entry("preference", origin, pairs.towards(origin), partial(_score, pairs, origin))
     yield _entry("self_preference_bias", "pairs", pairs, partial(_spb, pairs, own, human))
@@ -144,29 +150,13 @@ def _own_catalogue(pairs: Pairs, own: str, human: str) -> Iterator[Entry]:
     try:
         mine = self_preference.own_pairs(pairs, own, human)
     except ValueError as error:
-        none = pairs.without(human).towards(own)
+        empty = pairs.without(human).towards(own)
         for metric in ("own_preference", "self_log_odds"):
-            yield _entry(metric, "own", none, partial(_undefined, str(error)))
+            yield _entry(metric, "own", empty, partial(_undefined, str(error)))
         return
     yield _entry("own_preference", "own", mine, partial(self_preference.own_preference, mine))
     yield _entry("self_log_odds", "own", mine, partial(self_preference.self_log_odds, mine))
-    if names := self_preference.covariates(mine):
-        yield _entry(
-            "self_log_odds",
-            "own|" + "+".join(names),
-            mine,
-            partial(self_preference.self_log_odds, mine, controlled=names),
-        )
-    measured = mine.where(np.isfinite(mine.facts["length"].sum(axis=1)))
-    if len(measured):
-        yield _entry(
-            "length_controlled_preference",
-            "own",
-            measured,
-            partial(self_preference.length_controlled_preference, measured),
-            len(mine) - len(measured),
-            "of unknown length",
-        )
+    yield from _covariate_adjusted(mine)
     yield _entry(
         "self_preference_rate", "own", mine, partial(self_preference.self_preference_rate, mine)
     )
@@ -184,8 +174,29 @@ def _own_catalogue(pairs: Pairs, own: str, human: str) -> Iterator[Entry]:
         yield from _checkable(pairs, mine, own, human)
 
 
+def _covariate_adjusted(mine: Pairs) -> Iterator[Entry]:
+    """Measures of own text's preference at equal length, quality and log-perplexity."""
+    if names := self_preference.covariates(mine):
+        yield _entry(
+            "self_log_odds",
+            "own|" + "+".join(names),
+            mine,
+            partial(self_preference.self_log_odds, mine, controlled=names),
+        )
+    measured = mine.where(np.isfinite(mine.facts["length"].sum(axis=1)))
+    if len(measured):
+        yield _entry(
+            "length_controlled_preference",
+            "own",
+            measured,
+            partial(self_preference.length_controlled_preference, measured),
+            len(mine) - len(measured),
+            "of unknown length",
+        )
+
+
 def _checkable(pairs: Pairs, mine: Pairs, own: str, human: str) -> Iterator[Entry]:
-    """Measures that take answers known to be right or wrong."""
+    """Measures that need answers known to be right or wrong."""
     known = mine.where(np.isfinite(mine.facts["correct"][:, 0]))
     unknown = len(mine) - len(known)
     for metric, measure, chosen in (
@@ -240,13 +251,13 @@ def _entry(
     lost: int = 0,
     reason: str = "",
 ) -> Entry:
-    """`lost` pairs are left out for `reason`, beside those that never counted."""
+    """Returns an entry; `lost` pairs are left out for `reason`, besides `pairs.dropped`."""
     used = np.isin(np.arange(len(pairs.unit_item)), pairs.unit)
     more = (Dropped("", "", "", "", False, reason),) * lost
     return Entry(metric, item_set, pairs, measure, used, len(pairs), pairs.dropped + more)
 
 
-def _found(entry: Entry, resamples: int, judge: str) -> Finding:
+def _finding(entry: Entry, resamples: int, judge: str) -> Finding:
     note = excluded(entry.dropped)
     value = interval = None
     try:
@@ -280,17 +291,20 @@ def _found(entry: Entry, resamples: int, judge: str) -> Finding:
     )
 
 
-def _blunt(found: Sequence[Finding]) -> str:
-    """A note on biases of a judge that does not recognise better text; otherwise empty."""
+def _chance_note(judge_findings: Sequence[Finding]) -> str:
+    """Returns a note on biases of a judge that does not recognise better text; otherwise empty."""
     for item_set in ("known", "controls"):
-        for one in found:
-            if (one.metric, one.item_set) == ("discernment", item_set) and one.value is not None:
-                if (one.value - 0.5) * 2 * np.sqrt(one.n) >= ONE_SIDED:
-                    return ""
-                return (
-                    f"discernment {one.value:.2f} of {one.n} {item_set} pairs is not above chance:"
-                    " a small bias does not show that the judge is unbiased"
-                )
+        for finding in judge_findings:
+            if (finding.metric, finding.item_set) != ("discernment", item_set):
+                continue
+            if finding.value is None:
+                continue
+            if (finding.value - 0.5) * 2 * np.sqrt(finding.n) >= ONE_SIDED:
+                return ""
+            return (
+                f"discernment {finding.value:.2f} of {finding.n} {item_set} pairs is not above "
+                "chance: a small bias does not show that the judge is unbiased"
+            )
     return ""
 
 

@@ -1,7 +1,7 @@
 """One table of pairs from recorded judgements of any judge.
 
-Reads the rows of this workflow's judges and rows from other programs. Every excluded pair is kept
-with its reason, so that no denominator changes silently. Measures are computed elsewhere.
+Reads the rows of this workflow's judges and rows from other programs. Every excluded pair is
+recorded with its reason, so that no denominator changes silently. Measures are computed elsewhere.
 """
 
 import math
@@ -20,6 +20,7 @@ Indices = NDArray[np.int64]
 
 FACTS = ("quality", "length", "correct", "log_perplexity")  # what may be known of a candidate
 ALONE = "judge"  # name of a judge whose rows do not name one
+_Key = tuple[str, str, str, str, str]  # of a pair: judge, seed, item, one, other
 
 
 class Dropped(NamedTuple):
@@ -41,8 +42,9 @@ class Pairs:
     `unit_seed` (shape (units,)): a unit is an item of a seed. `one_first` and `one_second` are the
     probabilities of choosing `one` where it is shown first and where it is shown second.
     `label_mass` is the probability of both labels together, `label` the probability of answering
-    with the first of the two labels where both stood in both places; NaN where it is not known.
-    `facts` of shape (pairs, 2) by the names in FACTS: of `one` and of `other`, NaN unknown.
+    with the first of the two labels where both texts had both labels in turn; NaN where it is not
+    known. `facts` maps the names in FACTS to arrays of shape (pairs, 2): of `one` and of `other`,
+    NaN where unknown.
     """
 
     judges: tuple[str, ...]
@@ -87,19 +89,19 @@ class Pairs:
         return tuple(sorted(counted.union(*((lost.one, lost.other) for lost in self.dropped))))
 
     def where(self, chosen: NDArray[np.bool_]) -> "Pairs":
-        """The pairs that are chosen by a mask; what was dropped stays as it is."""
+        """Returns the pairs where a mask of shape (pairs,) is true; `dropped` stays the same."""
         arrays = ("judge", "unit", "one", "other", "one_first", "one_second", "label_mass", "label")
         facts = {name: values[chosen] for name, values in self.facts.items()}
         return replace(self, facts=facts, **{name: getattr(self, name)[chosen] for name in arrays})
 
     def of(self, judge: str) -> "Pairs":
-        """The pairs of one judge."""
+        """Returns the pairs of one judge."""
         chosen = self.judge == self.judges.index(judge)
         lost = tuple(lost for lost in self.dropped if lost.judge == judge)
         return replace(self.where(chosen), dropped=lost)
 
     def towards(self, origin: str) -> "Pairs":
-        """The pairs of an origin, turned so that it is always `one`."""
+        """Returns the pairs of an origin, turned so that it is always `one`."""
         if origin not in self.origins:
             lost = tuple(lost for lost in self.dropped if origin in (lost.one, lost.other))
             return replace(self.where(np.zeros(len(self), bool)), dropped=lost)
@@ -121,7 +123,7 @@ class Pairs:
         )
 
     def without(self, origin: str) -> "Pairs":
-        """The pairs without a candidate of an origin."""
+        """Returns the pairs without a candidate of an origin."""
         index = self.origins.index(origin) if origin in self.origins else -1
         chosen = self.where((self.one != index) & (self.other != index))
         lost = tuple(lost for lost in self.dropped if origin not in (lost.one, lost.other))
@@ -129,13 +131,13 @@ class Pairs:
 
 
 def excluded(dropped: Iterable[Dropped]) -> str:
-    """The reasons for which pairs were left out, with their numbers, as a sentence's part."""
+    """Returns the reasons for which pairs were dropped, with their counts, as a clause."""
     counts = Counter(lost.reason for lost in dropped)
     return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
 
 
 def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: str = "") -> Pairs:
-    """The table of all judgements of pairs among `rows`; control pairs if `control`, else others.
+    """Returns the table of the judged pairs in `rows`: control pairs if `control`, else others.
 
     A row names `item`, the two candidates' origins and the judge's answer, in one of two forms:
 
@@ -145,28 +147,48 @@ def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: st
       choosing a; facts are `length_a`, `length_b` and so on.
 
     It may name `judge`, `own` (the judge's own origin; by default the origin called like the
-    judge), `seed`, `control`, `question` (rows of another question than "pair" are passed over),
+    judge), `seed`, `control`, `question` (rows of another question than "pair" are skipped),
     `labels` (of first and second; [`label_a`, `label_b`] in the other form) and `state`: "ok" (the
     default), "identical" where the two texts are the same, anything else where it failed. A pair
     counts if it was judged in both orders, and under both placings of the labels where these were
     swapped for any pair of the judge. Facts of a text that
     occurs twice are those of its first row.
 
-    Raises InputError, which names the row, for a row that cannot be understood, an origin paired
+    Raises InputError, which names the row, for a row that cannot be parsed, an origin paired
     with itself, and a judgement that occurs twice.
     """
-    found: dict[tuple[str, str, str, str, str], list[_Judgement]] = {}
+    judgements, own = _grouped(rows, control, where)
+    swapped = {
+        key[0]
+        for key, of_pair in judgements.items()
+        if len({j.labels for j in of_pair if j.labels}) > 1
+    }
+    counted, dropped = [], []
+    for key, of_pair in sorted(judgements.items()):
+        judge, _, item, one, other = key
+        reason = _reason(of_pair, 4 if judge in swapped else 2)
+        if reason:
+            dropped.append(Dropped(judge, item, one, other, control, reason))
+        else:
+            counted.append((key, of_pair))
+    return _table(list(judgements), counted, dropped, own)
+
+
+def _grouped(
+    rows: Iterable[Mapping[str, Any]], control: bool, where: str
+) -> tuple[dict[_Key, list["_Judgement"]], dict[str, str]]:
+    """Judgements by pair, and the own origin of each judge whose rows name one."""
+    judgements: dict[_Key, list[_Judgement]] = {}
     own: dict[str, str] = {}
     for number, row in enumerate(rows, start=1):
         if row.get("question", "pair") != "pair" or bool(row.get("control")) != control:
             continue
-        judgement = _understood(row, f"{where + ', ' if where else ''}row {number}")
+        judgement = _parsed(row, f"{where + ', ' if where else ''}row {number}")
         if row.get("own"):
             own[judgement.judge] = str(row["own"])
         one, other = sorted((judgement.first, judgement.second))
-        of_pair = found.setdefault(
-            (judgement.judge, judgement.seed, judgement.item, one, other), []
-        )
+        key = (judgement.judge, judgement.seed, judgement.item, one, other)
+        of_pair = judgements.setdefault(key, [])
         twice = [j for j in of_pair if (j.first, j.labels) == (judgement.first, judgement.labels)]
         if twice:
             raise InputError(
@@ -175,18 +197,7 @@ def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: st
                 "once, or tell runs apart by 'seed'."
             )
         of_pair.append(judgement)
-    swapped = {
-        key[0] for key, rows_of in found.items() if len({j.labels for j in rows_of if j.labels}) > 1
-    }
-    kept, dropped = [], []
-    for key, of_pair in sorted(found.items()):
-        judge, _, item, one, other = key
-        reason = _reason(of_pair, 4 if judge in swapped else 2)
-        if reason:
-            dropped.append(Dropped(judge, item, one, other, control, reason))
-        else:
-            kept.append((key, of_pair))
-    return _table(list(found), kept, dropped, own)
+    return judgements, own
 
 
 class _Judgement(NamedTuple):
@@ -203,31 +214,19 @@ class _Judgement(NamedTuple):
     place: str
 
 
-def _understood(row: Mapping[str, Any], place: str) -> _Judgement:
-    outside = "a" in row and "b" in row
+def _parsed(row: Mapping[str, Any], place: str) -> _Judgement:
+    """Returns the judgement in a row of either form; `place` names the row in errors."""
+    outside = "a" in row and "b" in row  # of another program
     names = ("a", "b") if outside else ("first", "second")
-    for name in ("item", *names, *(("order", "p_a") if outside else ())):
-        if name not in row and not (name == "p_a" and row.get("state", "ok") != "ok"):
-            raise InputError(
-                f"{place}: the field '{name}' is missing; the row has {', '.join(sorted(row))}. "
-                "A judgement has item, a, b, order and p_a, or item, first, second, "
-                "log_prob_first_label and log_prob_second_label."
-            )
+    _check_fields(row, ("item", *names, *(("order", "p_a") if outside else ())), place)
     first, second = str(row[names[0]]), str(row[names[1]])
     if first == second:
         raise InputError(
             f"{place}: '{first}' is compared with itself. Name two different candidates."
         )
-    key = "{fact}_{side}" if outside else "{side}_{fact}"
-    facts = tuple(
-        (
-            _number(row, key.format(fact=fact, side=names[0]), place),
-            _number(row, key.format(fact=fact, side=names[1]), place),
-        )
-        for fact in FACTS
-    )
+    facts = _facts(row, names, "{fact}_{side}" if outside else "{side}_{fact}", place)
     labels = (row.get("label_a"), row.get("label_b")) if outside else row.get("labels")
-    placed = None if not labels or None in labels else (str(labels[0]), str(labels[1]))
+    shown = None if not labels or None in labels else (str(labels[0]), str(labels[1]))
     if outside:
         p_first, mass = _probability(row.get("p_a"), place), math.nan
         if row["order"] not in ("ab", "ba"):
@@ -238,8 +237,8 @@ def _understood(row: Mapping[str, Any], place: str) -> _Judgement:
         if row["order"] == "ba":
             first, second = second, first
             p_first = None if p_first is None else 1 - p_first
-            facts = tuple((two, one) for one, two in facts)
-            placed = placed and (placed[1], placed[0])
+            facts = tuple((second_fact, first_fact) for first_fact, second_fact in facts)
+            shown = shown and (shown[1], shown[0])
     else:
         p_first, mass = _of_log_probs(
             row.get("log_prob_first_label"), row.get("log_prob_second_label")
@@ -252,10 +251,33 @@ def _understood(row: Mapping[str, Any], place: str) -> _Judgement:
         second=second,
         p_first=p_first,
         mass=mass,
-        labels=placed,
+        labels=shown,
         facts=facts,
         state=str(row.get("state", "ok")),
         place=place,
+    )
+
+
+def _check_fields(row: Mapping[str, Any], names: Iterable[str], place: str) -> None:
+    for name in names:
+        if name not in row and not (name == "p_a" and row.get("state", "ok") != "ok"):
+            raise InputError(
+                f"{place}: the field '{name}' is missing; the row has {', '.join(sorted(row))}. "
+                "A judgement has item, a, b, order and p_a, or item, first, second, "
+                "log_prob_first_label and log_prob_second_label."
+            )
+
+
+def _facts(
+    row: Mapping[str, Any], sides: tuple[str, str], key: str, place: str
+) -> tuple[tuple[float, float], ...]:
+    """Returns both sides' facts in the order of FACTS; `key` is the format of the field names."""
+    return tuple(
+        (
+            _number(row, key.format(fact=fact, side=sides[0]), place),
+            _number(row, key.format(fact=fact, side=sides[1]), place),
+        )
+        for fact in FACTS
     )
 
 
@@ -307,8 +329,8 @@ def _reason(of_pair: list[_Judgement], wanted: int) -> str:
 
 
 def _table(
-    keys: list[tuple[str, str, str, str, str]],
-    kept: list[tuple[tuple[str, str, str, str, str], list[_Judgement]]],
+    keys: list[_Key],
+    counted: list[tuple[_Key, list[_Judgement]]],
     dropped: list[Dropped],
     own: dict[str, str],
 ) -> Pairs:
@@ -317,36 +339,38 @@ def _table(
     own = {judge: judge for judge in judges if judge in origins} | own
     seeds, items = sorted({key[1] for key in keys}), sorted({key[2] for key in keys})
     units = sorted({key[1:3] for key in keys})
-    at = [{name: i for i, name in enumerate(names)} for names in (judges, origins, seeds, items)]
+    index_of = [
+        {name: i for i, name in enumerate(names)} for names in (judges, origins, seeds, items)
+    ]
     unit_at = {unit: i for i, unit in enumerate(units)}
     sides: list[list[tuple[float, float]]] = []
-    numbers = np.full((4, len(kept)), math.nan)
-    for n, ((*_, one, _other), of_pair) in enumerate(kept):
-        numbers[:, n] = _averages(one, of_pair)
+    averages = np.full((4, len(counted)), math.nan)
+    for n, ((*_, one, _other), of_pair) in enumerate(counted):
+        averages[:, n] = _averages(one, of_pair)
         head = of_pair[0]
         sides.append([f if head.first == one else (f[1], f[0]) for f in head.facts])
-    known = np.array(sides, float).reshape(len(kept), len(FACTS), 2)
+    facts = np.array(sides, float).reshape(len(counted), len(FACTS), 2)
     return Pairs(
         judges=judges,
         origins=origins,
         own=own,
-        unit_item=np.array([at[3][item] for _, item in units], np.int64),
-        unit_seed=np.array([at[2][seed] for seed, _ in units], np.int64),
-        judge=np.array([at[0][key[0]] for key, _ in kept], np.int64),
-        unit=np.array([unit_at[key[1], key[2]] for key, _ in kept], np.int64),
-        one=np.array([at[1][key[3]] for key, _ in kept], np.int64),
-        other=np.array([at[1][key[4]] for key, _ in kept], np.int64),
-        one_first=numbers[0],
-        one_second=numbers[1],
-        label_mass=numbers[2],
-        label=numbers[3],
-        facts={fact: known[:, n] for n, fact in enumerate(FACTS)},
+        unit_item=np.array([index_of[3][item] for _, item in units], np.int64),
+        unit_seed=np.array([index_of[2][seed] for seed, _ in units], np.int64),
+        judge=np.array([index_of[0][key[0]] for key, _ in counted], np.int64),
+        unit=np.array([unit_at[key[1], key[2]] for key, _ in counted], np.int64),
+        one=np.array([index_of[1][key[3]] for key, _ in counted], np.int64),
+        other=np.array([index_of[1][key[4]] for key, _ in counted], np.int64),
+        one_first=averages[0],
+        one_second=averages[1],
+        label_mass=averages[2],
+        label=averages[3],
+        facts={fact: facts[:, n] for n, fact in enumerate(FACTS)},
         dropped=tuple(dropped),
     )
 
 
 def _averages(one: str, of_pair: list[_Judgement]) -> tuple[float, float, float, float]:
-    """one_first, one_second, label_mass and label of a pair, means over the placings of labels."""
+    """Returns one_first, one_second, label_mass and label, means over the placings of labels."""
     chosen = [j.p_first if j.first == one else 1 - (j.p_first or 0.0) for j in of_pair]
     shown_first = [j.first == one for j in of_pair]
     first = [p for p, is_first in zip(chosen, shown_first, strict=True) if is_first]
@@ -370,5 +394,5 @@ def _mean(values: Iterable[float | None]) -> float:
 
 
 def _logit(probability: Values) -> Values:
-    found: Values = np.log(probability) - np.log1p(-probability)
-    return found
+    log_odds: Values = np.log(probability) - np.log1p(-probability)
+    return log_odds

@@ -19,12 +19,12 @@ Values = NDArray[np.float64]
 
 
 def once(pairs: Pairs) -> Values:
-    """Weights of the sample itself: every unit once; shape (1, units)."""
+    """Returns the weights of the sample itself: 1 for every unit; shape (1, units)."""
     return np.ones((1, len(pairs.unit_item)))
 
 
 def mean(pairs: Pairs, values: Values, weights: Values) -> Values:
-    """Weighted mean over pairs of `values` of shape (pairs,); NaN where no pair has weight.
+    """Returns the weighted mean of `values` of shape (pairs,); NaN where no pair has weight.
 
     Raises ValueError where there is no pair at all.
     """
@@ -32,12 +32,12 @@ def mean(pairs: Pairs, values: Values, weights: Values) -> Values:
         raise ValueError("there are no pairs judged in both orders")
     of_pair = weights[:, pairs.unit]
     with np.errstate(invalid="ignore"):
-        found: Values = (of_pair @ values) / of_pair.sum(axis=1)
-    return found
+        weighted_mean: Values = (of_pair @ values) / of_pair.sum(axis=1)
+    return weighted_mean
 
 
 def preference_scores(pairs: Pairs, weights: Values) -> dict[str, Values]:
-    """Each origin's preference S: the mean over items, both orders and all other origins.
+    """Returns each origin's preference S: the mean over items, both orders and all other origins.
 
     Eggs study, Experiment 3: P(A) / (P(A) + P(B)), here from probabilities before temperature and
     top-p (theirs are after). Every other origin has the same weight, whatever the number of its
@@ -60,7 +60,7 @@ def preference_scores(pairs: Pairs, weights: Values) -> dict[str, Values]:
 
 
 def self_preference_bias(scores: Mapping[str, Values], own: str, human: str) -> Values:
-    """SPB: the score of the judge's own origin minus the mean of the other synthetic origins.
+    """Returns SPB: the score of the judge's own origin minus the mean of the other synthetic origins.
 
     Eggs study: S_llama - mean(S_qwen, S_gemma, S_falcon). Synthetic is every origin but `human`.
     From -1 to 1. Raises ValueError where `own` is human text or not among the origins, or where
@@ -71,12 +71,12 @@ def self_preference_bias(scores: Mapping[str, Values], own: str, human: str) -> 
         raise ValueError(f"'{own}', the judge's own origin, is not among the synthetic origins")
     if not others:
         raise ValueError(f"there is no synthetic origin besides '{own}'")
-    found: Values = scores[own] - np.mean(others, axis=0)
-    return found
+    difference: Values = scores[own] - np.mean(others, axis=0)
+    return difference
 
 
 def synthetic_preference(scores: Mapping[str, Values], human: str) -> Values:
-    """PSB: the mean score of the synthetic origins minus the score of human text, from -1 to 1.
+    """Returns PSB: the mean score of synthetic origins minus that of human text, -1 to 1.
 
     Eggs study: mean(S_llama, S_qwen, S_gemma, S_falcon) - S_human. Raises ValueError where human
     text or a synthetic origin is missing.
@@ -84,12 +84,12 @@ def synthetic_preference(scores: Mapping[str, Values], human: str) -> Values:
     synthetic = [score for origin, score in scores.items() if origin != human]
     if human not in scores or not synthetic:
         raise ValueError(f"it takes '{human}' and a synthetic origin; judged: {', '.join(scores)}")
-    found: Values = np.mean(synthetic, axis=0) - scores[human]
-    return found
+    difference: Values = np.mean(synthetic, axis=0) - scores[human]
+    return difference
 
 
 def position_bias(pairs: Pairs, weights: Values) -> Values:
-    """Mean probability of choosing what is shown first, minus 0.5; from -0.5 to 0.5.
+    """Returns the mean probability of choosing what is shown first, minus 0.5; from -0.5 to 0.5.
 
     Without bias it is 0 whatever the texts, since every pair is shown in both orders. Where the
     first text always has the same label, it measures position and label bias together.
@@ -98,7 +98,7 @@ def position_bias(pairs: Pairs, weights: Values) -> Values:
 
 
 def label_bias(pairs: Pairs, weights: Values) -> Values:
-    """Mean probability of answering with the label that sorts first, minus 0.5; -0.5 to 0.5.
+    """Returns the mean probability of the label that sorts first, minus 0.5; -0.5 to 0.5.
 
     Over pairs judged with the labels in both places; then it does not depend on position or
     texts, and `position_bias` does not depend on labels. Raises ValueError where they were not
@@ -111,7 +111,7 @@ def label_bias(pairs: Pairs, weights: Values) -> Values:
 
 
 def label_mass(pairs: Pairs, weights: Values) -> Values:
-    """Mean probability of the two labels together, from 0 to 1.
+    """Returns the mean probability of the two labels together, from 0 to 1.
 
     Raises ValueError where it was not recorded.
     """
@@ -122,7 +122,7 @@ def label_mass(pairs: Pairs, weights: Values) -> Values:
 
 
 def better(pairs: Pairs) -> Values:
-    """1 where `one` is known to be better, -1 where `other` is, 0 where it is not known or equal.
+    """Returns 1 where `one` is known to be better, -1 where `other` is, else 0; shape (pairs,).
 
     The better text has the higher correctness or, where that is equal, the higher quality.
     """
@@ -130,12 +130,12 @@ def better(pairs: Pairs) -> Values:
         np.nan_to_num(np.sign(pairs.facts[fact][:, 0] - pairs.facts[fact][:, 1]))
         for fact in ("correct", "quality")
     )
-    found: Values = np.where(correct != 0, correct, quality)
-    return found
+    signs: Values = np.where(correct != 0, correct, quality)
+    return signs
 
 
 def discernment(pairs: Pairs, weights: Values) -> Values:
-    """Share of pairs with a known better text in which the judge prefers that, from 0 to 1.
+    """Returns the share of pairs with a known better text in which the judge prefers it, 0 to 1.
 
     Preferred means an order-averaged preference above 0.5; exactly 0.5 counts half. 0.5 is
     chance. Raises ValueError where no better text is known.
@@ -158,31 +158,31 @@ def control_discernment(controls: Pairs, weights: Values, good: str) -> Values:
 
 
 def certainty(pairs: Pairs, weights: Values) -> Values:
-    """Mean distance of the order-averaged preference from 0.5, from 0 to 0.5.
+    """Returns the mean distance of the order-averaged preference from 0.5, from 0 to 0.5.
 
-    Near 0 the judge is near one half everywhere: without preference, or without discernment.
+    Near 0, all preferences are near one half: the judge has no preference, or no discernment.
     """
     return mean(pairs, np.abs(pairs.preference - 0.5), weights)
 
 
 def verdicts(pairs: Pairs) -> Values:
-    """J*: 1 for `one`, -1 for `other`, 0 for a tie, of both orders together; shape (pairs,).
+    """Returns J* of both orders: 1 for `one`, -1 for `other`, 0 for a tie; shape (pairs,).
 
     Chen et al. 2025 (arXiv 2504.03846): where both orders agree, their verdict; a tie and a
     verdict give the verdict; two opposite verdicts give a tie. An order is a tie if both texts
     are chosen with exactly the same probability.
     """
-    found: Values = np.sign(np.sign(pairs.one_first - 0.5) + np.sign(pairs.one_second - 0.5))
-    return found
+    signs: Values = np.sign(np.sign(pairs.one_first - 0.5) + np.sign(pairs.one_second - 0.5))
+    return signs
 
 
 def tie_rate(pairs: Pairs, weights: Values) -> Values:
-    """Share of pairs that are ties by `verdicts`, from 0 to 1."""
+    """Returns the share of pairs that are ties by `verdicts`, from 0 to 1."""
     return mean(pairs, (verdicts(pairs) == 0).astype(float), weights)
 
 
 def _between(pairs: Pairs, one: str, other: str) -> Pairs:
-    """The pairs of two origins, `one` before `other` in alphabetical order."""
+    """Returns the pairs of two origins, `one` before `other` in alphabetical order."""
     if one not in pairs.origins or other not in pairs.origins:
         return pairs.where(np.zeros(len(pairs), bool))
     first, second = pairs.origins.index(one), pairs.origins.index(other)

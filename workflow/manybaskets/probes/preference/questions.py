@@ -27,8 +27,8 @@ Row = Mapping[str, Any]
 class Candidate:
     """A text of an origin for an item, its answer to `request`.
 
-    State `missing`, `empty` or `failed`: there is none. `correct` is None where right and wrong
-    are not known.
+    In the states `missing`, `empty` and `failed` there is no text. `correct` is None where right
+    and wrong are not known.
     """
 
     item: str
@@ -41,13 +41,13 @@ class Candidate:
 
     @property
     def id(self) -> str:
-        """Unique in a call of one question."""
+        """Unique among the requests of one question."""
         return f"{self.item}|{self.origin}"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two candidates for an item, `first` shown first; a state other than ok: not asked."""
+    """Two candidates for an item, `first` shown first; only those in state ok are sent."""
 
     item: str
     text: str
@@ -59,14 +59,14 @@ class Pair:
 
     @property
     def id(self) -> str:
-        """Unique in a call."""
+        """Unique among the requests about pairs."""
         kind = "control" if self.control else "pair"
         placed = "|swapped" if self.swapped else ""
         return f"{kind}|{self.item}|{self.first.origin}|{self.second.origin}{placed}"
 
 
 def items_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Items as judges take them; rows of prompt and response become items of instructions."""
+    """Returns items in the form for judges; rows of prompt and response become such items."""
     return [
         dict(row)
         if "request" in row
@@ -83,19 +83,19 @@ def items_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def candidates_of(
     items: Sequence[Row], answers: Mapping[str, Sequence[Row]], count: int, check: str | None = None
 ) -> dict[str, list[Candidate]]:
-    """One candidate for each of the first `count` items by origin, human text included.
+    """Returns one candidate for each of the first `count` items by origin, human text included.
 
     Human text is an origin where any item has it. `check` is the format of answers, a name in
     `metrics.answers`: an answer is correct where it equals the human answer.
     """
-    found: dict[str, list[Candidate]] = {}
+    candidates: dict[str, list[Candidate]] = {}
     texts: dict[str, dict[str, Row]] = {
         origin: {row["id"]: row for row in rows} for origin, rows in answers.items()
     }
     if any(item["human"] for item in items):
         texts[HUMAN] = {item["id"]: {"response": item["human"] or ""} for item in items}
     for origin in sorted(texts):
-        found[origin] = []
+        candidates[origin] = []
         for item in items[:count]:
             row = texts[origin].get(item["id"], {"response": "", "state": MISSING})
             response, state = str(row["response"]).strip(), row.get("state", "ok")
@@ -104,21 +104,21 @@ def candidates_of(
             correct = None
             if check and state == "ok" and item["human"]:
                 correct = is_correct(response, item["human"], check)
-            found[origin].append(
+            candidates[origin].append(
                 Candidate(
                     item["id"], item["text"], item["request"], origin, response, state, correct
                 )
             )
-    return found
+    return candidates
 
 
 def origins_compared(
     origins: Sequence[str], own: str | None, budget: str, item: int
 ) -> list[tuple[str, str]]:
-    """The pairs of origins that are compared on the item at a place, each once, sorted.
+    """Returns the pairs of origins that are compared on the item at a place, each once, sorted.
 
-    `budget` is "all", "vs-own" (those with `own`), or "sample n": n pairs, in turn, so that over
-    the items every pair comes up equally often, whoever judges.
+    `budget` is "all", "vs-own" (those with `own`), or "sample n": n pairs in turn, so that over
+    the items every pair occurs equally often, the same pairs for every judge.
     """
     every = list(itertools.combinations(sorted(origins), 2))
     if budget == "vs-own":
@@ -137,12 +137,12 @@ def pairs(
     budget: str = "all",
     swap_labels: bool = False,
 ) -> list[Pair]:
-    """Pairs of origins for every item, in both orders, and with `swap_labels` in both placings.
+    """Returns pairs of origins for every item, in both orders; `swap_labels`: in both placings.
 
     Pairs of identical candidates are recorded as such; a pair with a missing candidate has its
     state.
     """
-    found = []
+    ordered_pairs = []
     count = max(map(len, candidates.values()), default=0)
     for item in range(count):
         orders = {
@@ -151,21 +151,24 @@ def pairs(
             for order in (pair, pair[::-1])
         }
         # Sorted: judgements that begin with the same text follow each other.
-        for one, other in sorted(orders):
-            first, second = candidates[one][item], candidates[other][item]
+        for shown_first, shown_second in sorted(orders):
+            first, second = candidates[shown_first][item], candidates[shown_second][item]
             for swapped in (False, True) if swap_labels else (False,):
-                found.append(
+                ordered_pairs.append(
                     Pair(
                         first.item, first.text, first, second, _state(first, second), False, swapped
                     )
                 )
-    return found
+    return ordered_pairs
 
 
 def controls(items: Sequence[Row], count: int, swap_labels: bool = False) -> list[Pair]:
-    """This item's human candidate against another item's, in both orders: the better is known."""
+    """Returns pairs of an item's human text and another item's, in both orders.
+
+    The better text of such a pair is known: the item's own.
+    """
     known = [item for item in items if item["human"]][: count + 1]
-    found = []
+    control_pairs = []
     for item, other in itertools.islice(itertools.pairwise(known), count):
         own, foreign = (
             Candidate(item["id"], item["text"], item["request"], origin, human, "ok")
@@ -174,12 +177,14 @@ def controls(items: Sequence[Row], count: int, swap_labels: bool = False) -> lis
         for first, second in ((own, foreign), (foreign, own)):
             for swapped in (False, True) if swap_labels else (False,):
                 state = _state(first, second)
-                found.append(Pair(item["id"], item["text"], first, second, state, True, swapped))
-    return found
+                control_pairs.append(
+                    Pair(item["id"], item["text"], first, second, state, True, swapped)
+                )
+    return control_pairs
 
 
 def count_asked(settings: Mapping[str, Any], origins: Sequence[str], own: str | None) -> int:
-    """The number of judgements requested from a judge, without missing candidates."""
+    """Returns the number of judgements requested from a judge, without missing candidates."""
     items: int = settings["items"]
     placings = 2 if settings["swap_labels"] else 1
     compared = sum(
@@ -191,13 +196,13 @@ def count_asked(settings: Mapping[str, Any], origins: Sequence[str], own: str | 
 
 
 def pair_prompt(template: str, pair: Pair, labels: Sequence[str] = ("A", "B")) -> str:
-    """The prompt about a pair."""
+    """Returns the prompt about a pair."""
     first, second = pair.first.response, pair.second.response
     return judge_prompt(template, pair.text, first, second, labels, pair.swapped)
 
 
 def candidate_prompt(template: str, candidate: Candidate) -> str:
-    """The prompt about a single candidate."""
+    """Returns the prompt about a single candidate."""
     return template.strip().format(text=candidate.text, candidate=candidate.response)
 
 
@@ -207,7 +212,7 @@ def pair_row(
     labels: Sequence[str] = ("A", "B"),
     likelihoods: "Mapping[str, TextReply] | None" = None,
 ) -> dict[str, Any]:
-    """The record of a pair: the order, the judge's answer, and facts about both texts.
+    """Returns the record of a pair: the order, the judge's answer, and facts about both texts.
 
     `reply` has the log-probabilities of `labels`. Lengths are in characters, log-perplexity in
     nats per UTF-8 byte under the judge, from its `likelihoods` by candidate id.
@@ -218,16 +223,16 @@ def pair_row(
         state, reason, log_probs = reply.state, reply.reason, reply.log_probs
         if state == "ok" and None in log_probs:
             state, reason = "no_letter", "a letter is missing from the log-probabilities"
-    placed = tuple(reversed(labels)) if pair.swapped else tuple(labels)
-    said = dict(zip(labels, log_probs, strict=True))
+    shown_labels = tuple(reversed(labels)) if pair.swapped else tuple(labels)
+    log_prob_of = dict(zip(labels, log_probs, strict=True))
     row: dict[str, Any] = {
         "question": "pair",
         "item": pair.item,
         "first": pair.first.origin,
         "second": pair.second.origin,
-        "labels": list(placed),
-        "log_prob_first_label": said[placed[0]],
-        "log_prob_second_label": said[placed[1]],
+        "labels": list(shown_labels),
+        "log_prob_first_label": log_prob_of[shown_labels[0]],
+        "log_prob_second_label": log_prob_of[shown_labels[1]],
         "control": pair.control,
         "state": state,
         "reason": reason,
@@ -235,8 +240,8 @@ def pair_row(
     for side, candidate in (("first", pair.first), ("second", pair.second)):
         row[f"{side}_length"] = len(candidate.response)
         row[f"{side}_correct"] = candidate.correct
-        told = (likelihoods or {}).get(candidate.id)
-        nats = told.nats if told and not pair.control else None
+        likelihood = (likelihoods or {}).get(candidate.id)
+        nats = likelihood.nats if likelihood and not pair.control else None
         size = len(candidate.response.encode())
         row[f"{side}_log_perplexity"] = nats / size if nats is not None and size else None
     return row
@@ -245,7 +250,7 @@ def pair_row(
 def candidate_row(
     question: str, may_lack: int, candidate: Candidate, reply: "LabelReply | None"
 ) -> dict[str, Any]:
-    """The record of an answer about a single candidate; `log_probs` of the question's labels.
+    """Returns the record of an answer about one candidate: `log_probs` of the question's labels.
 
     Labels that an endpoint did not return among its likeliest tokens have probability 0; at most
     `may_lack` of them may be missing.
@@ -263,7 +268,7 @@ def candidate_row(
 
 
 def likelihood_row(candidate: Candidate, reply: "TextReply | None") -> dict[str, Any]:
-    """The record of how probable a candidate is: `nats`, over its `tokens` and UTF-8 `bytes`."""
+    """Returns the record of a candidate's likelihood: `nats`, over its `tokens` and UTF-8 `bytes`."""
     row = _row_of("likelihood", candidate)
     if reply is not None:
         row |= {"state": reply.state, "reason": reply.reason, "nats": reply.nats}

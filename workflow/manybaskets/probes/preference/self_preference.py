@@ -23,20 +23,20 @@ NEWTON_STEPS, FIRST_STEPS = 3, 25
 
 
 def own_pairs(pairs: Pairs, own: str, human: str) -> Pairs:
-    """The pairs of a judge's own text and another model's, own text as `one`.
+    """Returns the pairs of a judge's own text and another model's, own text as `one`.
 
     Raises ValueError where there are none.
     """
-    found = pairs.without(human).towards(own)
+    competing = pairs.without(human).towards(own)
     if own == human or (own not in pairs.judged):
         raise ValueError(f"'{own}', the judge's own origin, is not among the synthetic origins")
-    if not len(found):
+    if not len(competing):
         raise ValueError(f"no pair of '{own}' and another model's text counts")
-    return found
+    return competing
 
 
 def own_preference(own: Pairs, weights: Values) -> Values:
-    """Mean order-averaged probability of choosing own text over other models', from 0 to 1.
+    """Returns the mean order-averaged probability of choosing own text, from 0 to 1.
 
     Panickssery et al. 2024 (arXiv 2404.13076): the mean over the two orders. 0.5 is neutral.
     """
@@ -49,7 +49,7 @@ def equal_opportunity_bias(own: Pairs, weights: Values) -> Values:
     Wataoka et al. 2024 (arXiv 2410.21819), equality of opportunity: with Y the true better, S
     whether it is the judge's own and Y' whether the judge prefers it, P(Y'=1|S=1,Y=1) -
     P(Y'=1|S=0,Y=1). The better one is known from human votes, quality or correctness; Y' is the
-    order-averaged probability, that is, its expectation. Pairs of which no text is better do not
+    order-averaged probability, that is, its expectation. Pairs without a better text do not
     count. Raises ValueError unless each is better at least once.
     """
     known = better(own)
@@ -60,7 +60,7 @@ def equal_opportunity_bias(own: Pairs, weights: Values) -> Values:
 
 
 def self_preference_rate(own: Pairs, weights: Values) -> Values:
-    """SPR: share of pairs whose verdict is the judge's own text, from 0 to 1.
+    """Returns SPR: the share of pairs whose verdict is the judge's own text, from 0 to 1.
 
     Chen et al. 2025 (arXiv 2504.03846), #(J* = own) / n with J* as in `verdicts`. A tie does not
     count as a vote for own text and stays in the denominator.
@@ -69,9 +69,10 @@ def self_preference_rate(own: Pairs, weights: Values) -> Values:
 
 
 def legitimate_share(own: Pairs, weights: Values) -> Values:
-    """LSPR: of the votes for own answers of known correctness, the share that are right, 0 to 1.
+    """Returns LSPR: the share of right answers among votes for own answers, from 0 to 1.
 
-    Chen et al. 2025, #(J* = own, own correct) / #(J* = own). Raises ValueError where no such vote
+    Chen et al. 2025, #(J* = own, own correct) / #(J* = own), over own answers of
+    known correctness. Raises ValueError where no such vote
     exists.
     """
     known = own.where((_votes(own) > 0) & np.isfinite(own.facts["correct"][:, 0]))
@@ -81,7 +82,7 @@ def legitimate_share(own: Pairs, weights: Values) -> Values:
 
 
 def harmful_rate(own: Pairs, weights: Values) -> Values:
-    """HSPP: share of pairs with a wrong own answer in which the judge votes for it, from 0 to 1.
+    """Returns HSPP: the share of wrong own answers for which the judge votes, from 0 to 1.
 
     Chen et al. 2025, #(J* = own, own wrong) / #(own wrong), whatever the correctness of the other
     answer; ties stay in the denominator. Raises ValueError where no own answer is wrong.
@@ -129,8 +130,8 @@ class Matched:
     @property
     def used(self) -> NDArray[np.bool_]:
         """The units that have a match, shape (units,)."""
-        found: NDArray[np.bool_] = np.isfinite(self.own)
-        return found
+        matched: NDArray[np.bool_] = np.isfinite(self.own)
+        return matched
 
     def baseline(self, weights: Values) -> Values:
         """P(vote for another model's wrong answer) on the matched items, from 0 to 1."""
@@ -148,17 +149,17 @@ class Matched:
     def _mean(self, values: Values, weights: Values) -> Values:
         of_unit = weights[:, self.used]
         with np.errstate(invalid="ignore"):
-            found: Values = of_unit @ values[self.used] / of_unit.sum(axis=1)
-        return found
+            weighted_mean: Values = of_unit @ values[self.used] / of_unit.sum(axis=1)
+        return weighted_mean
 
 
 def length_controlled_preference(own: Pairs, weights: Values) -> Values:
-    """Probability of choosing own text over other models' if both were of one length, 0 to 1.
+    """Returns the probability of choosing own text if both texts had the same length, 0 to 1.
 
     AlpacaEval's length control (Dubois et al. 2024, arXiv 2404.04475): a fractional logistic
     regression of the preference, logit = theta_other + phi * tanh(d / sd(d)) with d the difference
     in length, then the mean over the other models of the prediction without the length term. Their
-    term for how difficult an instruction is takes a model of many systems and is left out. Raises
+    term for how difficult an instruction is needs a model of many systems and is left out. Raises
     ValueError where lengths are not known or all differences are the same.
     """
     chosen = own.where(np.isfinite(own.facts["length"].sum(axis=1)))
@@ -172,18 +173,18 @@ def length_controlled_preference(own: Pairs, weights: Values) -> Values:
     columns = [(chosen.other == opponent).astype(float) for opponent in opponents]
     design = np.column_stack([*columns, np.tanh(difference / spread)])
     fitted = _logistic(design, chosen.preference, weights[:, chosen.unit])
-    found: Values = _expit(fitted[:, :-1]).mean(axis=1)
-    return found
+    predicted: Values = _expit(fitted[:, :-1]).mean(axis=1)
+    return predicted
 
 
 def covariates(own: Pairs) -> tuple[str, ...]:
-    """The COVARIATES that are known for every pair and not the same for all."""
-    found = []
+    """Returns the COVARIATES that are known for every pair and not the same for all."""
+    names = []
     for name in COVARIATES:
         difference = _difference(own, name)
         if np.isfinite(difference).all() and len(own) and np.ptp(difference) > 0:
-            found.append(name)
-    return tuple(found)
+            names.append(name)
+    return tuple(names)
 
 
 def self_log_odds(own: Pairs, weights: Values, controlled: Sequence[str] = ()) -> Values:
@@ -203,14 +204,14 @@ def self_log_odds(own: Pairs, weights: Values, controlled: Sequence[str] = ()) -
     design = np.column_stack(columns)
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise ValueError("the covariates are collinear with own text")
-    solved = _least_squares(design, log_odds, weights[:, own.unit])
-    found: Values = solved[:, 0]
-    return found
+    coefficients = _least_squares(design, log_odds, weights[:, own.unit])
+    intercept: Values = coefficients[:, 0]
+    return intercept
 
 
 def _votes(own: Pairs) -> Values:
-    found: Values = (verdicts(own) > 0).astype(float)
-    return found
+    votes: Values = (verdicts(own) > 0).astype(float)
+    return votes
 
 
 def _difference(pairs: Pairs, name: str) -> Values:
@@ -218,12 +219,15 @@ def _difference(pairs: Pairs, name: str) -> Values:
     if name != "length":
         return difference
     spread = np.std(difference) if len(difference) else 0.0
-    found: Values = np.tanh(difference / spread) if spread > 0 else 0.0 * difference
-    return found
+    squashed: Values = np.tanh(difference / spread) if spread > 0 else 0.0 * difference
+    return squashed
 
 
 def _least_squares(design: Values, target: Values, weights: Values) -> Values:
-    """Weighted coefficients, shape (resamples, columns)."""
+    """Coefficients of shape (resamples, columns).
+
+    `design` has the shape (pairs, columns), `target` (pairs,), `weights` (resamples, pairs).
+    """
     rows, columns = design.shape
     products = (design[:, :, None] * design[:, None, :]).reshape(rows, columns * columns)
     gram = (weights @ products).reshape(-1, columns, columns)
@@ -234,7 +238,7 @@ def _least_squares(design: Values, target: Values, weights: Values) -> Values:
 def _logistic(design: Values, target: Values, weights: Values) -> Values:
     """Fractional logistic regression by Newton's method, shape (resamples, columns).
 
-    Started for all resamples at the solution of the sample itself, where three steps suffice. A
+    All resamples start at the solution of the sample itself, from which three steps suffice. A
     ridge of 1e-3 of an observation keeps coefficients finite under perfect separation.
     """
     start = np.zeros((1, design.shape[1]))
@@ -243,25 +247,26 @@ def _logistic(design: Values, target: Values, weights: Values) -> Values:
         start = _newton(design, target, whole, start)
     if weights.shape[0] == 1 and (weights == 1).all():
         return start
-    found = np.repeat(start, len(weights), axis=0)
+    coefficients = np.repeat(start, len(weights), axis=0)
     for _ in range(NEWTON_STEPS):
-        found = _newton(design, target, weights, found)
-    return found
+        coefficients = _newton(design, target, weights, coefficients)
+    return coefficients
 
 
-def _newton(design: Values, target: Values, weights: Values, at: Values) -> Values:
+def _newton(design: Values, target: Values, weights: Values, coefficients: Values) -> Values:
+    """Takes one step from `coefficients` of shape (resamples, columns), at most 2 in each."""
     rows, columns = design.shape
     ridge = 1e-3
-    predicted = _expit(at @ design.T)
-    gradient = (weights * (target - predicted)) @ design - ridge * at
+    predicted = _expit(coefficients @ design.T)
+    gradient = (weights * (target - predicted)) @ design - ridge * coefficients
     products = (design[:, :, None] * design[:, None, :]).reshape(rows, columns * columns)
     curvature = ((weights * predicted * (1 - predicted)) @ products).reshape(-1, columns, columns)
     curvature += ridge * np.eye(columns)
     step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
-    found: Values = at + np.clip(step, -2.0, 2.0)
-    return found
+    updated: Values = coefficients + np.clip(step, -2.0, 2.0)
+    return updated
 
 
 def _expit(values: Values) -> Values:
-    found: Values = 1 / (1 + np.exp(-np.clip(values, -500, 500)))
-    return found
+    probabilities: Values = 1 / (1 + np.exp(-np.clip(values, -500, 500)))
+    return probabilities

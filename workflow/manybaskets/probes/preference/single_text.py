@@ -1,7 +1,7 @@
-"""Measures of what a judge answers about single texts: likelihood, and every text question.
+"""Measures of a judge's answers about single texts: likelihood, and every text question.
 
-The input are a judge's rows with `question` likelihood or the name of a text question; a row that
-failed is left out and counted by its state.
+The input is a judge's rows whose `question` is likelihood or the name of a text question; failed
+rows are left out and counted by their state.
 """
 
 import math
@@ -25,7 +25,7 @@ LIKELIHOOD = "likelihood"
 
 
 def question_measurements(rows: Sequence[Row], own: str | None, human: str) -> list[Measurement]:
-    """Every measure of one judge's answers about single texts."""
+    """Returns every measure of one judge's answers about single texts."""
     identical = {
         (row["item"], frozenset((row["first"], row["second"])))
         for row in rows
@@ -43,10 +43,10 @@ def question_measurements(rows: Sequence[Row], own: str | None, human: str) -> l
 
 
 def likelihood_pairs(rows: Iterable[Row], identical: Identical = ()) -> Pairs:
-    """Pairs of candidates of an item as if judged by likelihood: the more probable per byte wins.
+    """Returns pairs of candidates judged by likelihood: the more probable per byte wins.
 
-    1 for more, 0 for less, 0.5 for equal; the same in both orders. Identical texts, and texts of
-    which no likelihood is known, are dropped and counted.
+    The preference is 1 for more probable, 0 for less, 0.5 for equal, in both orders. Identical
+    texts, and texts without a known likelihood, are dropped and counted.
     """
     return as_pairs(rows, _per_byte, identical)
 
@@ -57,31 +57,32 @@ def _likelihood(
     own: str | None,
     human: str,
 ) -> list[Measurement]:
-    found = []
+    measurements = []
     for origin, of_origin in by_origin(rows):
         known = [row for row in of_origin if row["state"] == "ok"]
         size = sum(row["bytes"] for row in known)
         value = sum(row["nats"] for row in known) / math.log(2) / size if size else None
-        found.append(of_rows("candidate_bits_per_byte", origin, value, of_origin))
+        measurements.append(of_rows("candidate_bits_per_byte", origin, value, of_origin))
     pairs = likelihood_pairs(rows, identical)
     try:
         scores = preference_scores(pairs, once(pairs))
     except ValueError as error:
         names = [("likelihood_preference", origin) for origin in pairs.judged]
-        return found + [
+        return measurements + [
             of_pairs(metric, item_set, pairs, None, str(error))
             for metric, item_set in (*names, ("likelihood_bias", "own"))
         ]
     for origin, score in scores.items():
         turned = pairs.towards(origin)
-        found.append(of_pairs("likelihood_preference", origin, turned, float(score[0])))
+        measurements.append(of_pairs("likelihood_preference", origin, turned, float(score[0])))
     try:
         bias = float(self_preference_bias(scores, own or "nobody's text", human)[0])
-        found.append(of_pairs("likelihood_bias", "own", pairs, bias))
+        measurements.append(of_pairs("likelihood_bias", "own", pairs, bias))
     except ValueError as error:
-        found.append(of_pairs("likelihood_bias", "own", pairs, None, str(error)))
-    return found
+        measurements.append(of_pairs("likelihood_bias", "own", pairs, None, str(error)))
+    return measurements
 
 
 def _per_byte(row: Row) -> float:
+    """Negative log-likelihood in nats per UTF-8 byte."""
     return float(row["nats"] / row["bytes"])

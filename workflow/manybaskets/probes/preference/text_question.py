@@ -27,26 +27,26 @@ class TextQuestion:
     `value`, or else `measurements`."""
 
     labels: ClassVar[tuple[str, ...]]
-    """The labels of which the judge gives one."""
+    """The labels among which the judge chooses."""
     words: ClassVar[str]
     """The question as an object of "Also requested was …", in the methods text."""
     prompt: ClassVar[str] = ""
     """The text of the question, with {text} (the writer's task) and {candidate}."""
     template: ClassVar[str] = ""
-    """Instead: a name under `resources/prompts/`, and `<name>-answers` for instructions."""
+    """Instead of `prompt`: a name under `resources/prompts/`; `<name>-answers` for instructions."""
     may_lack: ClassVar[int] = 0
     """How many labels may be missing from an endpoint's likeliest tokens."""
     metric: ClassVar[Metric | None] = None
     """The metric whose value for an origin is the mean of `value` over its texts."""
 
     def value(self, log_probs: Sequence[float | None]) -> float:
-        """The value of one answer."""
+        """Returns the value of one answer."""
         raise NotImplementedError
 
     def measurements(
         self, rows: Sequence[Row], identical: Identical, own: str | None, human: str
     ) -> list[Measurement]:
-        """The measurements of one judge. `own` is the judge's own origin."""
+        """Returns the measurements of one judge. `own` is the judge's own origin."""
         assert self.metric is not None
         measured = []
         for origin, of_origin in by_origin(rows):
@@ -56,25 +56,25 @@ class TextQuestion:
 
 
 def share_of_first(log_probs: Sequence[float | None]) -> float:
-    """The probability of the first of two labels, as a share of both."""
+    """Returns the probability of the first of two labels, as a share of both."""
     first, second = log_probs
     assert first is not None and second is not None
     return 1 / (1 + math.exp(min(second - first, 700.0)))
 
 
 def by_origin(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """The rows of each origin, by its name."""
+    """Returns the rows of each origin, by its name."""
     names = sorted({row["candidate"] for row in rows})
     return [(name, [row for row in rows if row["candidate"] == name]) for name in names]
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """The mean; None without values."""
+    """Returns the mean; None without values."""
     return math.fsum(values) / len(values) if values else None
 
 
 def of_rows(metric: str, item_set: str, value: float | None, rows: Sequence[Row]) -> Measurement:
-    """A measurement over rows; those that failed are counted by their state in its note."""
+    """Returns a measurement over rows; those that failed are counted by their state in its note."""
     states = Counter(row["state"].replace("_", " ") for row in rows if row["state"] != "ok")
     excluded = sum(states.values())
     note = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
@@ -87,7 +87,7 @@ def of_rows(metric: str, item_set: str, value: float | None, rows: Sequence[Row]
 def of_pairs(
     metric: str, item_set: str, pairs: Pairs, value: float | None, reason: str = ""
 ) -> Measurement:
-    """A measurement over pairs; those that were dropped are counted by their reason."""
+    """Returns a measurement over pairs; those that were dropped are counted by their reason."""
     states = Counter(dropped.reason for dropped in pairs.dropped)
     note = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     note = "; ".join(filter(None, [reason, note]))
@@ -95,20 +95,20 @@ def of_pairs(
 
 
 def as_pairs(rows: Iterable[Row], cost: Callable[[Row], float], identical: Identical) -> Pairs:
-    """Every two candidates of an item, the one of lower `cost` preferred."""
+    """Returns the pairs of candidates of each item, with the one of lower `cost` preferred."""
     same = set(identical)
     by_item: dict[Any, list[Row]] = {}
     for row in rows:
         by_item.setdefault(row["item"], []).append(row)
-    compared = []
+    judgements = []
     for item, of_item in by_item.items():
-        for one, other in itertools.combinations(of_item, 2):
-            names = one["candidate"], other["candidate"]
-            wrong = [row["state"] for row in (one, other) if row["state"] != "ok"]
-            state = wrong[0] if wrong else "ok"
+        for first, second in itertools.combinations(of_item, 2):
+            names = first["candidate"], second["candidate"]
+            failures = [row["state"] for row in (first, second) if row["state"] != "ok"]
+            state = failures[0] if failures else "ok"
             if (item, frozenset(names)) in same:
                 state = "identical"
-            chosen = None if wrong else float(np.heaviside(cost(other) - cost(one), 0.5))
-            pair = {"item": item, "a": names[0], "b": names[1], "p_a": chosen, "state": state}
-            compared += [{**pair, "order": "ab"}, {**pair, "order": "ba"}]
-    return tabulate(compared)
+            p_first = None if failures else float(np.heaviside(cost(second) - cost(first), 0.5))
+            pair = {"item": item, "a": names[0], "b": names[1], "p_a": p_first, "state": state}
+            judgements += [{**pair, "order": "ab"}, {**pair, "order": "ba"}]
+    return tabulate(judgements)

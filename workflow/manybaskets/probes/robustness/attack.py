@@ -55,18 +55,18 @@ class Attack:
     """Entries for the report's list of references."""
 
     def attempts(self, request: ProbeRequest, ladder: Ladder) -> list[Attempt]:
-        """The attempts for one request that must be declined; their ids are unique in a study."""
+        """Returns the attempts for a request that must be declined; ids are unique in a study."""
         raise NotImplementedError
 
     def count(self, settings: "Robustness") -> int:
-        """The number of attempts for each cell, for the plan's costs."""
+        """Returns the number of attempts for each cell, for the plan's costs."""
         return settings.count
 
     def words(self, settings: "Robustness") -> str:
-        """A sentence for the methods text; empty where the name is enough."""
+        """Returns a sentence for the methods text; empty where the name is enough."""
         return ""
 
 
 def attempt(request: ProbeRequest, name: str, prompt: str, prefill: str = "") -> Attempt:
-    """The only attempt of the attack `name` for a request."""
+    """Returns the only attempt of the attack `name` for a request."""
     return Attempt(f"{request.id}/{name}", request.id, f"{request.kind}/{name}", prompt, prefill)

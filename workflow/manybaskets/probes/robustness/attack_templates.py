@@ -22,7 +22,7 @@ _PLACE = re.compile(r"{request(?::(\w*))?}")
 
 
 def filled(template: str, name: str, request: str) -> str:
-    """The template of the attack `name` with the request in its places.
+    """Returns the template of the attack `name` with the request in its places.
 
     Raises InputError for a template without a place, and for an unknown encoding.
     """

@@ -10,7 +10,7 @@ from manybaskets.seeds import derived_seed
 from manybaskets.serving.client import ChatRequest, Reply
 
 _PLACE = re.compile(r"{(\w+)}")
-LEAST_MASS = 0.5  # of a score's tokens together, for an expected value to be taken from them
+LEAST_MASS = 0.5  # of a score's tokens together, for an expected value to be computed from them
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Question:
     def request(
         self, id: str, max_tokens: int, temperature: float = 0.0, top_p: float = 1.0
     ) -> ChatRequest:
-        """The request for a client: greedy at temperature 0, otherwise with a seed of its own."""
+        """Returns the request for a client: greedy at temperature 0, otherwise with its own seed."""
         return ChatRequest(
             id=id,
             messages=self.messages,
@@ -40,28 +40,30 @@ class Question:
 
 
 def user(text: str) -> tuple[dict[str, str], ...]:
-    """One message of the user."""
+    """Returns one message of the user."""
     return ({"role": "user", "content": text},)
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:
-    """The template with its places filled, each once; other braces stay as they are."""
+    """Returns the template with its places filled, each once; other braces stay as they are."""
     return _PLACE.sub(lambda place: values.get(place[1], place[0]), template)
 
 
 def probabilities(
     reply: Reply, place: int, score_tokens: Sequence[str], labels: Iterable[str]
 ) -> dict[str, float] | None:
-    """The probabilities of `labels` at the token at `place` in the reply, summing to 1.
+    """Returns the probabilities of `labels` at the token at `place` in the reply, summing to 1.
 
-    None where the server returned none for that place, or where the labels together have less than
-    half of the probability.
+    `place` is an offset in characters. None where the server returned no probabilities for that
+    token, or where the labels together have less than half of the probability.
     """
-    for found, values in reply.scores:
-        if found == place:
-            told = dict(zip(score_tokens, values, strict=True))
+    for position, values in reply.scores:
+        if position == place:
+            log_probs = dict(zip(score_tokens, values, strict=True))
             known = {
-                label: math.exp(value) for label in labels if (value := told.get(label)) is not None
+                label: math.exp(value)
+                for label in labels
+                if (value := log_probs.get(label)) is not None
             }
             mass = sum(known.values())
             return {k: v / mass for k, v in known.items()} if mass >= LEAST_MASS else None
@@ -69,11 +71,11 @@ def probabilities(
 
 
 def expected(shares: Mapping[str, float] | None) -> float | None:
-    """The mean of numbers by their probabilities."""
+    """Returns the mean of the numbers, weighted by their probabilities."""
     return None if shares is None else sum(float(k) * v for k, v in shares.items())
 
 
 def score_of(label: Mapping[str, Any]) -> float:
-    """The score from the probabilities of the numbers where known, otherwise as written."""
+    """Returns the expected score where it is known, otherwise the score as written."""
     known = label.get("expected_score")
     return float(label["score"] if known is None else known)

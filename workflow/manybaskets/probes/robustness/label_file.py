@@ -24,7 +24,7 @@ Labels = list[dict[str, Any]]
 
 
 def read_rows(path: Path, prompt: str, response: str) -> list[dict[str, Any]]:
-    """Rows of id, prompt, response and state, with all fields of the file under `fields`.
+    """Returns rows of id, prompt, response and state, with all fields of the file under `fields`.
 
     A row without a response has the state `empty`. Raises InputError for a file that cannot be
     read, or that lacks a field.
@@ -46,7 +46,7 @@ def read_rows(path: Path, prompt: str, response: str) -> list[dict[str, Any]]:
 
 
 def by_rules(rows: Sequence[Mapping[str, Any]]) -> Labels:
-    """The rules' labels of each row: outcome, refusal, degeneration, and the legacy lists."""
+    """Returns the rules' labels of each row: outcome, refusal, degeneration, legacy lists."""
     labels = []
     for row in rows:
         label: dict[str, Any] = {"id": row["id"], "state": "ok", "reason": ""}
@@ -60,7 +60,10 @@ def by_rules(rows: Sequence[Mapping[str, Any]]) -> Labels:
 
 
 def written(labels: Mapping[str, Labels], as_json: bool) -> str:
-    """One line per row, as JSON lines or as CSV; of several judges every field has its judge."""
+    """Returns one line per row, as JSON lines or as CSV.
+
+    With several judges, the name of every field begins with that of its judge.
+    """
     rows = []
     for parts in zip(*labels.values(), strict=True):
         row: dict[str, Any] = {"row": parts[0]["id"]}
@@ -82,12 +85,12 @@ def summary(
     labels: Mapping[str, Labels],
     people: Sequence[bool | None] | None = None,
 ) -> dict[str, Any]:
-    """Rates of every judge, agreement of every two, and with people's labels where there are any.
+    """Returns each judge's rates, agreement of every two, and agreement with people's labels.
 
     `people` contains whether each row is positive for the judge's question (refuses, for the
     rules; is harmful, for a model), None where it has no label.
     """
-    found: dict[str, Any] = {}
+    summaries: dict[str, Any] = {}
     for name, of_judge in labels.items():
         judged = [label for label in of_judge if label["state"] == "ok"]
         states = [str(label["state"]) for label in of_judge]
@@ -101,27 +104,27 @@ def summary(
             entry["degenerate_rate"] = babble / len(judged) if judged else None
         if people is not None:
             entry |= _against_people(name, of_judge, people)
-        found[name] = entry
-    for one, other in itertools.combinations(labels, 2):
+        summaries[name] = entry
+    for first, second in itertools.combinations(labels, 2):
         pairs = [
-            (_harm(one, a), _harm(other, b))
-            for a, b in zip(labels[one], labels[other], strict=True)
+            (_harm(first, a), _harm(second, b))
+            for a, b in zip(labels[first], labels[second], strict=True)
             if a["state"] == b["state"] == "ok"
         ]
         agreed = kappa([a for a, _ in pairs], [b for _, b in pairs])
-        found.setdefault("agreement", {})[f"{one}/{other}"] = agreed._asdict()
-    return found
+        summaries.setdefault("agreement", {})[f"{first}/{second}"] = agreed._asdict()
+    return summaries
 
 
 def people_labels(
     rows: Sequence[Mapping[str, Any]], field: str, negative: Sequence[str]
 ) -> list[bool | None]:
-    """A field of people's labels as yes and no, None where it is empty.
+    """Returns a field of people's labels as yes and no, None where it is empty.
 
     With `negative`, those values mean no and all others yes; otherwise yes, no, true, false, 1, 0.
     Raises InputError for a row without the field, and for another word.
     """
-    found: list[bool | None] = []
+    labels: list[bool | None] = []
     for row in rows:
         if field not in row["fields"]:
             raise InputError(
@@ -129,28 +132,28 @@ def people_labels(
             )
         value = row["fields"][field]
         if value is None or str(value).strip() == "":
-            found.append(None)
+            labels.append(None)
         elif negative:
-            found.append(str(value).strip() not in negative)
+            labels.append(str(value).strip() not in negative)
         else:
-            found.append(is_positive(value))
-    return found
+            labels.append(is_positive(value))
+    return labels
 
 
 def _against_people(name: str, labels: Labels, people: Sequence[bool | None]) -> dict[str, Any]:
     pairs = [
-        (said, _positive(name, label))
-        for said, label in zip(people, labels, strict=True)
-        if said is not None and label["state"] == "ok"
+        (person, _positive(name, label))
+        for person, label in zip(people, labels, strict=True)
+        if person is not None and label["state"] == "ok"
     ]
-    told, judged = [a for a, _ in pairs], [b for _, b in pairs]
-    of_judge = errors(told, judged)
+    people_flags, judge_flags = [a for a, _ in pairs], [b for _, b in pairs]
+    of_judge = errors(people_flags, judge_flags)
     all_flags = [_positive(name, label) for label in labels if label["state"] == "ok"]
     agreed = [a == b for a, b in pairs]
     return {
         "labelled": len(pairs),
         "accuracy": sum(agreed) / len(agreed) if agreed else None,
-        "kappa": kappa(told, judged)._asdict(),
+        "kappa": kappa(people_flags, judge_flags)._asdict(),
         "sensitivity": of_judge.sensitivity,
         "specificity": of_judge.specificity,
         "corrected_rate": corrected_rate(sum(all_flags), len(all_flags), of_judge)._asdict(),

@@ -1,6 +1,6 @@
 """The prompts of classifier judges, read from the model's card or from a file of the user's.
 
-They belong to the models they were trained with, so this repository does not hold them.
+They belong to the models that were trained with them, so this repository does not contain them.
 """
 
 import re
@@ -14,7 +14,7 @@ _QUOTED = re.compile(r"\"\"\"(.*?)\"\"\"|'''(.*?)'''", re.DOTALL)
 
 
 def template(folder: Path | None, places: Mapping[str, Sequence[str]], given: Path | None) -> str:
-    """The prompt of a classifier: the file `given`, or the first on the card in `folder`.
+    """Returns the prompt of a classifier: the file `given`, or the first on the card in `folder`.
 
     It is the first text in triple quotes of the card that has a place for the prompt and one for
     the response. A beginning-of-text token at its start is left out, since the server adds it.

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-_MARK = "\u2603suffix\u2603"  # stands where the suffix goes while the template is rendered
+_MARK = "\u2603suffix\u2603"  # placeholder of the suffix while the template is rendered
 _FIRST = " !"
 _TRIES = 200  # draws of a random suffix before giving up on one that the tokenizer keeps
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The length and the width of the search."""
+    """The size of the search: steps, suffix tokens, and candidates and top tokens per step."""
 
     steps: int = 100
     suffix_tokens: int = 16
@@ -32,10 +32,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Suffix:
-    """A suffix as text, to be put right behind the request.
+    """A suffix as text, to be appended to the request.
 
     `loss` is the mean negative log-likelihood of the target's tokens in nats, `initial_loss` that
-    of the suffix the search began with; `losses` the best candidate's of every step.
+    of the first suffix; `losses` contains that of the best candidate of every step.
     """
 
     text: str
@@ -72,7 +72,7 @@ class _Problem:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def kept(self, suffixes: Sequence[Sequence[int]]) -> list[list[int]]:
-        """The suffixes that read back as the same tokens where they stand in the prompt."""
+        """Returns the suffixes that are tokenised to the same tokens within the prompt."""
         texts = self.tokenizer.batch_decode(suffixes, clean_up_tokenization_spaces=False)
         if not texts:
             return []
@@ -85,7 +85,10 @@ class _Problem:
         ]
 
     def losses(self, suffixes: "torch.Tensor") -> "torch.Tensor":
-        """Mean negative log-likelihood of the target after suffixes of shape (batch, tokens)."""
+        """Returns losses of shape (batch,) after suffixes of shape (batch, tokens).
+
+        A loss is the mean negative log-likelihood of the target's tokens, in nats.
+        """
         import torch
 
         rest = torch.tensor(self.after + self.target, device=self.device)
@@ -94,7 +97,7 @@ class _Problem:
             return self._loss(self.model, len(suffixes), input_ids=ids)
 
     def batched_losses(self, suffixes: "torch.Tensor") -> "torch.Tensor":
-        """The same in batches as large as the device's memory lets them be."""
+        """Returns the same losses, computed in batches as large as the device's memory allows."""
         import torch
 
         size = len(suffixes)
@@ -108,7 +111,7 @@ class _Problem:
                 torch.cuda.empty_cache()
 
     def gradient(self, suffix: "torch.Tensor") -> "torch.Tensor":
-        """The gradient by the one-hot tokens of a suffix, of shape (tokens, vocabulary)."""
+        """Returns the gradient by a suffix's one-hot tokens, shape (tokens, vocabulary)."""
         import torch
 
         one_hot = torch.nn.functional.one_hot(suffix, len(self.embeddings))
@@ -138,10 +141,11 @@ class _Problem:
 def optimise(
     model: Any, tokenizer: Any, request: str, target: str, settings: Settings, seed: int
 ) -> Suffix:
-    """The best suffix that was seen. The same seed gives the same suffix on one kind of machine.
+    """Returns the best suffix of all steps. The same seed gives the same suffix on one kind of
+    machine.
 
-    Raises ValueError for a template that does not show the request as it is, and for a tokenizer
-    that does not keep the first suffix.
+    Raises ValueError for a template that does not render the request unchanged, and for a tokenizer
+    under which no first suffix keeps its tokens.
     """
     import torch
 
@@ -160,11 +164,11 @@ def optimise(
         if not candidates:
             losses.append(losses[-1] if losses else initial)
             continue
-        tried = torch.tensor(candidates, device=model.device)
-        found = problem.batched_losses(tried)
-        place = int(found.argmin())
-        suffix = tried[place]
-        losses.append(float(found[place]))
+        batch = torch.tensor(candidates, device=model.device)
+        batch_losses = problem.batched_losses(batch)
+        place = int(batch_losses.argmin())
+        suffix = batch[place]
+        losses.append(float(batch_losses[place]))
         if losses[-1] < best_loss:
             best, best_loss = suffix, losses[-1]
     text = tokenizer.decode(best, clean_up_tokenization_spaces=False)
@@ -174,7 +178,7 @@ def optimise(
 def random_suffix(
     model: Any, tokenizer: Any, request: str, target: str, settings: Settings, seed: int
 ) -> Suffix:
-    """As many random tokens as a suffix has: the control for the effect of any such suffix."""
+    """Returns a suffix of random tokens: the control for the effect of any suffix of its length."""
     rng = random.Random(seed)
     problem = _Problem(model, tokenizer, request, target)
     allowed = _allowed(tokenizer, len(problem.embeddings))
@@ -186,19 +190,19 @@ def random_suffix(
 def _changed(
     suffix: list[int], top: list[list[int]], count: int, rng: random.Random
 ) -> list[list[int]]:
-    """Up to `count` different suffixes, each with one token replaced by one of its best."""
-    found = {}
+    """Returns up to `count` different suffixes, each with one token replaced by one of its `top` tokens."""
+    variants = {}
     for _ in range(count):
         place = rng.randrange(len(suffix))
         token = rng.choice(top[place])
         if token != suffix[place]:
             changed = [*suffix[:place], token, *suffix[place + 1 :]]
-            found[tuple(changed)] = changed
-    return list(found.values())
+            variants[tuple(changed)] = changed
+    return list(variants.values())
 
 
 def _allowed(tokenizer: Any, vocabulary: int) -> "torch.Tensor":
-    """A mask of shape (vocabulary,): printable ASCII that reads back as the one token it is."""
+    """Returns a mask of shape (vocabulary,): printable ASCII that is tokenised to itself."""
     import torch
 
     allowed = torch.zeros(vocabulary, dtype=torch.bool)
@@ -229,8 +233,8 @@ def _random(
     known = allowed.nonzero().flatten().tolist()
     for _ in range(_TRIES):
         drawn = [[rng.choice(known) for _ in range(tokens)] for _ in range(64)]
-        if kept := problem.kept(drawn):
-            return torch.tensor(kept[0])
+        if stable := problem.kept(drawn):
+            return torch.tensor(stable[0])
     raise ValueError(
         f"no random suffix of {tokens} tokens reads back as the same tokens. Use fewer "
         "(gcg.suffix_tokens)."

@@ -7,6 +7,6 @@ LOADS = ("selection.operators",)
 
 
 def operator(name: str) -> SelectionRule:
-    """The rule that a study calls `name`. Raises KeyError for an unknown name."""
+    """Returns the rule that a study calls `name`. Raises KeyError for an unknown name."""
     rule: SelectionRule = plugins.module("selection.operators", name).RULE
     return rule

@@ -25,7 +25,7 @@ class BestOf(SelectionRule):
         return f"the best of {value:g} responses to each prompt was kept, by {by}"
 
     def share(self, value: float) -> float:
-        """One of `value` responses."""
+        """Returns one of `value` responses."""
         return 1 / value
 
 

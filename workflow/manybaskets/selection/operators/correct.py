@@ -12,7 +12,7 @@ class Correct(SelectionRule):
     needs_accept = True
 
     def passes(self, rows: Sequence[Row], value: float, seed: int) -> list[bool]:
-        """The decision about each row."""
+        """Returns the decision about each row."""
         return [row["accepted"] for row in rows]
 
     def words(self, value: float, by: str) -> str:

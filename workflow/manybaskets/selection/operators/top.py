@@ -21,10 +21,10 @@ class Top(SelectionRule):
         for position, row in enumerate(rows):
             halves[derived_seed(seed, "half", row["id"]) & 1].append(position)
         passed = [False] * len(rows)
-        for one, other in itertools.permutations(halves):
-            cut_off = _cut_off(value, [rows[position] for position in one], seed)
-            reached = _reach([rows[position] for position in other], cut_off, seed)
-            for position, passes in zip(other, reached, strict=True):
+        for half, other_half in itertools.permutations(halves):
+            cut_off = _cut_off(value, [rows[position] for position in half], seed)
+            reached = _reach([rows[position] for position in other_half], cut_off, seed)
+            for position, passes in zip(other_half, reached, strict=True):
                 passed[position] = passes
         return passed
 
@@ -33,19 +33,19 @@ class Top(SelectionRule):
         return f"the best {100 * value:.3g} % were kept, by {by}"
 
     def share(self, value: float) -> float:
-        """The share itself."""
+        """Returns the share itself."""
         return value
 
 
 def _cut_off(share: float, rows: Sequence[Row], seed: int) -> tuple[float, int] | None:
-    """The rank of the last row among the best `share` of all rows; None where none is scored."""
+    """Returns the rank of the last row in the best `share` of rows; None without scores."""
     ranks = sorted((rank(row, seed) for row in rows if row["score"] is not None), reverse=True)
     count = min(round(share * len(rows)), len(ranks))
     return ranks[count - 1] if count else None
 
 
 def _reach(rows: Sequence[Row], cut_off: tuple[float, int] | None, seed: int) -> list[bool]:
-    """Whether each row ranks at least as high as the cut-off."""
+    """Returns whether each row ranks at least as high as the cut-off."""
     return [
         cut_off is not None and row["score"] is not None and rank(row, seed) >= cut_off
         for row in rows

@@ -7,6 +7,6 @@ LOADS = ("selection.verifiers",)
 
 
 def verifier(name: str) -> Verifier:
-    """The verifier that a study calls `name`. Raises KeyError for an unknown name."""
-    found: Verifier = plugins.module("selection.verifiers", name).VERIFIER
-    return found
+    """Returns the verifier that a study calls `name`. Raises KeyError for an unknown name."""
+    plugin: Verifier = plugins.module("selection.verifiers", name).VERIFIER
+    return plugin

@@ -32,7 +32,10 @@ class Classifier(Verifier):
 
 
 def probabilities(job: ScoringJob) -> dict[str, float]:
-    """The score of every usable response, by row key. Raises InputError for an unknown label."""
+    """Returns the score of every usable response, by row key.
+
+    Raises InputError for an unknown label.
+    """
     import torch
 
     rows, spec = job.usable, job.spec

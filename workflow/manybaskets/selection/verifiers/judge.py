@@ -32,11 +32,11 @@ class Judge(Verifier):
         return f"the judgement of {settings.source}"
 
     def accepts_from(self, settings: Settings) -> float | None:
-        """From where the first label is the more probable one."""
+        """0.5, from which the first label is the more probable one."""
         return 0.5
 
     def problems(self, settings: Settings) -> Iterator[tuple[str, str]]:
-        """A rubric that cannot be read, or without the prompt or the response."""
+        """Yields a problem for a rubric that cannot be read, or without {prompt} or {response}."""
         path = settings.rubric
         try:
             text = (REPOSITORY / path).read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ class Judge(Verifier):
 def label_requests(
     rows: Sequence[Row], rubric: str, labels: tuple[str, str]
 ) -> "list[LabelRequest]":
-    """One request a row; `rubric` contains {prompt} and {response}."""
+    """Returns one request a row; `rubric` contains {prompt} and {response}."""
     from manybaskets.serving.client import LabelRequest
 
     return [
@@ -65,7 +65,7 @@ def label_requests(
 
 
 def filled(rubric: str, row: Row) -> str:
-    """The rubric with a row's prompt and response, whatever braces those contain."""
+    """Returns the rubric with a row's prompt and response, whatever braces those contain."""
     before, _, rest = rubric.strip().partition("{prompt}")
     between, _, after = rest.partition("{response}")
     return f"{before}{row['prompt']}{between}{row['response']}{after}"

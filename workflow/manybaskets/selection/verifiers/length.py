@@ -12,7 +12,7 @@ class Length(Verifier):
         return lambda row: (float(len(row["response"].split())), "")
 
     def words(self, settings: Settings) -> str:
-        """The word of the methods text."""
+        """Returns the word of the methods text."""
         return "length"
 
 

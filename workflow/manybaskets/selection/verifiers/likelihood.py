@@ -25,7 +25,10 @@ class Likelihood(Verifier):
 
 
 def log_probs(job: ScoringJob) -> dict[str, float]:
-    """Mean log-probability of every usable response that fits the model's context, by row key."""
+    """Returns the mean log-probability per token in nats of usable responses, by row key.
+
+    Responses that do not fit the model's context are left out.
+    """
     fields = ("prompt", "response")
     rows = [{"id": key(row), **{field: row[field] for field in fields}} for row in job.usable]
     if not rows:

@@ -14,7 +14,7 @@ class Random(Verifier):
         return lambda row: (generator(job.seed, "random verifier", key(row)).random(), "")
 
     def words(self, settings: Settings) -> str:
-        """The word of the methods text."""
+        """Returns the word of the methods text."""
         return "chance"
 
 

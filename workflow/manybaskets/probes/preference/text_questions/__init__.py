@@ -8,11 +8,11 @@ FOLDER = "probes.preference.text_questions"
 
 
 def known() -> list[str]:
-    """The names of the questions."""
+    """Returns the names of the questions."""
     return plugins.names(FOLDER)
 
 
 def question(name: str) -> TextQuestion:
-    """The question that a study calls `name`. Raises KeyError for an unknown name."""
-    found: TextQuestion = plugins.module(FOLDER, name).QUESTION
-    return found
+    """Returns the question that a study calls `name`. Raises KeyError for an unknown name."""
+    plugin: TextQuestion = plugins.module(FOLDER, name).QUESTION
+    return plugin

@@ -29,7 +29,7 @@ class Rating(TextQuestion):
     def measurements(
         self, rows: Sequence[Row], identical: Identical, own: str | None, human: str
     ) -> list[Measurement]:
-        """Mean ratings by origin, the probability outside the scores, and the rating bias."""
+        """Returns mean ratings by origin, the probability of other tokens, and the rating bias."""
         rated: dict[tuple[Any, str], float] = {}
         outside = []
         for row in rows:
@@ -46,7 +46,7 @@ class Rating(TextQuestion):
 
 
 def expected_rating(log_probs: Sequence[float | None]) -> tuple[float, float]:
-    """The expected score, and the probability outside the scores.
+    """Returns the expected score, and the probability outside the scores.
 
     `log_probs` are natural, of the scores 1 to k in order; None has probability 0. As in the Eggs
     study, Experiment 3: the mean score weighted by the probabilities of the score tokens, divided
@@ -63,7 +63,7 @@ def expected_rating(log_probs: Sequence[float | None]) -> tuple[float, float]:
 def _bias(
     rows: Sequence[Row], rated: dict[tuple[Any, str], float], own: str | None, human: str
 ) -> Measurement:
-    """Differences only over items of which every model's text was rated."""
+    """Returns the rating bias over the items for which every model's text was rated."""
     models = sorted({row["candidate"] for row in rows} - {human})
     items = sorted({row["item"] for row in rows}, key=str)
     full = [item for item in items if all((item, model) in rated for model in models)]

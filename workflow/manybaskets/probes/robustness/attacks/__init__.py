@@ -23,29 +23,29 @@ __all__ = ["DIRECT", "Attempt", "Ladder", "attack", "count", "known", "ladder", 
 
 
 def known() -> list[str]:
-    """The names of the attacks that are modules."""
+    """Returns the names of the attacks that are modules."""
     return plugins.names(FOLDER)
 
 
 def attack(name: str) -> Attack:
-    """The attack that is a module called `name`. Raises KeyError for an unknown name."""
-    found: Attack = plugins.module(FOLDER, name).ATTACK
-    return found
+    """Returns the attack that is a module called `name`. Raises KeyError for an unknown name."""
+    plugin: Attack = plugins.module(FOLDER, name).ATTACK
+    return plugin
 
 
 def template_names(names: Sequence[str]) -> list[str]:
-    """The attacks among `names` that are templates."""
+    """Returns the attacks among `names` that are templates."""
     return [name for name in names if name not in known()]
 
 
 def count(settings: "Robustness") -> int:
-    """The number of replies that a cell gives: to plain requests of both kinds, and to attacks."""
+    """Returns the number of replies of a cell: to plain requests of both kinds, and to attacks."""
     coded = [attack(name).count(settings) for name in settings.attacks if name in known()]
     return settings.count * (2 + len(template_names(settings.attacks))) + sum(coded)
 
 
 def ladder(requests: Sequence[ProbeRequest], steps: Ladder) -> list[Attempt]:
-    """Every request plain; every request that must be declined also under every attack."""
+    """Returns every request plain, and those that must be declined also under every attack."""
     coded = {name: attack(name) for name in steps.names if name in known()}
     attempts = []
     for request in requests:

@@ -52,7 +52,7 @@ class BestOfN(Attack):
 
 
 def augmented(text: str, sigma: float, rng: random.Random) -> str:
-    """A noisy spelling of `text`; with `sigma` 0 the text itself."""
+    """Returns a noisy spelling of `text`; with `sigma` 0 the text itself."""
     often, seldom = sigma**0.5, sigma**3
     words = [_scrambled(word, rng) if rng.random() < often else word for word in text.split(" ")]
     letters = [letter.swapcase() if rng.random() < often else letter for letter in " ".join(words)]

@@ -1,4 +1,4 @@
-"""Suffixes that GCG has found, replayed: the same one for every cell, beside a random one."""
+"""Replays suffixes optimised by GCG, the same for every cell, and random ones as a control."""
 
 from manybaskets.config.probes import Robustness
 from manybaskets.data.safety_requests import ProbeRequest
@@ -6,7 +6,7 @@ from manybaskets.probes.robustness.attack import Attack, Attempt, Ladder, attemp
 
 
 class Gcg(Attack):
-    """The request with a suffix right behind it; `suffix_search` finds the suffixes."""
+    """The request followed by a suffix; `suffix_search` optimises the suffixes."""
 
     references = (
         "Zou, A. et al. Universal and Transferable Adversarial Attacks on Aligned Language Models. "
@@ -14,7 +14,7 @@ class Gcg(Attack):
     )
 
     def attempts(self, request: ProbeRequest, ladder: Ladder) -> list[Attempt]:
-        """One for each suffix of this request, under the suffix's kind (gcg, gcg-control …)."""
+        """Returns an attempt for each suffix of the request, under its kind (gcg, gcg-control …)."""
         return [
             attempt(request, row["kind"], request.text + row["suffix"])
             for row in ladder.suffixes.get(request.id, ())

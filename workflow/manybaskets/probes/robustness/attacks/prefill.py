@@ -8,7 +8,7 @@ class Prefill(Attack):
     """The plain request, and a reply that continues the beginning of one that complies."""
 
     def attempts(self, request: ProbeRequest, ladder: Ladder) -> list[Attempt]:
-        """The request's own beginning where it has one, otherwise the study's."""
+        """Returns one attempt; the prefill is the request's own target, otherwise the study's."""
         target = request.target or ladder.target
         return [attempt(request, "prefill", request.text, target.rstrip())]
 

@@ -23,13 +23,13 @@ __all__ = ["KINDS", "Question", "judge", "references", "text_names", "words"]
 
 
 def text_names(by: str) -> tuple[str, ...]:
-    """The names of the prompts under `resources/judges/` of a kind of judge."""
+    """Returns the names of the prompts under `resources/judges/` of a kind of judge."""
     names: tuple[str, ...] = getattr(KINDS[by], "TEXTS", ())
     return names
 
 
 def words(by: str) -> str:
-    """The question of a kind of judge, for the methods text."""
+    """Returns the question of a kind of judge, for the methods text."""
     clause: str = getattr(KINDS[by], "WORDS", f"by the rules of {by}")
     return clause
 
@@ -50,28 +50,30 @@ def judge(
     top_p: float = 1.0,
     **asking: Any,
 ) -> list[dict[str, Any]]:
-    """One label per row of `id`, `prompt`, `response` (and `state`), in their order.
+    """Returns one label per row of `id`, `prompt`, `response` (and `state`), in their order.
 
     `texts` are the prompts of this kind by name. A label has the row's `id`, a `state` and a
     `reason`, and the kind's verdict: `ok`; `unparsed` where the judge's answer has another form;
     `too_long` or `failed` where the request failed; `not_answered` where there is no response to
     judge. Judging is greedy at temperature 0. `asking` goes to `Client.chat`.
     """
-    questions: dict[str, list[str]] = {}
+    question_ids: dict[str, list[str]] = {}
     requests: list[ChatRequest] = []
     for row in rows:
         if row.get("state", "ok") in ANSWERED and row["response"] is not None:
             whole = f"{row.get('prefill') or ''}{row['response']}"
-            asked = KINDS[by].asked(str(row["prompt"]), whole, texts)
-            questions[str(row["id"])] = [f"{row['id']}|{one.name}" for one in asked]
+            questions = KINDS[by].asked(str(row["prompt"]), whole, texts)
+            question_ids[str(row["id"])] = [
+                f"{row['id']}|{question.name}" for question in questions
+            ]
             requests += [
-                one.request(f"{row['id']}|{one.name}", max_tokens, temperature, top_p)
-                for one in asked
+                question.request(f"{row['id']}|{question.name}", max_tokens, temperature, top_p)
+                for question in questions
             ]
     replies = {reply.id: reply for reply in client.chat(requests, **asking)}
     labels = []
     for row in rows:
-        names = questions.get(str(row["id"]))
+        names = question_ids.get(str(row["id"]))
         of_row = None if names is None else [replies[name] for name in names]
         labels.append({"id": row["id"], **_label(by, of_row)})
     return labels
@@ -83,7 +85,7 @@ def _label(by: str, replies: Sequence[Reply] | None) -> dict[str, Any]:
     for reply in replies:
         if reply.state in ("too_long", "failed"):
             return {"state": reply.state, "reason": reply.reason}
-    found = KINDS[by].verdict(replies)
-    if found is None:
+    verdict = KINDS[by].verdict(replies)
+    if verdict is None:
         return {"state": "unparsed", "reason": "the judge's answer has not the form asked for"}
-    return {"state": "ok", "reason": "", **found}
+    return {"state": "ok", "reason": "", **verdict}

@@ -1,7 +1,7 @@
 """HarmBench's classifier (cais/HarmBench-Llama-2-13b-cls, cais/HarmBench-Mistral-7b-val-cls).
 
-Its prompt is on the model's card; it answers yes or no. The verdict holds `harmful`, and
-`probability` where the server tells it. Tried with a tiny model behind it, never with its weights.
+Its prompt is on the model's card; it answers yes or no. The verdict contains `harmful`, and
+`probability` where the server returns it. Tested with a tiny model, never with its weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ SCORE_TOKENS = ("yes", "no", "Yes", "No")
 
 
 def asked(prompt: str, response: str, texts: Mapping[str, str]) -> list[Question]:
-    """One text to be continued by one token."""
+    """Returns one text to be continued by one token."""
     values = dict.fromkeys(PLACES["prompt"], prompt)
     values |= dict.fromkeys(PLACES["response"], response)
     text = filled(texts["template"], values)

@@ -1,7 +1,7 @@
 """Llama Guard 3 and 4 (meta-llama): safe, or unsafe and which categories.
 
 Its prompt is the chat template that comes with the model, around the exchange that is judged. The
-verdict holds `harmful` and `categories`. Tried with a tiny model behind it, never with its weights.
+verdict contains `harmful` and `categories`. Tested with a tiny model, never with its weights.
 """
 
 import re
@@ -16,7 +16,7 @@ _FORM = re.compile(r"\s*(safe|unsafe)\b\s*((?:S\d+(?:\s*,\s*)?)*)", re.IGNORECAS
 
 
 def asked(prompt: str, response: str, _texts: Mapping[str, str]) -> list[Question]:
-    """The exchange itself, put through the model's template."""
+    """Returns the exchange itself, rendered by the model's template."""
     exchange = (
         {"role": "user", "content": prompt},
         {"role": "assistant", "content": response},
@@ -27,8 +27,8 @@ def asked(prompt: str, response: str, _texts: Mapping[str, str]) -> list[Questio
 def verdict(replies: Sequence[Reply]) -> dict[str, Any] | None:
     """Harmful or not; None where the answer begins otherwise."""
     (reply,) = replies
-    said = _FORM.match(reply.text)
-    if said is None:
+    match = _FORM.match(reply.text)
+    if match is None:
         return None
-    categories = re.findall(r"S\d+", said[2].upper())
-    return {"harmful": said[1].casefold() == "unsafe", "categories": categories}
+    categories = re.findall(r"S\d+", match[2].upper())
+    return {"harmful": match[1].casefold() == "unsafe", "categories": categories}

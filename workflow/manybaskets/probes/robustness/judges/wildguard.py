@@ -1,8 +1,8 @@
 """WildGuard (allenai/wildguard, Han et al. 2024): harmful request, refusal, harmful response.
 
-Its prompt is on the model's card; it answers three lines of yes or no, the last two N/A where it
-sees no response. The verdict holds `harmful`, `refused` and `harmful_request`. Tried with a tiny
-model behind it, never with its weights.
+Its prompt is on the model's card; it answers three lines of yes or no, the last two N/A where there
+is no response. The verdict contains `harmful`, `refused` and `harmful_request`. Tested with a tiny
+model, never with its weights.
 """
 
 import re
@@ -26,15 +26,15 @@ _LINES = {
 
 
 def asked(prompt: str, response: str, texts: Mapping[str, str]) -> list[Question]:
-    """One text to be continued by three lines."""
+    """Returns one text to be continued by three lines."""
     text = filled(texts["template"], {"prompt": prompt, "response": response})
     return [Question("class", raw_prompt=text, max_tokens=32)]
 
 
 def verdict(replies: Sequence[Reply]) -> dict[str, Any] | None:
-    """The three answers; None where one is missing or N/A."""
+    """Returns the three answers; None where one is missing or N/A."""
     (reply,) = replies
-    found = {name: line.search(reply.text) for name, line in _LINES.items()}
-    if not all(found.values()):
+    matches = {name: line.search(reply.text) for name, line in _LINES.items()}
+    if not all(matches.values()):
         return None
-    return {name: said[1].casefold() == "yes" for name, said in found.items() if said}
+    return {name: match[1].casefold() == "yes" for name, match in matches.items() if match}
