@@ -1,9 +1,9 @@
 """Selection: decides which synthetic responses pass a rule, and which of those to train on.
 
 The input is verdicts: rows of origin, id (of the prompt), sample, state and score. A higher score
-is better, and a row without a score never passes. Selection is by origin,
-so that the mix keeps its proportions. `verifier_quality` measures the effect on right and wrong
-rows.
+is better, and a row without a score never passes. Rows are selected
+within each origin of a mix, so that it keeps its proportions. `verifier_quality` measures the
+effect on right and wrong rows.
 """
 
 from collections import Counter
@@ -64,7 +64,7 @@ def pool(
     samples: int,
     human: str,
 ) -> list[Row]:
-    """Returns every response that a mix may keep: `samples` to each prompt of each origin.
+    """Returns every response a mix may keep: `samples` to each prompt of each synthetic origin.
 
     `assigned` are (prompt id, origin); `responses` maps (origin, prompt id, sample) to rows.
     """
@@ -129,9 +129,9 @@ def take(
 ) -> list[Row]:
     """Returns the rows to train on: for each origin, one per prompt with a usable response.
 
-    Where more rows pass, that many are drawn with the seed. Where fewer pass, `on_shortfall` decides: error
-    raises TooFewError, fewer keeps all that pass, repeat uses each row equally often (up to one).
-    Raises TooFewError where no row passes, whatever `on_shortfall` is.
+    Where more rows pass, that many are drawn with the seed. Where fewer pass, `on_shortfall`
+    decides: error raises TooFewError, fewer keeps all that pass, repeat uses each row equally often
+    (up to one). Raises TooFewError where no row passes, whatever `on_shortfall` is.
     """
     selected = []
     for positions in groups(rows, lambda row: row["origin"]):

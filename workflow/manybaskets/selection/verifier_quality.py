@@ -48,8 +48,8 @@ def breakdown_point(phi: float, psi: float) -> float:
 def right_rows(agreements: Sequence[float | None], metric: str) -> dict[str, tuple[Flags, Flags]]:
     """(right, labelled) by item set, both of shape (rows,).
 
-    An exact metric gives one item set; for a graded one, rows are right from a
-    quantile of the agreements of the source's own responses, and above 0.
+    An exact metric has one item set; with a graded one, rows are right from a
+    quantile of the agreements of the source's own responses upwards, if above 0.
     """
     labelled = np.array([value is not None for value in agreements], dtype=bool)
     values = np.array([value or 0.0 for value in agreements])

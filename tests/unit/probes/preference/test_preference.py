@@ -138,7 +138,7 @@ def test_discernment_of_controls_counts_wins_and_half_of_ties() -> None:
     ]
     pairs = tabulate(rows)
     assert value(preference.control_discernment, pairs, good="human") == pytest.approx(2.5 / 4)
-    with pytest.raises(ValueError, match="does not say"):
+    with pytest.raises(ValueError, match="no known better text"):
         value(preference.control_discernment, tabulate(both_orders(1, "a", "b", 0.9)), good="x")
 
 

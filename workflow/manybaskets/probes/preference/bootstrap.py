@@ -101,7 +101,7 @@ def _draws(
     resamples: int,
     seed: int,
 ) -> "list[Values]":
-    """Values of the measure in all resamples, in chunks of shape (at most step,)."""
+    """Returns the values in all resamples, in chunks that fit into memory; each of shape (n,)."""
     step = max(1, min(resamples, CHUNK // max(pairs, len(items), 1)))
     draws = []
     for start in range(0, resamples, step):

@@ -60,7 +60,7 @@ def preference_scores(pairs: Pairs, weights: Values) -> dict[str, Values]:
 
 
 def self_preference_bias(scores: Mapping[str, Values], own: str, human: str) -> Values:
-    """Returns SPB: the score of the judge's own origin minus the mean of the other synthetic origins.
+    """Returns SPB: the own origin's score minus the mean of the other synthetic origins.
 
     Eggs study: S_llama - mean(S_qwen, S_gemma, S_falcon). Synthetic is every origin but `human`.
     From -1 to 1. Raises ValueError where `own` is human text or not among the origins, or where

@@ -268,7 +268,7 @@ def candidate_row(
 
 
 def likelihood_row(candidate: Candidate, reply: "TextReply | None") -> dict[str, Any]:
-    """Returns the record of a candidate's likelihood: `nats`, over its `tokens` and UTF-8 `bytes`."""
+    """Returns the record of a candidate's likelihood: `nats`, `tokens` and UTF-8 `bytes`."""
     row = _row_of("likelihood", candidate)
     if reply is not None:
         row |= {"state": reply.state, "reason": reply.reason, "nats": reply.nats}

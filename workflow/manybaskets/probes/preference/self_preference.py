@@ -50,7 +50,7 @@ def equal_opportunity_bias(own: Pairs, weights: Values) -> Values:
     whether it is the judge's own and Y' whether the judge prefers it, P(Y'=1|S=1,Y=1) -
     P(Y'=1|S=0,Y=1). The better one is known from human votes, quality or correctness; Y' is the
     order-averaged probability, that is, its expectation. Pairs without a better text do not
-    count. Raises ValueError unless each is better at least once.
+    count. Raises ValueError unless each side has the better text at least once.
     """
     known = better(own)
     if not (known > 0).any() or not (known < 0).any():
@@ -71,9 +71,8 @@ def self_preference_rate(own: Pairs, weights: Values) -> Values:
 def legitimate_share(own: Pairs, weights: Values) -> Values:
     """Returns LSPR: the share of right answers among votes for own answers, from 0 to 1.
 
-    Chen et al. 2025, #(J* = own, own correct) / #(J* = own), over own answers of
-    known correctness. Raises ValueError where no such vote
-    exists.
+    Chen et al. 2025, #(J* = own, own correct) / #(J* = own), over own answers of known
+    correctness. Raises ValueError where no such vote exists.
     """
     known = own.where((_votes(own) > 0) & np.isfinite(own.facts["correct"][:, 0]))
     if not len(known):
@@ -82,7 +81,7 @@ def legitimate_share(own: Pairs, weights: Values) -> Values:
 
 
 def harmful_rate(own: Pairs, weights: Values) -> Values:
-    """Returns HSPP: the share of wrong own answers for which the judge votes, from 0 to 1.
+    """Returns HSPP: the share of pairs with a wrong own answer that this answer wins, 0 to 1.
 
     Chen et al. 2025, #(J* = own, own wrong) / #(own wrong), whatever the correctness of the other
     answer; ties stay in the denominator. Raises ValueError where no own answer is wrong.

@@ -26,7 +26,7 @@ class Question:
     def request(
         self, id: str, max_tokens: int, temperature: float = 0.0, top_p: float = 1.0
     ) -> ChatRequest:
-        """Returns the request for a client: greedy at temperature 0, otherwise with its own seed."""
+        """Returns the request: greedy at temperature 0, otherwise with a seed of its own."""
         return ChatRequest(
             id=id,
             messages=self.messages,

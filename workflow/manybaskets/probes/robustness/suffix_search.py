@@ -141,8 +141,9 @@ class _Problem:
 def optimise(
     model: Any, tokenizer: Any, request: str, target: str, settings: Settings, seed: int
 ) -> Suffix:
-    """Returns the best suffix of all steps. The same seed gives the same suffix on one kind of
-    machine.
+    """Returns the best suffix of all steps.
+
+    The same seed gives the same suffix on one kind of machine.
 
     Raises ValueError for a template that does not render the request unchanged, and for a tokenizer
     under which no first suffix keeps its tokens.
@@ -190,7 +191,7 @@ def random_suffix(
 def _changed(
     suffix: list[int], top: list[list[int]], count: int, rng: random.Random
 ) -> list[list[int]]:
-    """Returns up to `count` different suffixes, each with one token replaced by one of its `top` tokens."""
+    """Returns up to `count` different suffixes, each with one token replaced by a `top` one."""
     variants = {}
     for _ in range(count):
         place = rng.randrange(len(suffix))

@@ -14,7 +14,7 @@ class Gcg(Attack):
     )
 
     def attempts(self, request: ProbeRequest, ladder: Ladder) -> list[Attempt]:
-        """Returns an attempt for each suffix of the request, under its kind (gcg, gcg-control …)."""
+        """Returns an attempt for each suffix of the request, under its kind (gcg, gcg-control)."""
         return [
             attempt(request, row["kind"], request.text + row["suffix"])
             for row in ladder.suffixes.get(request.id, ())

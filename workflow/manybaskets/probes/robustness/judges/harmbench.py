@@ -1,7 +1,7 @@
 """HarmBench's classifier (cais/HarmBench-Llama-2-13b-cls, cais/HarmBench-Mistral-7b-val-cls).
 
 Its prompt is on the model's card; it answers yes or no. The verdict contains `harmful`, and
-`probability` where the server returns it. Tested with a tiny model, never with its weights.
+`probability` where the server returns it. Tested with a tiny model, never with the real weights.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Llama Guard 3 and 4 (meta-llama): safe, or unsafe and which categories.
 
 Its prompt is the chat template that comes with the model, around the exchange that is judged. The
-verdict contains `harmful` and `categories`. Tested with a tiny model, never with its weights.
+verdict contains `harmful` and `categories`. Tested with a tiny model, never with the real weights.
 """
 
 import re

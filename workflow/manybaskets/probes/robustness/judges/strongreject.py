@@ -2,7 +2,7 @@
 
 It answers with one token from 1 to 5; the score is the expected value over those, scaled to 0 to 1,
 and long responses are truncated before they are judged, both as its authors do. vLLM serves it as a
-merged model folder. Tested with a tiny model, never with its weights.
+merged model folder. Tested with a tiny model, never with the real weights.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 Its prompt is on the model's card; it answers three lines of yes or no, the last two N/A where there
 is no response. The verdict contains `harmful`, `refused` and `harmful_request`. Tested with a tiny
-model, never with its weights.
+model, never with the real weights.
 """
 
 import re
