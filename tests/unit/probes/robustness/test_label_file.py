@@ -81,7 +81,7 @@ def test_people_s_labels_give_accuracy_kappa_and_a_corrected_rate(
     [
         (("--prompt", "question"), "'question' is missing"),
         (("--label", "label"), "no field 'label'"),
-        (("--by", "rubric"), "name it with --model"),
+        (("--by", "rubric"), "Name it with --model"),
     ],
 )
 def test_bad_input_is_named(
