@@ -103,7 +103,8 @@ def mean_slope(of_seeds: ArrayLike, alpha: float = 0.05) -> tuple[float, float, 
     values = as_values(of_seeds)
     if len(values) < 2:
         raise ValueError(
-            f"{sentences.seed_count(len(values))} with a value at every dose; at least 2 are needed."
+            f"{sentences.seed_count(len(values))} with a value at every dose; "
+            "at least 2 are needed."
         )
     if not varies(values):
         raise ValueError("every seed has the same slope; there is nothing to test.")
