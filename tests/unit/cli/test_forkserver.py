@@ -22,6 +22,14 @@ ROWS = "mix,seed,metric,value\n" + "".join(
 )
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Processes of the test react to SIGINT, also when the shell started pytest in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
     process = forkserver.start(tmp_path / "s", {"PYTHONPATH": str(WORKFLOW)}, SMALL)

@@ -217,7 +217,7 @@ def test_the_command_counts_agreements(
     other = study(tmp_path / "two", human=1.0, single=0.8, multi=1.1)
     monkeypatch.setattr(sys, "argv", ["manybaskets", "compare", str(one), str(other)])
     assert __main__.main() == 0
-    assert "1 of 3 conclusions that both decide agree" in capsys.readouterr().out
+    assert "1 of 3 contrasts decided in both agree" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["manybaskets", "compare", str(one), str(EGGS), "--json"])
     assert __main__.main() == 0
     assert json.loads(capsys.readouterr().out)[0]["difference_a"]

@@ -125,7 +125,7 @@ def test_a_contrast_that_the_study_does_not_have_is_named(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["manybaskets", "power", str(study), "--of", "single"])
     assert __main__.main() == 2
-    assert "It compares multi against human" in capsys.readouterr().err
+    assert "Choose --of and --against from multi against human" in capsys.readouterr().err
 
 
 def test_of_a_loop_the_last_generation_counts(study: Path) -> None:
