@@ -24,7 +24,7 @@ ROWS = "mix,seed,metric,value\n" + "".join(
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """Processes of the test react to SIGINT, also when the shell started pytest in the background."""
+    """Processes of a test react to SIGINT, also when a shell started pytest in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
