@@ -71,11 +71,11 @@ JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
         ("selection/verifiers/one.py", VERIFIER, "score_responses"),
         ("probes/robustness/judges/one.py", JUDGE, "judge_harm robustness"),
         ("probes/robustness/attacks/one.py", ATTACK, "run_attacks"),
-        ("probes/preference/text_questions/one.py", QUESTION, "judge_pairs preference"),
+        ("probes/preference/text_questions/one.py", QUESTION, "preference"),
         (
             "probes/preference/text_questions/one.py",
             METRIC.format(kind="Metric"),
-            "judge_pairs preference findings",
+            "preference findings",
         ),
     ],
 )

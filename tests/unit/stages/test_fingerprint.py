@@ -136,3 +136,29 @@ def test_a_step_that_starts_vllm_depends_on_its_version() -> None:
     forget()
     assert "vllm==" in fingerprint.code("cli.steps.sample_responses")["packages"]
     assert "vllm==" not in fingerprint.code("cli.steps.collapse")["packages"]
+
+
+def test_a_step_does_not_depend_on_what_parses_its_spec() -> None:
+    forget()
+    for step in ("train", "judge_pairs"):
+        assert "pydantic" not in fingerprint.code(f"cli.steps.{step}")["packages"]
+        modules = fingerprint.modules(f"cli.steps.{step}")
+        assert not [name for name in modules if name.startswith(("cli.arguments", "stages."))]
+
+
+def test_the_validators_of_settings_do_not_count(package: Path) -> None:
+    class_with = "class S(B):\n    size: int = 1\n\n"
+    validator = "    @field_validator('size')\n    def _small(cls, size):\n        return {}\n"
+    identities = []
+    for text in (validator.format("size"), validator.format("size or None"), "    other = 2\n"):
+        (package / "third.py").write_text(f"B = object\n{class_with}{text}thing = S\nlate = 1\n")
+        identities.append(identity()["source"])
+    assert identities[0] == identities[1] != identities[2]
+
+
+def test_judges_do_not_depend_on_the_code_that_measures_their_answers() -> None:
+    forget()
+    modules = fingerprint.modules("cli.steps.judge_pairs")
+    assert not [
+        name for name in modules if "text_question" in name or name == "probes.preference.pairs"
+    ]

