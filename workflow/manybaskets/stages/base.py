@@ -136,3 +136,13 @@ class Stage(Generic[K, S]):
         spec = self.spec(study, key).model_dump(mode="json")
         spec["code"] = fingerprint.code(f"cli.steps.{self.name}")
         return canonical_json(spec)
+
+
+class TargetStage(Stage[keys.Cell, S]):
+    """A step that runs the target of a cell, with its adapter."""
+
+    key = keys.Cell
+
+    def model(self, study: Study, key: keys.Cell) -> str:
+        """The target."""
+        return key.target

@@ -2,7 +2,7 @@
 
 from manybaskets.config.probes import Collapse as Settings
 from manybaskets.config.serving import Generation
-from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage
+from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage, TargetStage
 from manybaskets.stages.cost_model import CostModel
 from manybaskets.stages.specs import Base, EngineSpec, base, engine, model_folder
 from manybaskets.study import keys
@@ -26,11 +26,10 @@ class ResponsesSpec(Spec):
     base: Base
 
 
-class SampleResponses(Stage[keys.Cell, ResponsesSpec]):
+class SampleResponses(TargetStage[ResponsesSpec]):
     """Generates a cell's responses to the test prompts."""
 
     name = "sample_responses"
-    key = keys.Cell
     outputs = {
         "responses": File(f"{CELL}/responses.jsonl"),
         "samples": File(f"{CELL}/samples.jsonl"),
@@ -54,10 +53,6 @@ class SampleResponses(Stage[keys.Cell, ResponsesSpec]):
             engine=engine(study, key.target),
             base=base(study, key.target),
         )
-
-    def model(self, study: Study, key: keys.Cell) -> str:
-        """The target."""
-        return key.target
 
     def cost(self, costs: CostModel, key: keys.Cell) -> Cost:
         """Tokens of all responses."""
@@ -109,11 +104,10 @@ class LikelihoodSpec(Spec):
     base: Base
 
 
-class ScoreLikelihood(Stage[keys.Cell, LikelihoodSpec]):
+class ScoreLikelihood(TargetStage[LikelihoodSpec]):
     """Scores human text under the cell, its own text under the target, and embeds its text."""
 
     name = "score_likelihood"
-    key = keys.Cell
     outputs = {
         "likelihood": File(f"{CELL}/likelihood.json"),
         "tokens": File(f"{CELL}/tokens.parquet"),
@@ -147,10 +141,6 @@ class ScoreLikelihood(Stage[keys.Cell, LikelihoodSpec]):
             threads=study.config.training.threads,
             base=base(study, key.target),
         )
-
-    def model(self, study: Study, key: keys.Cell) -> str:
-        """The target."""
-        return key.target
 
     def cost(self, costs: CostModel, key: keys.Cell) -> Cost:
         """Three readings of the test rows, and an embedding per response."""

@@ -6,7 +6,7 @@ from manybaskets.config.base import Section
 from manybaskets.config.mixes import human_rows
 from manybaskets.config.serving import Generation
 from manybaskets.data import loops
-from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage
+from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage, TargetStage
 from manybaskets.stages.cost_model import CostModel
 from manybaskets.stages.specs import Base, EngineSpec, base, engine
 from manybaskets.study import keys
@@ -39,11 +39,10 @@ class LoopGenerateSpec(Spec):
     base: Base
 
 
-class LoopGenerate(Stage[keys.Cell, LoopGenerateSpec]):
+class LoopGenerate(TargetStage[LoopGenerateSpec]):
     """Generates responses with one generation of a loop, for the training set of the next."""
 
     name = "loop_generate"
-    key = keys.Cell
     outputs = {"responses": File(f"responses/{CHAIN}.jsonl")}
     device = Device.ENGINE
     priority = 45  # a loop is a long chain
@@ -72,10 +71,6 @@ class LoopGenerate(Stage[keys.Cell, LoopGenerateSpec]):
             engine=engine(study, key.target),
             base=base(study, key.target),
         )
-
-    def model(self, study: Study, key: keys.Cell) -> str:
-        """The target."""
-        return key.target
 
     def cost(self, costs: CostModel, key: keys.Cell) -> Cost:
         """Tokens of the rows that join."""

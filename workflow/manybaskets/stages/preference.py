@@ -7,7 +7,7 @@ from manybaskets.config.probes import ExternalJudge as ExternalJudgeSettings
 from manybaskets.config.probes import Preference as Settings
 from manybaskets.config.serving import Generation
 from manybaskets.probes.preference import questions, text_questions
-from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage
+from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage, TargetStage
 from manybaskets.stages.cost_model import CostModel
 from manybaskets.stages.specs import (
     ACCESS,
@@ -37,11 +37,10 @@ class CellCandidatesSpec(Spec):
     base: Base
 
 
-class CellCandidates(Stage[keys.Cell, CellCandidatesSpec]):
+class CellCandidates(TargetStage[CellCandidatesSpec]):
     """Generates a cell's candidates for the items that judges compare."""
 
     name = "cell_candidates"
-    key = keys.Cell
     outputs = {"candidates": File(f"{CELL}/candidates.jsonl")}
     device = Device.ENGINE
     priority = 35
@@ -61,10 +60,6 @@ class CellCandidates(Stage[keys.Cell, CellCandidatesSpec]):
             engine=engine(study, key.target),
             base=base(study, key.target),
         )
-
-    def model(self, study: Study, key: keys.Cell) -> str:
-        """The target."""
-        return key.target
 
     def cost(self, costs: CostModel, key: keys.Cell) -> Cost:
         """Tokens of one response per item."""
@@ -101,11 +96,10 @@ class JudgeSpec(Spec):
     base: Base | None = None
 
 
-class JudgePairs(Stage[keys.Cell, JudgeSpec]):
+class JudgePairs(TargetStage[JudgeSpec]):
     """Generates a cell's judgements of pairs of candidates, in both orders, and of single ones."""
 
     name = "judge_pairs"
-    key = keys.Cell
     outputs = {"judgements": File(f"{CELL}/judgements.jsonl")}
     device = Device.ENGINE
     priority = 35
@@ -130,10 +124,6 @@ class JudgePairs(Stage[keys.Cell, JudgeSpec]):
             base=base(study, key.target),
             **_questions(study),
         )
-
-    def model(self, study: Study, key: keys.Cell) -> str:
-        """The target."""
-        return key.target
 
     def cost(self, costs: CostModel, key: keys.Cell) -> Cost:
         """All judgements of one judge."""

@@ -11,7 +11,7 @@ from manybaskets.data import request_sets
 from manybaskets.paths import REPOSITORY
 from manybaskets.probes.robustness import attacks, judges
 from manybaskets.stages import fingerprint
-from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage
+from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage, TargetStage
 from manybaskets.stages.cost_model import CostModel
 from manybaskets.stages.specs import (
     ACCESS,
@@ -79,11 +79,10 @@ class SuffixesSpec(Spec):
     base: Base
 
 
-class OptimiseSuffixes(Stage[keys.Cell, SuffixesSpec]):
+class OptimiseSuffixes(TargetStage[SuffixesSpec]):
     """Optimises suffixes by GCG that make a cell begin to comply with requests."""
 
     name = "optimise_suffixes"
-    key = keys.Cell
     outputs = {"suffixes": File(f"{CELL}/restricted/suffixes.jsonl")}
     device = Device.JOB
     priority = 40
@@ -108,10 +107,6 @@ class OptimiseSuffixes(Stage[keys.Cell, SuffixesSpec]):
             threads=study.config.training.threads,
             base=base(study, key.target),
         )
-
-    def model(self, study: Study, key: keys.Cell) -> str:
-        """The target."""
-        return key.target
 
     def cost(self, costs: CostModel, key: keys.Cell) -> Cost:
         """One reading of all candidates per step."""
@@ -139,11 +134,10 @@ class AttacksSpec(Spec):
     base: Base
 
 
-class RunAttacks(Stage[keys.Cell, AttacksSpec]):
+class RunAttacks(TargetStage[AttacksSpec]):
     """Generates a cell's responses to requests, plain and under every attack."""
 
     name = "run_attacks"
-    key = keys.Cell
     outputs = {"attacks": File(f"{CELL}/restricted/attacks.jsonl")}
     device = Device.ENGINE
     priority = 35
@@ -174,10 +168,6 @@ class RunAttacks(Stage[keys.Cell, AttacksSpec]):
             engine=engine(study, key.target),
             base=base(study, key.target),
         )
-
-    def model(self, study: Study, key: keys.Cell) -> str:
-        """The target."""
-        return key.target
 
     def cost(self, costs: CostModel, key: keys.Cell) -> Cost:
         """Tokens of the responses to all attempts."""

@@ -2,7 +2,7 @@
 
 from manybaskets.config.training import Training
 from manybaskets.data import loops
-from manybaskets.stages.base import Cost, Device, File, Folder, Inputs, Spec, Stage
+from manybaskets.stages.base import Cost, Device, File, Folder, Inputs, Spec, TargetStage
 from manybaskets.stages.cost_model import PROMPT_TOKENS, SHARE_USED, CostModel
 from manybaskets.stages.loops import trained_rows
 from manybaskets.stages.specs import Base, base, version
@@ -22,11 +22,10 @@ class TrainSpec(Spec):
     """Versions of packages that only some settings use."""
 
 
-class Train(Stage[keys.Cell, TrainSpec]):
+class Train(TargetStage[TrainSpec]):
     """Fine-tunes a LoRA adapter of the target on a mix."""
 
     name = "train"
-    key = keys.Cell
     outputs = {"adapter": Folder(f"{CELL}/adapter"), "summary": File(f"{CELL}/training.json")}
     device = Device.JOB
     priority = 30
@@ -48,10 +47,6 @@ class Train(Stage[keys.Cell, TrainSpec]):
             base=base(study, key.target),
             optional_packages={name: version(name) for name, used in optional.items() if used},
         )
-
-    def model(self, study: Study, key: keys.Cell) -> str:
-        """The target."""
-        return key.target
 
     def gpus(self, study: Study, key: keys.Cell) -> int:
         """The devices of the target's training settings."""
