@@ -6,7 +6,10 @@ import sys
 
 from tests.support.paths import ROOT
 
-HEAVY = ("torch", "transformers", "vllm", "trl", "peft", "datasets", "sentence_transformers")
+HEAVY = (
+    *("torch", "transformers", "vllm", "trl", "peft", "datasets", "sentence_transformers"),
+    "aiohttp",
+)
 
 
 def test_rule_files_import_no_heavy_library() -> None:

@@ -8,13 +8,15 @@ that a probe computes from more than one sample of text are defined in `<probe>_
 import functools
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal
 
 from manybaskets import plugins
-from manybaskets.metrics.sample import Sample
+
+if TYPE_CHECKING:  # planning imports this module, and needs no numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from manybaskets.metrics.sample import Sample
 
 FOLDERS = ("metrics", "probes.preference.text_questions", "probes.of_responses")
 Better = Literal["higher", "lower", "nearest 0", "nearest 0.5", "nearest 1", "neither"]
@@ -64,7 +66,7 @@ class MetricOfWords(Metric):
     metric is undefined for the sample.
     """
 
-    compute: Callable[[Sample], float]
+    compute: "Callable[[Sample], float]"
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class MetricOfEmbeddings(Metric):
     raises ValueError with a reason where the metric is undefined for the sample.
     """
 
-    compute: Callable[[NDArray[np.float64]], float]
+    compute: "Callable[[NDArray[np.float64]], float]"
 
 
 @functools.cache

@@ -1,12 +1,12 @@
 """Stages of the preference probe: candidates, judgements of pairs, and measures of judges."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manybaskets.config.base import HUMAN, Section
 from manybaskets.config.probes import ExternalJudge as ExternalJudgeSettings
 from manybaskets.config.probes import Preference as Settings
 from manybaskets.config.serving import Generation
-from manybaskets.probes.preference import questions, text_questions
+from manybaskets.probes.preference import questions
 from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage, TargetStage
 from manybaskets.stages.cost_model import CostModel
 from manybaskets.stages.specs import (
@@ -22,6 +22,9 @@ from manybaskets.stages.specs import (
 )
 from manybaskets.study import keys
 from manybaskets.study.layout import Study
+
+if TYPE_CHECKING:  # it imports numpy, which planning does not need
+    from manybaskets.probes.preference.text_question import TextQuestion
 
 CELL = f"cells/{keys.PATTERNS[keys.Cell]}"
 
@@ -258,11 +261,9 @@ def _questions(study: Study) -> dict[str, Any]:
     """Returns the fields of a `JudgeSpec` that are the same for all judges."""
     preference = _settings(study)
     kind = "" if study.judged_task() == "summarize" else "-answers"
-    names = {"pair": f"judge{kind}"} | {
-        name: f"{template}{kind}"
-        for name in preference.questions
-        if name != "likelihood" and (template := text_questions.question(name).template)
-    }
+    asked = _text_questions(preference)
+    names = {"pair": f"judge{kind}"}
+    names |= {name: f"{one.template}{kind}" for name, one in asked.items() if one.template}
     used = {"pair", *preference.questions}
     templates = {
         question: f"prompts/{name}.txt"
@@ -276,14 +277,21 @@ def _questions(study: Study) -> dict[str, Any]:
         "templates": templates,
         "texts": texts(*sorted(templates.values())),
         "questions": {
-            name: QuestionSpec(
-                labels=question.labels, prompt=question.prompt, may_lack=question.may_lack
-            )
-            for name in preference.questions
-            if name != "likelihood" and (question := text_questions.question(name))
+            name: QuestionSpec(labels=one.labels, prompt=one.prompt, may_lack=one.may_lack)
+            for name, one in asked.items()
         },
         "origins": [HUMAN, *study.judged_sources()],
     }
+
+
+def _text_questions(preference: Settings) -> "dict[str, TextQuestion]":
+    """Returns the study's questions about one text, without importing any where it has none."""
+    names = [name for name in preference.questions if name != "likelihood"]
+    if not names:
+        return {}
+    from manybaskets.probes.preference import text_questions
+
+    return {name: text_questions.question(name) for name in names}
 
 
 def preference_texts(study: Study) -> Texts:

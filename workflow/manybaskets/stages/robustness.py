@@ -9,7 +9,7 @@ from manybaskets.config.probes import Robustness as Settings
 from manybaskets.config.serving import Generation
 from manybaskets.data import request_sets
 from manybaskets.paths import REPOSITORY
-from manybaskets.probes.robustness import attacks, judges
+from manybaskets.probes.robustness import attacks
 from manybaskets.stages import fingerprint
 from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage, TargetStage
 from manybaskets.stages.cost_model import CostModel
@@ -349,4 +349,6 @@ def attack_texts(study: Study) -> Texts:
 
 def judge_texts(by: str) -> Texts:
     """Returns hashes of the prompts of a kind of judge."""
+    from manybaskets.probes.robustness import judges  # it imports the client of engines
+
     return texts(*(f"judges/{name}.txt" for name in judges.text_names(by)))
