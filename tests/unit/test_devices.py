@@ -101,6 +101,7 @@ def test_more_than_there_are_fails_with_the_reason(monkeypatch: pytest.MonkeyPat
         lease(5).__enter__()
 
 
+@pytest.mark.slow
 def test_two_hundred_jobs_never_overlap_and_all_finish(tmp_path: Path) -> None:
     script = tmp_path / "many.py"
     script.write_text(MANY)

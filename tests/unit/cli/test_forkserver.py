@@ -162,6 +162,7 @@ def test_without_a_server_a_step_does_the_work_itself(
         assert forkserver.ask() is None
 
 
+@pytest.mark.slow
 def test_the_server_ends_with_whoever_started_it_and_clears_up(tmp_path: Path) -> None:
     code = (
         "import pathlib, time; from manybaskets.cli import forkserver;"

@@ -189,6 +189,7 @@ def test_judgements_of_a_study_grow_with_what_it_asks(study_config: dict[str, An
     assert asked(questions=[], cells=True) == 5 * 7 * 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", sorted(architectures.FAMILIES))
 def test_weights_of_scratch_models_are_about_right(family: str) -> None:
     scratch = Scratch(family=family, documentation=["stdlib"])  # type: ignore[arg-type]

@@ -118,6 +118,7 @@ def test_untested_versions_name_those_that_were_tested(folder: Path) -> None:
     assert "snakemake 9.99.0" in done.stdout and "Tested with: 9.27.*" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_study_is_locked_before_its_records_are_read(folder: Path) -> None:
     holder = subprocess.Popen(
         [
@@ -143,6 +144,7 @@ def test_a_study_is_locked_before_its_records_are_read(folder: Path) -> None:
 # ---- other rules in the same workflow ----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_records_decide_the_jobs_of_a_module_and_snakemake_those_of_other_rules(
     folder: Path,
 ) -> None:
@@ -156,6 +158,7 @@ def test_records_decide_the_jobs_of_a_module_and_snakemake_those_of_other_rules(
     assert due(snakefile=snakefile) == {"mb_score_likelihood", "table"}
 
 
+@pytest.mark.slow
 def test_a_lost_result_in_the_middle_reruns_other_rules_made_from_it(folder: Path) -> None:
     snakefile = foreign(folder, TABLE)
     assert snakemake(snakefile=snakefile).returncode == 0
@@ -163,6 +166,7 @@ def test_a_lost_result_in_the_middle_reruns_other_rules_made_from_it(folder: Pat
     assert due(snakefile=snakefile) == {"mb_findings", "table"}
 
 
+@pytest.mark.slow
 def test_jobs_made_from_files_of_other_rules_follow_them(folder: Path) -> None:
     snakefile = foreign(folder, TABLE + MODEL)
     assert snakemake("model", "--force", snakefile=snakefile).returncode == 0
@@ -212,6 +216,7 @@ rule environment:
     assert "MANYBASKETS_RUN_PID" not in (folder / "environment.txt").read_text()
 
 
+@pytest.mark.slow
 def test_handlers_of_both_workflows_run(folder: Path) -> None:
     handlers = """
 onstart:
@@ -240,6 +245,7 @@ def test_untested_versions_plan_without_speedups(folder: Path) -> None:
     assert "planning is slower than with 0.0.*" in done.stdout
 
 
+@pytest.mark.slow
 def test_plans_are_the_same_without_any_speedup(folder: Path) -> None:
     (folder / CELL / "likelihood.json").unlink()
     without = "from manybaskets.dag import snakemake_patches as p; p.SPEEDUPS.clear()"
@@ -253,6 +259,7 @@ def test_plans_are_the_same_without_any_speedup(folder: Path) -> None:
     assert plan(with_all.stdout) == plan(with_none.stdout)
 
 
+@pytest.mark.slow
 def test_limit_of_jobs_a_second_ends_when_jobs_start(folder: Path) -> None:
     rules = """
 rule rows:
