@@ -10,6 +10,18 @@ from pathlib import Path
 from typing import Any
 
 
+def compute_dtype(device: str) -> Any:
+    """Returns the torch type for training and scoring on "cuda" or "cpu".
+
+    It is bfloat16 on GPUs that compute in it, else float32.
+    """
+    import torch
+
+    if device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float32
+
+
 def load_model(folder: Path, dtype: Any, trust_remote_code: bool = False, **options: Any) -> Any:
     """Returns a causal language model with weights of the torch type `dtype`.
 
@@ -38,6 +50,7 @@ def merge_adapter(base: Path, adapter: Path, folder: Path, trust_remote_code: bo
 
     from peft import PeftModel
 
+    # PEFT computes the product of an adapter's matrices in float32, whatever the type of `base`
     model = load_model(base, "auto", trust_remote_code)
     merged = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -92,8 +105,7 @@ def load_scorer(
 
     torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    model = load_model(base, dtype, trust_remote_code).to(device).eval()
+    model = load_model(base, compute_dtype(device), trust_remote_code).to(device).eval()
     if adapter is None:
         return model, None
     from peft import PeftModel

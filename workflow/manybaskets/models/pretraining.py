@@ -140,6 +140,8 @@ def _optimizers(model: Any, recipe: PretrainingConfig) -> list[tuple[Any, float]
     """
     import torch
 
+    from manybaskets.models.muon import Muon
+
     embedded = {
         id(parameter)
         for module in model.modules()
@@ -152,7 +154,7 @@ def _optimizers(model: Any, recipe: PretrainingConfig) -> list[tuple[Any, float]
     rate = recipe.learning_rate
     return [
         (torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True), rate),
-        (torch.optim.Muon(matrices, lr=2 * rate, momentum=0.95, weight_decay=0.05), 2 * rate),
+        (Muon(matrices, lr=2 * rate, momentum=0.95, weight_decay=0.05), 2 * rate),
     ]
 
 

@@ -84,12 +84,15 @@ def _load(folder: Path | str, trust_remote_code: bool) -> Any:
     from sentence_transformers import SentenceTransformer
 
     is_local = isinstance(folder, Path) or Path(folder).is_dir()
+    options: dict[str, Any] = {"use_safetensors": True}
+    if not torch.cuda.is_available():
+        options["dtype"] = "float32"  # many CPUs emulate the half-precision types of weight files
     return SentenceTransformer(
         str(folder),
         device="cuda" if torch.cuda.is_available() else "cpu",
         local_files_only=is_local,
         trust_remote_code=trust_remote_code,
-        model_kwargs={"use_safetensors": True},
+        model_kwargs=options,
     )
 
 
