@@ -153,6 +153,7 @@ def test_chains_with_different_tokenizers_are_reported_and_run(
         }
     }
     study_config["targets"] = ["wren", "lark"]
+    study_config["engine"] = {"dtype": "float32"}  # no note about the machine
     assert list(preflight.notes(preflight.checked_study(study_config, []))) == []
     study_config["targets"] = ["wren", "owl"]
     told = list(preflight.notes(preflight.checked_study(study_config, [])))

@@ -30,7 +30,8 @@ class Engine(Section):
     max_loras: Count = 4
     """Maximum number of adapters in one batch."""
     dtype: str = "auto"
-    """Type of the weights, for example `bfloat16`; `auto` uses the type in the model's config."""
+    """Type of the weights, for example `bfloat16`. `auto` is a type that the device computes fast:
+    that of the model's config, or `float32` on a CPU that would emulate it."""
     quantization: str | None = None
     """Quantization method of vLLM, for example `fp8`; by default none."""
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)

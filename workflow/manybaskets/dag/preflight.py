@@ -18,7 +18,7 @@ from manybaskets.config.models import Source
 from manybaskets.config.probes import ModelEndpoint, Robustness
 from manybaskets.config.study import StudyConfig
 from manybaskets.config.training import Training
-from manybaskets.dag import results_format
+from manybaskets.dag import results_format, slow_paths
 from manybaskets.data import mixes, recorded, request_sets
 from manybaskets.data import splits as dataset_splits
 from manybaskets.data.safety_requests import read_requests
@@ -89,6 +89,7 @@ def _merged(below: Any, above: Any) -> Any:
 
 def notes(study: Study) -> Iterator[str]:
     """Returns warnings about a study, printed before a run."""
+    yield from slow_paths.notes(study)
     config = study.config
     for name in study.loops:
         sources = [config.sources[source].model for source in study.mix_sources(name)]

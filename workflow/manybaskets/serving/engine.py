@@ -47,6 +47,7 @@ from manybaskets.serving.vllm_args import (
     environment,
     python_path,
     resolve_base,
+    weights_dtype,
 )
 
 ERRORS_IN_MESSAGES = 5
@@ -213,7 +214,8 @@ class _Session:
         if self._adapter is not None:
             name = _adapter_name(self._adapter)
             self._load(self._adapter.resolve(), name)
-        numbers = [self._settings.dtype, self._settings.quantization, self._settings.max_model_len]
+        dtype = weights_dtype(self._base, self._settings.dtype)
+        numbers = [dtype, self._settings.quantization, self._settings.max_model_len]
         identity = canonical_json([self._base.weights, numbers, name])
         return ServerAddress("http://engine", name, identity, socket=self._directory / "s")
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.devices import on_cpu
+from manybaskets.files import read_json
+from manybaskets.machine import cpu_computes
 from manybaskets.paths import WORKFLOW
 
 GIB = 1024**3
@@ -25,7 +27,7 @@ class EngineSettings:
     max_model_len: int = 512  # tokens of prompt and reply together
     max_loras: int = 1  # adapters in one batch; 0 disables adapters
     max_lora_rank: int = 16
-    dtype: str = "auto"
+    dtype: str = "auto"  # a type that the device computes fast
     quantization: str | None = None
     gpu_memory_utilization: float = 0.9  # share of each GPU's memory
     threads: int = 2  # CPU only
@@ -72,7 +74,7 @@ def arguments(base: Base, settings: EngineSettings) -> list[str]:
         "--model": base.name,
         "--served-model-name": "base",
         "--max-model-len": settings.max_model_len,
-        "--dtype": settings.dtype,
+        "--dtype": weights_dtype(base, settings.dtype),
         "--load-format": settings.load_format,
         "--generation-config": "vllm",  # ignore the sampling defaults in the model folder
         "--uvicorn-log-level": "warning",
@@ -100,6 +102,28 @@ def arguments(base: Base, settings: EngineSettings) -> list[str]:
         named["--gpu-memory-utilization"] = settings.gpu_memory_utilization
         named["--tensor-parallel-size"] = settings.devices
     return [*flags, *(str(part) for pair in named.items() for part in pair)]
+
+
+def weights_dtype(base: Base, dtype: str) -> str:
+    """Returns the type of an engine's weights, for vLLM's `--dtype`.
+
+    On a CPU, "auto" is float32 if the CPU would emulate the type that vLLM chooses: that of the
+    model's config, or bfloat16 for models of float32.
+    """
+    if dtype != "auto" or not on_cpu():
+        return dtype
+    chosen = "float16" if _declared_dtype(base) == "float16" else "bfloat16"
+    return "auto" if cpu_computes(chosen) else "float32"
+
+
+def _declared_dtype(base: Base) -> str | None:
+    """Returns the type in the config of a local model, None if it has none."""
+    try:
+        config = read_json(Path(base.name, "config.json"))
+    except (OSError, ValueError):
+        return None
+    declared = config.get("dtype") or config.get("torch_dtype")
+    return str(declared) if declared else None
 
 
 def environment(base: Base, settings: EngineSettings) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from manybaskets.files import InputError
 from manybaskets.models import chat_encoding
-from manybaskets.models.loading import load_model, load_tokenizer
+from manybaskets.models.loading import compute_dtype, load_model, load_tokenizer
 from manybaskets.training import distributed
 from manybaskets.training.batching import IGNORED, Row, StepBatches, packed, padded
 
@@ -174,8 +174,8 @@ def _trainer_class(batches: StepBatches, collate: Callable[[list[int]], dict[str
 def shard(model: Any, devices: int, gpu: bool) -> None:
     """Shards a model's weights over the processes, layer by layer (torch's `fully_shard`).
 
-    The weights of a layer are gathered when it computes. On GPUs, weights are gathered in bfloat16
-    and gradients are summed in float32.
+    The weights of a layer are gathered when it computes. On GPUs, weights are gathered in the type
+    of computation and gradients are summed in float32.
     """
     import torch
     from torch.distributed.device_mesh import init_device_mesh
@@ -184,7 +184,7 @@ def shard(model: Any, devices: int, gpu: bool) -> None:
     options: dict[str, Any] = {"mesh": init_device_mesh("cuda" if gpu else "cpu", (devices,))}
     if gpu:
         options["mp_policy"] = MixedPrecisionPolicy(
-            param_dtype=torch.bfloat16, reduce_dtype=torch.float32
+            param_dtype=_compute_dtype(gpu), reduce_dtype=torch.float32
         )
     layers = set(model._no_split_modules or [])
     for module in list(model.modules()):
@@ -216,6 +216,7 @@ def leak(model: Any, rows: Sequence[Row]) -> float:
 
 
 def _settings(recipe: TrainingConfig, folder: Path, gpu: bool) -> Any:
+    import torch
     from trl import SFTConfig
 
     checkpointing = gpu if recipe.gradient_checkpointing is None else recipe.gradient_checkpointing
@@ -233,7 +234,7 @@ def _settings(recipe: TrainingConfig, folder: Path, gpu: bool) -> Any:
         dataset_kwargs={"skip_prepare_dataset": True},
         seed=recipe.seed,
         data_seed=recipe.seed,
-        bf16=gpu,
+        bf16=_compute_dtype(gpu) == torch.bfloat16,
         use_cpu=not gpu,
         ddp_backend="gloo" if recipe.devices > 1 and not gpu else None,
         ddp_find_unused_parameters=False if recipe.devices > 1 else None,
@@ -250,8 +251,6 @@ def _settings(recipe: TrainingConfig, folder: Path, gpu: bool) -> Any:
 
 
 def _model(base: Path, recipe: TrainingConfig) -> Any:
-    import torch
-
     gpu = _has_gpu()
     flash = (recipe.attention or "").startswith("flash")
     if not gpu and (flash or recipe.liger):
@@ -264,8 +263,7 @@ def _model(base: Path, recipe: TrainingConfig) -> Any:
         options["quantization_config"] = _quantization(recipe.quantization, gpu)
         if gpu:
             options["device_map"] = {"": int(os.environ.get("LOCAL_RANK", 0))}
-    dtype = torch.bfloat16 if gpu else torch.float32
-    model = load_model(base, dtype, recipe.trust_remote_code, **options)
+    model = load_model(base, _compute_dtype(gpu), recipe.trust_remote_code, **options)
     for module in model.modules():
         if getattr(module, "support_avx512bf16_for_cpu", False):
             # bitsandbytes repacks 4-bit weights on such CPUs, and fails for some sizes.
@@ -292,7 +290,6 @@ def _quantization(kind: str, gpu: bool) -> Any:
     """Returns the settings of bitsandbytes; raises InputError if it is not installed."""
     from importlib.util import find_spec
 
-    import torch
     from transformers import BitsAndBytesConfig
 
     if find_spec("bitsandbytes") is None:
@@ -306,7 +303,7 @@ def _quantization(kind: str, gpu: bool) -> Any:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16 if gpu else torch.float32,
+        bnb_4bit_compute_dtype=_compute_dtype(gpu),
     )
 
 
@@ -363,6 +360,10 @@ def _with_plain_loss(trainer: Any) -> Any:
     from transformers import Trainer
 
     return type("PlainLossTrainer", (trainer,), {"compute_loss": Trainer.compute_loss})
+
+
+def _compute_dtype(gpu: bool) -> Any:
+    return compute_dtype("cuda" if gpu else "cpu")
 
 
 def _has_gpu() -> bool:

@@ -9,7 +9,7 @@ from manybaskets.data.request_sets import read_all
 from manybaskets.data.safety_requests import ProbeRequest
 from manybaskets.devices import lease
 from manybaskets.files import restricted_jsonl
-from manybaskets.models.loading import load_model, load_tokenizer
+from manybaskets.models.loading import compute_dtype, load_model, load_tokenizer
 from manybaskets.paths import REPOSITORY
 from manybaskets.probes.robustness import suffix_search
 from manybaskets.seeds import derived_seed, generator
@@ -75,7 +75,7 @@ def _loaded(options: argparse.Namespace) -> tuple[Any, Any]:
 
     torch.set_num_threads(options.spec.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    dtype = compute_dtype(device)
     trusted = options.spec.base.trust_remote_code
     model = load_model(options.base, dtype, trusted).to(device).eval()
     if options.adapter is not None:

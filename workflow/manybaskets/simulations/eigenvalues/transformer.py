@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from manybaskets.models.loading import compute_dtype
 from manybaskets.simulations.eigenvalues.settings import Schedule, Shape
 
 END = 0
@@ -390,5 +391,6 @@ def _rate(step: int, schedule: Schedule) -> float:
 
 
 def _precision(device: torch.device) -> Any:
-    """Returns a context in which a GPU computes in bfloat16 and a CPU in float32."""
-    return torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda")
+    """Returns a context in which a GPU computes in bfloat16, if it has it, and a CPU in float32."""
+    has_bfloat16 = compute_dtype(device.type) == torch.bfloat16
+    return torch.autocast("cuda", torch.bfloat16, enabled=has_bfloat16)
