@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics.bleu import BLEU
 
 from manybaskets.metrics.ngram_diversity import distinct_n, self_bleu
-from manybaskets.metrics.sample import tokenize
+from manybaskets.metrics.tokenization import tokenize
 
 SENTENCES = [
     "the cat sat on the mat .",

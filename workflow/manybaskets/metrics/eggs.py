@@ -15,13 +15,14 @@ from scipy.optimize import curve_fit
 
 from manybaskets.metrics.ngram_diversity import leave_one_out_matches, log_brevity
 from manybaskets.metrics.registry import Metric
-from manybaskets.metrics.sample import encode, tokenize
+from manybaskets.metrics.sample import encode
 
 ORDER = 3  # N_GRAM = 3 in the authors' notebooks
 POOLED = 100  # responses whose sentences are compared with each other
 SHORTEST = 4  # words in a sentence
 HEAPS_STEP = 1000  # tokens
 
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 _END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])|\n+")
 _LIST_MARK = re.compile(r"[\d\W_]*|\(?[a-zA-Z]?[.)]")
 
@@ -109,7 +110,7 @@ def heaps(responses: Sequence[str]) -> tuple[float, float]:
     joined without a separator as in the notebooks. Raises ValueError for fewer than 3,000 tokens,
     too few to fit two parameters.
     """
-    words = tokenize("".join(re.sub(r"\*\*|[#*]", "", text) for text in responses).lower())
+    words = _TOKEN.findall("".join(re.sub(r"\*\*|[#*]", "", text) for text in responses).lower())
     sizes = np.arange(HEAPS_STEP, len(words) + 1, HEAPS_STEP)
     if len(sizes) < 3:
         raise ValueError(f"Heaps' law needs at least 3,000 tokens; there are {len(words):,}")

@@ -7,11 +7,11 @@ rejects the premise of a question without such a statement.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from manybaskets.metrics.measurement import Measurement
+from manybaskets.metrics.tokenization import normalized
 
 PROBE = "robustness"
 
@@ -191,7 +191,7 @@ def _rate(item_set: str, refusals: list[bool], failed: int) -> Measurement:
 
 
 def _normalise(text: str) -> str:
-    plain = unicodedata.normalize("NFKC", text).translate(_PLAIN).casefold()
+    plain = normalized(text, "NFKC").translate(_PLAIN).casefold()
     plain = re.sub(r"[*_#>~]+", " ", plain)  # Markdown
     plain = " ".join(plain.split())
     return _QUOTED.sub(r"\1 ", plain).strip(" -")

@@ -1,13 +1,12 @@
 """Samples of responses, on which metrics of words are computed."""
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+from manybaskets.metrics.tokenization import tokenize
 
 Integers = NDArray[np.int64]
 
@@ -24,11 +23,6 @@ class Sample(NamedTuple):
     lengths: Integers
     texts: list[str]
     documents: list[list[str]]
-
-
-def tokenize(text: str) -> list[str]:
-    """Returns the words and the single punctuation marks of `text` in order, with their case."""
-    return _TOKEN.findall(text)
 
 
 def encode(documents: Sequence[Sequence[str]]) -> tuple[Integers, Integers]:

@@ -10,7 +10,8 @@ from manybaskets.metrics import distribution_distance, lexical_diversity, semant
 from manybaskets.metrics.measurement import Measurement
 from manybaskets.metrics.ngram_diversity import distinct_n, self_bleu
 from manybaskets.metrics.registry import metrics
-from manybaskets.metrics.sample import encode, tokenize
+from manybaskets.metrics.sample import encode
+from manybaskets.metrics.tokenization import tokenize
 from manybaskets.probes.collapse import subsampling
 from tests.support.texts import words
 

@@ -23,7 +23,8 @@ from manybaskets.metrics import (
 )
 from manybaskets.metrics.measurement import Measurement, Undefined
 from manybaskets.metrics.ngram_diversity import BLEU_ORDER
-from manybaskets.metrics.sample import Integers, Sample, encode, tokenize
+from manybaskets.metrics.sample import Integers, Sample, encode
+from manybaskets.metrics.tokenization import tokenize
 from manybaskets.seeds import derived_seed
 
 # Steps that compute these metrics depend on their code.
