@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from manybaskets.config.base import Count, Section
 from manybaskets.config.dataset import RowFields
 
+ORIGINS = ("scratch", "path", "hub", "gguf", "package")
+
 
 class Scratch(Section):
     """A tiny model that the workflow pretrains."""
@@ -37,7 +39,7 @@ class Scratch(Section):
 
 
 class Model(Section):
-    """Origin of a model. Needs exactly one of `scratch`, `path`, `hub`."""
+    """Origin of a model. Needs exactly one of `scratch`, `path`, `hub`, `gguf`, `package`."""
 
     scratch: Scratch | None = None
     """Pretrain a tiny model in the workflow."""
@@ -45,8 +47,15 @@ class Model(Section):
     """A Hugging Face model folder."""
     hub: str | None = None
     """A model on the Hugging Face hub."""
+    gguf: str | None = None
+    """A GGUF file on this machine, or with `revision` one on the hub:
+    `organisation/repository/file.gguf`. It is converted once to a model folder."""
+    package: str | None = None
+    """An installed Python package that contains a GGUF file."""
+    file: str | None = None
+    """With `package`: pattern of the file in the package; by default `*.gguf`."""
     revision: str | None = None
-    """Commit of the hub model; required with `hub`."""
+    """Commit of the hub model or of the repository of `gguf`; required with `hub`."""
     adapter: str | None = None
     """A LoRA adapter on the hub for the hub model. It is merged into the weights once; sources and
     targets of this name use the merged model."""
@@ -62,11 +71,15 @@ class Model(Section):
 
     @model_validator(mode="after")
     def _check_origin(self) -> "Model":
-        given = [name for name in ("scratch", "path", "hub") if getattr(self, name) is not None]
+        given = [name for name in ORIGINS if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"needs exactly one of scratch, path, hub; found {', '.join(given) or 'none'}"
+                f"needs exactly one of {', '.join(ORIGINS)}; found {', '.join(given) or 'none'}"
             )
+        if self.file and not self.package:
+            raise ValueError("file is for package; for a file on this machine, set gguf")
+        if self.revision and (self.scratch or self.path or self.package):
+            raise ValueError("revision is for hub and gguf; remove it")
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the model, so that it is pinned")
         if self.scratch and self.has_custom_chat:
@@ -79,6 +92,11 @@ class Model(Section):
         if bool(self.adapter) != bool(self.adapter_revision):
             raise ValueError("adapter and adapter_revision (its commit) need each other")
         return self
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether the model is a GGUF file that the workflow converts."""
+        return bool(self.gguf or self.package)
 
     @property
     def has_custom_chat(self) -> bool:

@@ -23,7 +23,7 @@ from manybaskets.data import mixes, recorded, request_sets
 from manybaskets.data import splits as dataset_splits
 from manybaskets.data.safety_requests import read_requests
 from manybaskets.files import InputError, read_json, read_jsonl
-from manybaskets.models import chat_templates
+from manybaskets.models import chat_templates, gguf
 from manybaskets.paths import RESOURCES
 from manybaskets.probes.robustness import attacks
 from manybaskets.selection import verifiers
@@ -156,6 +156,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
     for name, judge in study.external_judges.items():
         yield from _key(f"probes.preference.judges.{name}", judge)
     for name, model in config.models.items():
+        yield from gguf.problems(model, f"models.{name}")
         if model.path and not (Path(model.path) / "config.json").is_file():
             yield (
                 f"models.{name}.path",

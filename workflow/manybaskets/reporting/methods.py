@@ -3,6 +3,8 @@
 Every sentence follows from the config alone, none from a result.
 """
 
+from pathlib import Path
+
 from manybaskets.config.base import MINILM
 from manybaskets.config.models import Model, Source
 from manybaskets.config.probes import Collapse, Judge
@@ -105,6 +107,12 @@ def _model(model: Model) -> str:
             f"a {made.family} of {made.layers} layers and width {made.hidden}, pretrained on "
             f"{made.tokens:,} tokens of the documentation of {listed(made.documentation)}"
         )
+    if model.package:
+        return f"the GGUF file of the Python package {model.package}, converted to float32"
+    if model.gguf:
+        name = model.gguf if model.revision else Path(model.gguf).name
+        commit = f" at revision {model.revision}" if model.revision else ""
+        return f"{name}{commit}, converted to float32"
     return f"{model.hub} at revision {model.revision}" if model.hub else "a local model"
 
 

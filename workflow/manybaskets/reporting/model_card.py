@@ -22,6 +22,7 @@ from manybaskets.data import hub
 from manybaskets.files import read_json
 from manybaskets.metrics import registry
 from manybaskets.metrics.measurement import Measurement, from_json
+from manybaskets.models import gguf
 from manybaskets.reporting.published import Published, record_of
 
 LEVEL = 0.95
@@ -134,7 +135,17 @@ def _model(model: Model) -> str:
     if model.scratch:
         kind = f"{model.scratch.family}, {model.scratch.layers} layers of {model.scratch.hidden}"
         return f"a tiny model that the study pretrains itself ({kind})"
-    return "a local model"
+    return _gguf(model) or "a local model"
+
+
+def _gguf(model: Model) -> str:
+    """Names the GGUF file of a converted model; empty for others."""
+    if model.package:
+        return f"the file {model.file or gguf.PATTERN} of the Python package {model.package}"
+    if model.gguf and model.revision:
+        repo, file = gguf.hub_file(model.gguf, "models")
+        return f"{file} of [{repo}](https://huggingface.co/{repo}) at {model.revision}"
+    return f"the file {Path(model.gguf).name}" if model.gguf else ""
 
 
 def _training(published: Published) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from manybaskets.config.models import Model, Scratch
 from manybaskets.devices import on_cpu
+from manybaskets.models import gguf
 from manybaskets.study.layout import Study
 
 PROMPT_TOKENS, JUDGE_TOKENS = 40, 260  # of an ordinary prompt, of a pair put before a judge
@@ -108,13 +109,21 @@ class CostModel:
         return size // (4 if wide else 2) or None
 
     def _by_name(self, model: str, settings: Model) -> int | None:
-        sizes = NAMED_SIZE.findall((settings.hub or "").rpartition("/")[2])
+        sizes = NAMED_SIZE.findall(_named(settings).rpartition("/")[2])
         if not sizes:
             return None
         experts, size, unit = sizes[0]
         weights = float(size) * int(experts or 1) * (1e9 if unit in "bB" else 1e6)
         self.named[model] = round(weights)
         return self.named[model]
+
+
+def _named(model: Model) -> str:
+    """Returns the name of a model that is not on this machine, or of its GGUF file."""
+    if model.package:
+        pattern = model.file or gguf.PATTERN
+        return gguf.packaged_file(model.package, pattern, "models").name
+    return model.hub or model.gguf or ""
 
 
 def _scratch_weights(scratch: Scratch) -> int:

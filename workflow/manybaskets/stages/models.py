@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from manybaskets.config.models import Scratch
-from manybaskets.models import chat_templates
+from manybaskets.config.base import Section
+from manybaskets.config.models import Model, Scratch
+from manybaskets.models import chat_templates, gguf
 from manybaskets.stages import fingerprint
 from manybaskets.stages.base import Cost, Device, File, Folder, Inputs, Spec, Stage
 from manybaskets.stages.cost_model import DOWNLOADED, CostModel
@@ -97,6 +98,16 @@ class Pretrain(Stage[keys.Model, PretrainSpec]):
         return Cost(seconds=6 * weights * tokens / costs.rate, bytes=4 * weights)
 
 
+class GgufSource(Section):
+    """A GGUF file, with the version and hash of the package that contains it."""
+
+    package: str | None = None
+    version: str | None = None
+    file: str
+    sha256: str | None = None
+    """None for files that are inputs of the job, and for those of the hub."""
+
+
 class DownloadSpec(Spec):
     """The revision of a model, its adapter, and its conversation format."""
 
@@ -109,12 +120,13 @@ class DownloadSpec(Spec):
     chat_template: str | None = None
     chat_template_sha256: str | None = None
     system: str | None = None
+    gguf: GgufSource | None = None
     is_chat_model: bool = False
     """Whether the model needs a chat template; an embedder does not."""
 
 
 class DownloadModel(Stage[keys.Model, DownloadSpec]):
-    """Downloads a model of the hub at its pinned revision, once for all cells."""
+    """Downloads or converts a model, once for all cells."""
 
     name = "download_model"
     key = keys.Model
@@ -122,8 +134,9 @@ class DownloadModel(Stage[keys.Model, DownloadSpec]):
     start_seconds = 60.0
 
     def inputs(self, study: Study, key: keys.Model) -> Inputs:
-        """The user's folder of a model that is given a chat template or a system message."""
-        path = study.config.models[key.model].path
+        """The user's folder of a model with a chat template or a system message, or GGUF file."""
+        model = study.config.models[key.model]
+        path = model.path or (model.gguf if not model.revision else None)
         return {"model": [path] if path else []}
 
     def spec(self, study: Study, key: keys.Model) -> DownloadSpec:
@@ -141,11 +154,12 @@ class DownloadModel(Stage[keys.Model, DownloadSpec]):
             chat_template=template,
             chat_template_sha256=sha256,
             system=model.system,
+            gguf=_gguf_source(model, f"models.{key.model}"),
             is_chat_model=key.model != study.embedder,
         )
 
     def allowed(self, study: Study) -> Mapping[str, Sequence[str]]:
-        """Models of the hub, and those with a chat template or system message of the study."""
+        """Models of the hub, of GGUF files, and with a chat template or system message."""
         return {"model": study.fetched_models}
 
     def model(self, study: Study, key: keys.Model) -> str:
@@ -153,11 +167,24 @@ class DownloadModel(Stage[keys.Model, DownloadSpec]):
         return key.model
 
     def cost(self, costs: CostModel, key: keys.Model) -> Cost:
-        """Two bytes per weight."""
+        """Two bytes per weight; four of a converted model."""
         weights = costs.weights(key.model)
         if weights is None:
             return Cost(seconds=None, bytes=None)
-        return Cost(seconds=2 * weights / DOWNLOADED, bytes=2 * weights)
+        size = (4 if costs.study.config.models[key.model].is_converted else 2) * weights
+        return Cost(seconds=size / DOWNLOADED, bytes=size)
+
+
+def _gguf_source(model: Model, key: str) -> GgufSource | None:
+    if model.package:
+        packaged = gguf.packaged_file(model.package, model.file or gguf.PATTERN, key)
+        return GgufSource(
+            package=model.package,
+            version=packaged.version,
+            file=packaged.name,
+            sha256=packaged.sha256,
+        )
+    return GgufSource(file=model.gguf) if model.gguf else None
 
 
 class BaselineSpec(Spec):

@@ -111,9 +111,12 @@ class Study:
 
     @cached_property
     def fetched_models(self) -> list[str]:
-        """Models of the hub, and those with a chat template or a system message of the study."""
-        models = self.config.models.items()
-        return [name for name, model in models if model.hub or model.has_custom_chat]
+        """Models of the hub, of GGUF files, and with a chat template or system message."""
+        return [
+            name
+            for name, model in self.config.models.items()
+            if model.hub or model.is_converted or model.has_custom_chat
+        ]
 
     @property
     def vocabularies(self) -> set[int]:

@@ -1,4 +1,4 @@
-"""Downloads a model of the Hugging Face hub at its pinned revision, once for all cells."""
+"""Downloads a model of the Hugging Face hub, or converts a GGUF file, once for all cells."""
 
 import argparse
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.data import hub
 from manybaskets.files import InputError, whole_directory
-from manybaskets.models import chat_templates
+from manybaskets.models import chat_templates, gguf
 from manybaskets.models.loading import merge_adapter
-from manybaskets.stages.models import DownloadSpec
+from manybaskets.stages.models import DownloadSpec, GgufSource
 
-HELP = "Downloads a model of the Hugging Face hub at its pinned revision."
+HELP = "Downloads a model of the Hugging Face hub at its pinned revision, or converts a GGUF file."
 # Weights are only downloaded as safetensors: other formats can run code when they are loaded.
 PATTERNS = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md"]
 IGNORED = ["consolidated*", "original/*"]  # the same weights in another layout
@@ -25,38 +25,69 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Writes a folder of links into the hub's cache, or of weights with a merged adapter.
+    """Writes a folder of links into the hub's cache, or of weights: merged or converted.
 
     The output has the name of the model's entry in the config.
     """
     spec, key = options.spec, f"models.{options.output.name}"
-    trusted = spec.trust_remote_code
-    patterns = PATTERNS + CODE if trusted else PATTERNS
-    if spec.path:
-        cached = Path(spec.path)
-    else:
-        cached = hub.fetch(spec.hub, spec.revision, key, patterns, ignored=IGNORED)
-    _has_weights(cached, spec.path or spec.hub, key)
-    adapter = None
-    if spec.adapter:
-        where = f"{key}.adapter"
-        adapter = hub.fetch(spec.adapter, spec.adapter_revision, where, ADAPTER)
-        _has_weights(adapter, spec.adapter, where)
     with whole_directory(options.output) as folder:
-        for path in sorted(p for p in cached.rglob("*") if p.is_file()):
-            if adapter and (path.suffix == ".safetensors" or ".safetensors." in path.name):
-                continue
-            link = folder / path.relative_to(cached)
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path.resolve())
-        if adapter:
-            merge_adapter(cached, adapter, folder, trusted)
+        if spec.gguf:
+            _convert(spec.gguf, spec.revision, folder, key)
+        else:
+            _download(spec, folder, key)
         if spec.chat_template:
             chat_templates.install(folder, chat_templates.path_of(spec.chat_template))
         if spec.is_chat_model:
-            chat_templates.check(folder, key, spec.path or spec.hub)
+            origin = spec.path or spec.hub or spec.gguf.file
+            chat_templates.check(folder, key, origin)
         if spec.system:
-            chat_templates.add_system_message(folder, spec.system, f"{key}.system", trusted)
+            chat_templates.add_system_message(
+                folder, spec.system, f"{key}.system", spec.trust_remote_code
+            )
+
+
+def _convert(source: GgufSource, revision: str | None, folder: Path, key: str) -> None:
+    """Writes the model of a GGUF file, after a check of its hash."""
+    licence = None
+    if source.package:
+        packaged = gguf.packaged_file(source.package, source.file, key)
+        path, where = packaged.path, f"{key}.package"
+        gguf.verify(path, source.sha256 or packaged.sha256, where)
+        origin = f"{source.package} {packaged.version}"
+        licence = gguf.licence_of(source.package)
+    elif revision:
+        where = f"{key}.gguf"
+        repo, file = gguf.hub_file(source.file, key)
+        cached = hub.fetch(repo, revision, key, [file, "README.md"])
+        path, origin, licence = cached / file, f"{repo} at {revision}", hub.license_of(cached)
+    else:
+        path, where, origin = Path(source.file), f"{key}.gguf", "this machine"
+    gguf.convert(path, folder, where)
+    gguf.describe(path, origin, licence, folder)
+
+
+def _download(spec: DownloadSpec, folder: Path, key: str) -> None:
+    """Writes links to the files of a model, or its weights with a merged adapter."""
+    trusted = spec.trust_remote_code
+    if spec.path:
+        cached = Path(spec.path)
+    else:
+        patterns = PATTERNS + CODE if trusted else PATTERNS
+        cached = hub.fetch(spec.hub or "", spec.revision or "", key, patterns, ignored=IGNORED)
+    _has_weights(cached, spec.path or spec.hub or "", key)
+    adapter = None
+    if spec.adapter:
+        where = f"{key}.adapter"
+        adapter = hub.fetch(spec.adapter, spec.adapter_revision or "", where, ADAPTER)
+        _has_weights(adapter, spec.adapter, where)
+    for path in sorted(p for p in cached.rglob("*") if p.is_file()):
+        if adapter and (path.suffix == ".safetensors" or ".safetensors." in path.name):
+            continue
+        link = folder / path.relative_to(cached)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path.resolve())
+    if adapter:
+        merge_adapter(cached, adapter, folder, trusted)
 
 
 def _has_weights(folder: Path, repo: str, key: str) -> None:
