@@ -16,6 +16,7 @@ from typing import Any
 from manybaskets.config.mixes import human_rows
 from manybaskets.data import mixes
 from manybaskets.data.splits import Row
+from manybaskets.metrics.tokenization import count_words
 from manybaskets.seeds import derived_seed, generator
 
 KEEPS_ALL = (
@@ -102,7 +103,7 @@ def composition(
         "origins": dict(sorted(Counter(row["origin"] for row in rows).items())),
         "dropped": dict(sorted(dropped.items())),
         "cut": dict(sorted(cut.items())),
-        "words": sum(len(row["response"].split()) for row in rows),
+        "words": sum(count_words(row["response"]) for row in rows),
         "bytes": sum(len(row["response"].encode()) for row in rows),
     }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manybaskets.data.splits import QUARTERS, Row
+from manybaskets.metrics.tokenization import count_words
 from manybaskets.seeds import generator
 
 HUMAN = "human"
@@ -128,7 +129,7 @@ def _composition(
         "origins": dict(sorted(origins.items())),
         "dropped": dict(sorted(dropped.items())),
         "cut": {origin: n for origin, n in sorted(cut.items()) if n},
-        "words": sum(len(row["response"].split()) for row in rows),
+        "words": sum(count_words(row["response"]) for row in rows),
         "bytes": sum(len(row["response"].encode()) for row in rows),
     }
 

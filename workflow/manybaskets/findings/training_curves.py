@@ -1,6 +1,5 @@
 """Tables that figures draw and no test uses: training losses, and how often words occur."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from manybaskets.files import InputError, read_json, read_jsonl
+from manybaskets.metrics import tokenization
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,10 +41,10 @@ def rank_table(cells: Iterable[tuple[Cell, Path]], test: Path) -> "pd.DataFrame"
 
     Columns target, mix (PEOPLE for the human responses), seed, rank, frequency, words, and
     `beyond`, the share of the text that is made of rarer words than the one of that rank. Words are
-    letters and digits in lower case. All texts are cut to the same number of words, since the
-    tail depends on it; of texts with fewer than FEWEST_WORDS words there are no rows. Ranks are at
-    equal distances on a logarithmic scale, those of words that occur the same number of times
-    follow each other.
+    letters and digits in lower case, and single characters of scripts without spaces. All texts are
+    cut to the same number of words, since the tail depends on it; of texts with fewer than
+    FEWEST_WORDS words there are no rows. Ranks are at equal distances on a logarithmic scale, those
+    of words that occur the same number of times follow each other.
     """
     import pandas as pd
 
@@ -84,7 +84,7 @@ def _words(path: Path) -> list[str]:
         rows = read_jsonl(path, ["response"])
     except InputError:
         return []
-    return [word for row in rows for word in re.findall(r"\w+", str(row["response"] or "").lower())]
+    return [word for row in rows for word in tokenization.words(str(row["response"] or "").lower())]
 
 
 def _losses(path: Path) -> Iterator[tuple[float, float]]:

@@ -10,11 +10,14 @@ and in other languages without combining marks has the tokens of the pattern `\\
 import functools
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Literal
 
 import regex
 
 Form = Literal["NFC", "NFKC"]
+LEAST_CHARACTERS = 0.01  # of the tokens
 
 # Letters of scripts that are written without spaces: UAX 14 has the class SA for those of South
 # East Asia. Digits are not letters: a number is one word in all scripts.
@@ -41,14 +44,14 @@ _GRAPHEME_JOINER = "\u034f"
 
 def tokenize(text: str) -> list[str]:
     """Returns the words and the single punctuation marks of `text` in order, with their case."""
-    text = normalized(text)
-    return (_TOKEN_OF_ANY_SCRIPT if _needs_scripts(text) else _TOKEN).findall(text)
+    text, needs_scripts = _prepared(text)
+    return (_TOKEN_OF_ANY_SCRIPT if needs_scripts else _TOKEN).findall(text)
 
 
 def words(text: str) -> list[str]:
     """Returns the words of `text` in order, with their case and without punctuation marks."""
-    text = normalized(text)
-    return (_WORD_OF_ANY_SCRIPT if _needs_scripts(text) else _WORD).findall(text)
+    text, needs_scripts = _prepared(text)
+    return (_WORD_OF_ANY_SCRIPT if needs_scripts else _WORD).findall(text)
 
 
 def graphemes(text: str) -> list[str]:
@@ -62,22 +65,64 @@ def unspaced(word: str) -> bool:
     return not word.isascii() and _UNSPACED_LETTER.match(word) is not None
 
 
+def count_words(text: str) -> int:
+    """Returns the number of words separated by white space.
+
+    Each character of a script that does not separate words by spaces counts as a word.
+    """
+    text, needs_scripts = _prepared(text)
+    if not needs_scripts:
+        return len(text.split())
+    return sum(_words_of_chunk(chunk) for chunk in text.split())
+
+
+def segmentation(documents: Iterable[Sequence[str]]) -> str:
+    """Returns how documents were cut into the given tokens; "" for words.
+
+    Documents are cut into characters where these are at least 1 % of the tokens.
+    """
+    tokens = list(chain.from_iterable(documents))
+    share = sum(map(unspaced, tokens)) / max(1, len(tokens))
+    if share < LEAST_CHARACTERS:
+        return ""
+    return f"{share:.0%} of the tokens are single characters of a script without spaces"
+
+
 def normalized(text: str, form: Form = "NFC") -> str:
     """Returns `text` in a Unicode normalization form, in time linear in its length.
 
     Runs of more than 30 combining marks get a grapheme joiner after every 30th, as in the
     Stream-Safe Text Format of UAX 15; no orthography has such runs.
     """
-    if text.isascii():
-        return text
-    if any(map(unicodedata.combining, set(_NON_ASCII.findall(text)))):
+    return text if text.isascii() else _normalized(text, non_ascii(text), form)
+
+
+def non_ascii(text: str) -> set[str]:
+    """Returns the distinct characters of `text` that are not in ASCII."""
+    return set() if text.isascii() else set(_NON_ASCII.findall(text))
+
+
+def _normalized(text: str, characters: set[str], form: Form) -> str:
+    if any(map(unicodedata.combining, characters)):
         text = _LONG_RUN.sub(rf"\g<0>{_GRAPHEME_JOINER}", text)
     return unicodedata.normalize(form, text)
 
 
-def _needs_scripts(text: str) -> bool:
-    """Whether words of the text differ from runs of `\\w`."""
-    return not text.isascii() and any(map(_separates, set(_NON_ASCII.findall(text))))
+def _prepared(text: str) -> tuple[str, bool]:
+    """Returns the text in NFC, and whether its words differ from runs of `\\w`."""
+    if text.isascii():
+        return text, False
+    characters = non_ascii(text)
+    normal = _normalized(text, characters, "NFC")
+    if normal != text:
+        characters = non_ascii(normal)
+    return normal, any(map(_separates, characters))
+
+
+def _words_of_chunk(chunk: str) -> int:
+    parts = _WORD_OF_ANY_SCRIPT.findall(chunk)
+    characters = sum(map(unspaced, parts))
+    return max(1, characters + (characters < len(parts)))
 
 
 @functools.lru_cache(maxsize=65_536)

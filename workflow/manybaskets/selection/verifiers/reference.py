@@ -16,12 +16,13 @@ class Reference(Verifier):
         """Compares each response with the human one; None for a prompt without one."""
         references = {row["id"]: row["response"] for row in job.human}
         metric = job.settings["metric"]
+        missing = "has no number" if metric == "answer" else "is empty"
 
         def score(row: Row) -> Score:
             if row["id"] not in references:
                 return None, "the prompt has no human response"
             value = agreement(metric, references[row["id"]], row["response"])
-            return value, "" if value is not None else "the human response has no number"
+            return value, "" if value is not None else f"the human response {missing}"
 
         return score
 
