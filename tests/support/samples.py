@@ -24,5 +24,11 @@ def model_texts() -> list[str]:
     return [row[model]["solution"] for row in gsm8k_model_solutions() for model in MODELS]
 
 
+def declaration() -> dict[str, list[str]]:
+    """Ten paragraphs of the Universal Declaration of Human Rights, by the code of the language."""
+    paragraphs: dict[str, list[str]] = json.loads((DATA / "udhr/articles.json").read_text("utf-8"))
+    return paragraphs
+
+
 def _rows(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (DATA / name).read_text(encoding="utf-8").splitlines()]

@@ -1,6 +1,7 @@
 """Degenerate responses: the definition, and how seldom real responses meet it."""
 
 import csv
+import unicodedata
 
 import pytest
 
@@ -33,14 +34,41 @@ def test_babble_is_found_by_the_rule_for_it(text: str, rule: str) -> None:
     assert degenerate(text) == rule
 
 
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("我不知道" * 12, "loop"),
+        ("哈哈哈" * 8 + "今天天气很好。", "run"),
+        ("мы можем " * 10, "loop"),
+        ("ฉันไม่รู้" * 20, "loop"),
+        ("मुझे नहीं पता। " * 12, "loop"),
+        ("لا أعرف. " * 12, "loop"),
+        ("这座山的北面有一条河，我们走到河边去看。" * 6, "repetition"),
+        ("पहाड़ के उत्तर में एक नदी है और हम उसे देखने जाते हैं। " * 6, "repetition"),
+        ("«»¡¿※§¶†‡" * 6, "empty"),
+        ("水«»¡¿※§¶†‡" * 6, "symbols"),
+    ],
+)
+def test_babble_in_other_scripts_is_found(text: str, rule: str) -> None:
+    assert degenerate(text) == rule
+
+
+@pytest.mark.parametrize("language", samples.declaration())
+def test_prose_in_every_script_is_coherent(language: str) -> None:
+    paragraphs = samples.declaration()[language]
+    for form in ("NFC", "NFD"):
+        texts = [unicodedata.normalize(form, text) for text in paragraphs]
+        assert [degenerate(text) for text in [*texts, "\n\n".join(texts)]] == [""] * 11
+
+
 def test_sentences_that_come_again_in_turn_are_repetition() -> None:
     lines = [f"The value number {n} is returned as it is." for n in range(3)]
     assert degenerate(" ".join(lines * 5)) == "repetition"
 
 
 def test_bytes_that_come_again_without_words_are_found_by_compression() -> None:
-    letters = "".join(chr(0x4E00 + n * 7 % 900) for n in range(12))
-    assert degenerate(letters * 30) == "compression"
+    pictographs = "".join(chr(0x1F400 + n * 7 % 60) for n in range(12))
+    assert degenerate(pictographs * 30) == "compression"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +85,16 @@ def test_bytes_that_come_again_without_words_are_found_by_compression() -> None:
         "Das Gesetz über die Rechtschreibung verpflichtet niemanden, der nicht schreibt.",
         "請打開日誌並閱讀前幾行。它們會告訴您編譯器的名稱。",
         "| a | b |\n|---|---|\n| one value | another value |\n| a third | and a fourth |",
+        "床前明月光，疑是地上霜。举头望明月，低头思故乡。",
+        "哈哈哈哈，真好笑！",
+        "🐱😺🐾🎀",
+        "🎬 " + "🦁👑🌅🐗🐒💀🌿🔥⭐🦓🦒🐘🦅🌍🥁" * 2,
+        "在终端里运行 mkdir、chmod、grep、lspci、xrdb、gzip、sshd、mktemp 和 gpg 这些命令。",
+        "┌──────┬───────┐\n│ name │ count │\n├──────┼───────┤\n│ wren │ 3     │\n└──────┴───────┘",
+        "Use the following regular expression to match an address of four numbers:\n\n"
+        "\\b(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\.(?:25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\b",
+        "Who will open the door? Who will read the log? Who will close the file? Who will start "
+        "the job? Who will name the bird? Who will draw the line? Who will count the words?",
         "=" * 40 + "\nA heading of this page\n" + "=" * 40,
     ],
 )

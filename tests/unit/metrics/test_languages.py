@@ -1,10 +1,12 @@
 """Identification of languages and scripts."""
 
 import time
+import unicodedata
 
 import pytest
 
 from manybaskets.metrics.languages import language_of, script_of
+from tests.support import samples
 
 REFUSALS = {
     "ar": "عذراً، لا يمكنني مساعدتك في ذلك.",
@@ -33,6 +35,18 @@ REFUSALS = {
 @pytest.mark.parametrize("language", REFUSALS)
 def test_one_sentence_has_a_language(language: str) -> None:
     assert language_of(REFUSALS[language]) == language
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_paragraphs_have_their_language(form: str) -> None:
+    identified = [
+        (language, language_of(unicodedata.normalize(form, text)))
+        for language, texts in samples.declaration().items()
+        for text in texts
+    ]
+    wrong = {pair for pair in identified if pair[1] not in (pair[0], None)}
+    assert wrong <= {("id", "ms")}  # registers of one language
+    assert sum(code is None for _, code in identified) <= 0.03 * len(identified)
 
 
 @pytest.mark.parametrize(

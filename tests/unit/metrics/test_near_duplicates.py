@@ -87,3 +87,10 @@ def test_intervals_cover_the_truth_where_clusters_agree_inside() -> None:
         assert interval is not None
         covered += interval.low <= 0.3 <= interval.high
     assert covered / 400 >= 0.90
+
+
+@pytest.mark.parametrize("language", ["ar", "en", "hi", "ja", "km", "ko", "my", "ru", "th", "zh"])
+def test_near_duplicates_are_found_in_every_script(language: str) -> None:
+    paragraphs = samples.declaration()[language]
+    shortened = [text[: len(text) // 3] + text[len(text) // 3 + 3 :] for text in paragraphs]
+    assert near_duplicates(paragraphs + shortened) == [*range(10), *range(10)]

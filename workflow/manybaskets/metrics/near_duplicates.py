@@ -4,12 +4,15 @@ Prompts of one cluster are not independent evidence: more than half of the 520 b
 AdvBench have a near-duplicate in the set.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
+
+from manybaskets.metrics import tokenization
 
 # Least mean cosine similarity of two clusters that merge: with it, 301 of the 520 prompts of
 # AdvBench and 4 of StrongREJECT's share a cluster with another prompt.
@@ -30,13 +33,19 @@ def near_duplicates(texts: Sequence[str], threshold: float = THRESHOLD) -> list[
 
     The clusters come from average linkage on the cosine similarity of TF-IDF vectors (words and
     word pairs, sublinear): two clusters merge while the mean similarity between their members is
-    at least `threshold`. A text of stop words only is a cluster of its own.
+    at least `threshold`. A text of stop words only is a cluster of its own. In scripts without
+    spaces, pairs of neighbouring characters take the place of words: single ones are shared by
+    unrelated texts.
     """
     from sklearn.cluster import AgglomerativeClustering
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", stop_words="english"
+        ngram_range=(1, 2),
+        sublinear_tf=True,
+        tokenizer=_terms,
+        token_pattern=None,
+        stop_words="english",
     )
     try:
         vectors = vectorizer.fit_transform(texts).toarray()
@@ -51,6 +60,17 @@ def near_duplicates(texts: Sequence[str], threshold: float = THRESHOLD) -> list[
         labels[nonzero] = clustering.fit_predict(vectors[nonzero])
     numbers = {label: number for number, label in enumerate(dict.fromkeys(labels.tolist()))}
     return [numbers[label] for label in labels.tolist()]
+
+
+def _terms(text: str) -> list[str]:
+    """The words of a text, and the pairs of neighbouring characters of scripts without spaces."""
+    terms: list[str] = []
+    for characters, group in itertools.groupby(tokenization.words(text), tokenization.unspaced):
+        words = list(group)
+        if characters and len(words) > 1:
+            words = ["".join(pair) for pair in itertools.pairwise(words)]
+        terms += words
+    return terms
 
 
 def cluster_interval(
