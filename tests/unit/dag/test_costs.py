@@ -14,11 +14,18 @@ from manybaskets.dag.graph import Graph
 from manybaskets.dag.invalidation import Reruns
 from manybaskets.models import architectures
 from manybaskets.probes.preference import questions
+from manybaskets.stages import machine_speed
 from manybaskets.stages.cost_model import ENGINE_START, _scratch_weights
+from manybaskets.stages.machine_speed import Speed
 from manybaskets.study.layout import Study
 from tests.support.jobs import job_of
 
 TRAIN = job_of("train", "wren/human/seed=1")
+
+
+@pytest.fixture(autouse=True)
+def _assumed_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_speed, "of_this_machine", lambda: machine_speed.ASSUMED)
 
 
 def estimates(
@@ -42,7 +49,7 @@ def test_twice_the_epochs_are_modelled_as_twice_the_work(study_config: dict[str,
     for epochs in (2, 4):
         study_config["training"] = {"epochs": epochs}
         found = estimates(study_config)
-        found.model.__dict__["rate"] = 1e11
+        found.model.__dict__["speed"] = Speed(1e8, {"float32": 1e8}, 1e10, 1.0)
         seconds = found.of(TRAIN).seconds
         assert seconds is not None
         work.append(seconds - START_OF_COPY)
@@ -231,7 +238,7 @@ def test_verifiers_cost_more_for_more_responses(
             "select": {"best_of": number, "verifier": verifier},
         }
         found = estimates(study_config)
-        found.model.__dict__["rate"] = 1e11
+        found.model.__dict__["speed"] = Speed(1e8, {"float32": 1e8}, 1e10, 1.0)
         seconds.append(found.of(job_of("score_responses", "best/seed=1")).seconds or 0.0)
     assert seconds[1] - 2 == pytest.approx(10 * (seconds[0] - 2))
 
@@ -247,7 +254,7 @@ def test_an_accumulating_loop_costs_more_with_every_generation(
         for name in ("accumulate", "replace", "accumulate-subsample")
     }
     found = estimates(study_config)
-    found.model.__dict__["rate"] = 1e11
+    found.model.__dict__["speed"] = Speed(1e8, {"float32": 1e8}, 1e10, 1.0)
 
     def work(mix: str, generation: int) -> float:
         seconds = found.of(job_of("train", f"wren/{mix}/seed=1/generation={generation}")).seconds
@@ -275,3 +282,41 @@ def test_what_a_loop_selects_from_is_counted(study_config: dict[str, Any]) -> No
     assert found.tokens(job_of("loop_generate", "wren/best/seed=1/generation=1")) == 40 * 4 * 80
     verify = found.of(job_of("score_responses", "loop/wren/best/seed=1/generation=1"))
     assert verify.bytes == 40 * 4 * 500
+
+
+def test_a_slow_machine_needs_more_time_for_all_that_its_cpu_does(
+    study_config: dict[str, Any],
+) -> None:
+    study_config["models"]["wren"]["scratch"]["tokens"] = 100_000_000
+    jobs = [
+        job_of("pretrain", "wren"),
+        job_of("train", "wren/human/seed=1"),
+        job_of("sample_responses", "wren/human/seed=1"),
+        job_of("judge_pairs", "wren/human/seed=1"),
+    ]
+    fast = Speed(5e10, {"float32": 1e11}, 2e10, 1.0)
+    slow = Speed(5e9, {"float32": 1e10}, 2e9, 10.0)
+    seconds = []
+    for speed in (fast, slow):
+        found = estimates(study_config)
+        found.model.__dict__["speed"] = speed
+        seconds.append([cost(found, job) for job in jobs])
+    for quick, slower in zip(*seconds, strict=True):
+        assert slower == pytest.approx(10 * quick)
+
+
+def test_a_wide_model_uses_the_speed_of_wide_products(study_config: dict[str, Any]) -> None:
+    model = estimates(study_config).model
+    model.__dict__["speed"] = Speed(1e10, {"float32": 1e11, "bfloat16": 4e11}, 1e10, 1.0)
+    assert model.rate("wren") == pytest.approx(1e10)
+    assert model.rate("wren", threads=2) == pytest.approx(2e10)
+    model.width = lambda _: 4096  # type: ignore[method-assign]
+    assert model.rate("wren") == pytest.approx(0.5e11)
+    assert model.rate("wren", dtype="bfloat16") == pytest.approx(2e11)
+
+
+def cost(found: Estimates, job: Any) -> float:
+    """The modelled seconds of a job's own work."""
+    seconds = job.stage.cost(found.model, job.key).seconds
+    assert seconds is not None
+    return float(seconds)

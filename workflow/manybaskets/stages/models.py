@@ -95,7 +95,7 @@ class Pretrain(Stage[keys.Model, PretrainSpec]):
         if scratch is None or weights is None:
             return Cost(seconds=None, bytes=None)
         tokens = scratch.tokens + scratch.sft_tokens
-        return Cost(seconds=6 * weights * tokens / costs.rate, bytes=4 * weights)
+        return Cost(seconds=6 * weights * tokens / costs.rate(key.model), bytes=4 * weights)
 
 
 class GgufSource(Section):

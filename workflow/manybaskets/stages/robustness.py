@@ -114,7 +114,8 @@ class OptimiseSuffixes(TargetStage[SuffixesSpec]):
         if weights is None:
             return Cost(seconds=None)
         read = gcg.candidates * (gcg.suffix_tokens + TARGET_TOKENS)
-        step = max(costs.shortest_step / 2, 2 * weights * read / costs.rate)
+        rate = costs.rate(key.target, costs.study.config.training.threads)
+        step = max(costs.shortest_step / 2, 2 * weights * read / rate)
         return Cost(seconds=gcg.behaviours * gcg.steps * step)
 
 

@@ -62,7 +62,8 @@ class Train(TargetStage[TrainSpec]):
         steps = training.epochs * trained_rows(study, key) / batch
         tokens = batch * (PROMPT_TOKENS + SHARE_USED * study.config.generation.max_tokens)
         devices = training.devices if costs.device == "gpu" else 1
-        step = max(costs.shortest_step, 6 * weights * tokens / costs.rate / devices)
+        rate = costs.rate(key.target, training.threads) * devices
+        step = max(costs.shortest_step, 6 * weights * tokens / rate)
         return Cost(seconds=steps * step, bytes=_adapter_bytes(study, key.target, weights))
 
 
