@@ -1,6 +1,6 @@
 """The config keys of the dataset."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,17 +23,42 @@ class Documentation(Section):
 
 
 class RowFields(Section):
-    """Names of the fields in a file of rows."""
+    """Names of the fields in a file of rows. `auto` (the default) recognises the usual shapes.
 
-    prompt: str = "prompt"
+    A dotted name reaches into nested objects. Names that are given here win: with `prompt`,
+    `response`, `context` or `messages`, other fields are not used unless they are named, too.
+    """
+
+    prompt: str | None = None
     """Field of the prompt."""
-    response: str = "response"
+    response: str | None = None
     """Field of the response."""
     stratum: str | None = None
     """Field for stratified splits, for example a category."""
     context: str | None = None
     """Field of a text that the prompt refers to. Where it is not empty, it is placed before the
     prompt, separated by an empty line, as in the Eggs study."""
+    system: str | None = None
+    """Field of the row's system message."""
+    history: str | None = None
+    """Field of earlier turns: pairs of prompt and response, or messages."""
+    messages: str | None = None
+    """Field of a conversation: messages with a role and a content."""
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The names of the fields of plain rows."""
+        return {
+            "prompt": self.prompt or "prompt",
+            "response": self.response or "response",
+            "stratum": self.stratum,
+            "context": self.context,
+        }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_auto(cls, value: Any) -> Any:
+        return {} if value == "auto" else value
 
 
 class Rows(Section):

@@ -71,6 +71,10 @@ def schema() -> dict[str, Any]:
     verifier = sections["Select"]["properties"]["verifier"]
     sections["Select"]["properties"]["verifier"] = {"anyOf": [verifier, named]}
     schema["properties"]["reference"]["anyOf"].append({"type": "string"})
+    for section in sections.values():  # `auto` recognises the fields
+        fields = section.get("properties", {}).get("fields", {})
+        if reference := fields.pop("$ref", None):
+            fields["anyOf"] = [{"$ref": reference}, {"const": "auto"}]
     for section in (schema, *sections.values()):
         for key in section.get("properties", {}).values():
             entries = key.get("additionalProperties")

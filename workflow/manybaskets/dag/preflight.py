@@ -237,7 +237,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
     if preference and preference.texts and preference.texts.file:
         texts = preference.texts
         try:
-            dataset_splits.read_human_rows(Path(texts.file or ""), **texts.fields.model_dump())
+            dataset_splits.read_human_rows(Path(texts.file or ""), **texts.fields.plain)
         except InputError as error:
             yield "probes.preference.texts.file", str(error)
     if config.probes.robustness:
@@ -262,7 +262,7 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
         settings = config.dataset
         try:
             fields = settings.fields
-            human = dataset_splits.read_human_rows(Path(settings.file or ""), **fields.model_dump())
+            human = dataset_splits.read_human_rows(Path(settings.file or ""), **fields.plain)
             splits = dataset_splits.from_rows(
                 human,
                 prompts,

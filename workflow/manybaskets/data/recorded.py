@@ -13,8 +13,9 @@ def read_responses(source: dict[str, Any]) -> dict[str, str]:
     Raises InputError if the file is unusable.
     """
     path, fields = Path(source["recorded"]), source["fields"]
-    rows = read_jsonl(path, [fields["prompt"], fields["response"]])
-    return {_key(str(row[fields["prompt"]])): str(row[fields["response"]]) for row in rows}
+    prompt, response = fields["prompt"] or "prompt", fields["response"] or "response"
+    rows = read_jsonl(path, [prompt, response])
+    return {_key(str(row[prompt])): str(row[response]) for row in rows}
 
 
 def missing_prompts(source: dict[str, Any], prompts: Sequence[str]) -> list[str]:

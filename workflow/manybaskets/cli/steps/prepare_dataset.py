@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _rows(spec: Rows) -> list[dataset_splits.Row]:
     """Returns the rows of a file or of a hub dataset, with the field names of studies."""
-    fields = spec.fields.model_dump()
+    fields = spec.fields.plain
     if spec.file:
         return dataset_splits.read_human_rows(Path(spec.file), **fields)
     assert spec.hub is not None and spec.revision is not None
@@ -81,7 +81,7 @@ def _hub_rows(spec: Rows, repo: str, revision: str) -> list[dict[str, Any]]:
     """Returns the rows of a hub dataset at its pinned revision, from verified files."""
     from datasets import load_dataset
 
-    fields = spec.fields.model_dump()
+    fields = spec.fields.plain
     patterns = [*spec.files, "README.md"]  # the card maps files to splits
     folder = hub.fetch(repo, revision, "dataset", patterns, kind="dataset")
     with tempfile.TemporaryDirectory() as cache:
