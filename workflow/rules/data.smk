@@ -1,8 +1,23 @@
 """Human text.
 
-Needs: the installed packages, or the study's own file or hub dataset.
-Makes: data/documentation.jsonl; data/{train,test,prompts,items}.jsonl
+Needs: the installed packages, or the study's own file, URL or hub dataset.
+Makes: data/documentation.jsonl; data/files/; data/{train,test,prompts,items}.jsonl
 """
+
+
+if study.remote_files:
+
+    rule download_file:
+        """Writes file."""
+        output:
+            **makes("download_file"),
+        log:
+            log_of("download_file"),
+        localrule: True
+        params:
+            job=job("download_file"),
+        shell:
+            "python -m manybaskets download_file {params.job} --output {output} > {log} 2>&1"
 
 
 rule collect_docstrings:
@@ -21,7 +36,7 @@ rule collect_docstrings:
 
 
 rule prepare_dataset:
-    """Reads documentation. Writes train, test, prompts, texts."""
+    """Reads documentation, files. Writes train, test, prompts, texts."""
     input:
         unpack(needs("prepare_dataset")),
     output:

@@ -98,6 +98,7 @@ wildcard_constraints:
     model=keys.NAME,
     source=keys.NAME,
     set=keys.NAME,
+    file=keys.NAME,
     judge=keys.NAME,
     seed=keys.SEED,
     generation=keys.REGEX["generation"],  # empty outside loops

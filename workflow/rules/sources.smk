@@ -6,7 +6,7 @@ Makes: responses/<source>/seed=<seed>.jsonl, candidates/<source>.jsonl
 
 
 rule generate:
-    """Reads train, prompts, model. Writes responses."""
+    """Reads train, prompts, model, recorded. Writes responses."""
     input:
         unpack(needs("generate")),
     output:
@@ -23,7 +23,7 @@ rule generate:
 
 
 rule source_candidates:
-    """Reads texts, model. Writes responses."""
+    """Reads texts, model, recorded. Writes responses."""
     input:
         unpack(needs("source_candidates")),
     output:

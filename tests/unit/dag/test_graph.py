@@ -78,7 +78,7 @@ def test_every_stage_has_its_jobs(graph: Graph) -> None:
     assert counts["external_judge"] == len(graph.study.config.seeds)
     assert counts["optimise_suffixes"] == len(graph.study.config.targets)
     assert counts["download_requests"] == counts["judge_labelled"] == 1
-    absent = {"loop_generate", "loop_mix", "measure_responses"}
+    absent = {"loop_generate", "loop_mix", "measure_responses", "download_file"}
     assert {stage for stage, count in counts.items() if count == 0} == absent
 
 

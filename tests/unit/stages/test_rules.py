@@ -37,6 +37,8 @@ def inputs(study_config: dict[str, Any]) -> dict[str, list[str]]:
     study_config["models"]["lark"] = {"hub": "org/lark", "revision": "0" * 40}
     study_config["sources"]["lark"] = {"model": "lark"}
     study_config["mixes"]["third"] = {"origins": {"lark": 1.0}}
+    study_config["sources"]["parrot"] = {"url": "https://a.org/b.jsonl", "sha256": "0" * 64}
+    study_config["mixes"]["fourth"] = {"origins": {"parrot": 1.0}}
     study_config["mixes"]["best"] = {
         "origins": {"wren": 1.0},
         "select": {"best_of": 2, "verifier": {"by": "likelihood", "model": "finch"}},

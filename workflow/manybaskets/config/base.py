@@ -24,6 +24,9 @@ def _without_nulls(value: Any) -> Any:
 NoNulls = BeforeValidator(_without_nulls)
 
 
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
 class ConfigError(ValueError):
     """The config is invalid; the message has one line per problem."""
 

@@ -1,10 +1,10 @@
 """The config keys of the dataset."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from manybaskets.config.base import Count, Section, Share
+from manybaskets.config.base import Count, Section, Sha256, Share
 
 
 class Documentation(Section):
@@ -61,11 +61,31 @@ class RowFields(Section):
         return {} if value == "auto" else value
 
 
-class Rows(Section):
-    """Rows of a prompt and a human response, from a file or the hub."""
+def _is_unset(value: object) -> bool:
+    return value is None
+
+
+class RemoteFile(Section):
+    """A file that is downloaded once. `sha256` is required with `url`."""
+
+    url: str | None = Field(None, pattern="^https?://", exclude_if=_is_unset)
+    """URL of the file of rows. It should contain a commit."""
+    sha256: Sha256 | None = Field(None, exclude_if=_is_unset)
+    """SHA-256 of the file."""
+
+    @model_validator(mode="after")
+    def _check_hash(self) -> Self:
+        if bool(self.url) != bool(self.sha256):
+            raise ValueError("url and sha256 (of the file's content) need each other")
+        return self
+
+
+class Rows(RemoteFile):
+    """Rows of a prompt and a human response, from a file, a URL or the hub."""
 
     file: str | None = None
-    """A JSON-lines file (or a JSON array) of rows with a prompt and a human response."""
+    """A JSON-lines file (or a JSON array) of rows with a prompt and a human response. With `url`, a
+    local copy of that file."""
     hub: str | None = None
     """A dataset on the Hugging Face hub."""
     revision: str | None = None
@@ -81,7 +101,8 @@ class Rows(Section):
 
 
 class Dataset(Rows):
-    """Human prompts and human responses. Needs exactly one of `docs`, `file`, `hub`."""
+    """Human prompts and human responses. Needs exactly one of `docs`, `file`, `url`, `hub`; `file`
+    may be a copy of `url`."""
 
     docs: Documentation | None = None
     """Use docstrings of installed packages as the dataset."""
@@ -106,10 +127,10 @@ class Dataset(Rows):
 
     @model_validator(mode="after")
     def _check_origin(self) -> "Dataset":
-        given = [name for name in ("docs", "file", "hub") if getattr(self, name) is not None]
-        if len(given) != 1:
+        given = [n for n in ("docs", "file", "url", "hub") if getattr(self, n) is not None]
+        if len(given) != 1 and given != ["file", "url"]:
             raise ValueError(
-                f"needs exactly one of docs, file, hub; found {', '.join(given) or 'none'}"
+                f"needs exactly one of docs, file, url, hub; found {', '.join(given) or 'none'}"
             )
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the dataset, so that it is pinned")

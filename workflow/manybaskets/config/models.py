@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from manybaskets.config.base import Count, Section
-from manybaskets.config.dataset import RowFields
+from manybaskets.config.dataset import RemoteFile, RowFields
 
 ORIGINS = ("scratch", "path", "hub", "gguf", "package")
 
@@ -104,7 +104,7 @@ class Model(Section):
         return bool(self.chat_template or self.system)
 
 
-class Source(Section):
+class Source(RemoteFile):
     """A writer of synthetic responses.
 
     A name under `models`, a file of recorded responses, or an OpenAI-compatible endpoint.
@@ -113,7 +113,7 @@ class Source(Section):
     model: str | None = None
     """A name under `models` (served by vLLM), or with `endpoint` the model's name there."""
     recorded: str | None = None
-    """A file of existing prompt/response pairs."""
+    """A file of existing prompt/response pairs. With `url`, a local copy of that file."""
     fields: RowFields = RowFields()
     """Names of the fields in the file `recorded`."""
     endpoint: str | None = None
@@ -128,10 +128,15 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _check_kind(self) -> "Source":
-        if self.recorded and (self.endpoint or self.model):
+        if self.is_recorded and (self.endpoint or self.model):
             raise ValueError("a recorded source has neither model nor endpoint")
         if self.system and not self.endpoint:
             raise ValueError("system is for endpoints; set models.<name>.system for a model")
-        if not self.recorded and not self.model:
-            raise ValueError("needs one of model, recorded, or endpoint with model")
+        if not self.is_recorded and not self.model:
+            raise ValueError("needs one of model, recorded, url, or endpoint with model")
         return self
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the responses exist in a file."""
+        return bool(self.recorded or self.url)

@@ -151,7 +151,7 @@ class Robustness(Section):
 
 
 class JudgedTexts(Rows):
-    """Texts with a human summary or answer, separate from the dataset. One of `file`, `hub`.
+    """Texts with a human summary or answer, separate from the dataset: `file`, `url` or `hub`.
 
     The prompt of a row is the text; the response is the human summary or answer.
     """
@@ -163,8 +163,8 @@ class JudgedTexts(Rows):
 
     @model_validator(mode="after")
     def _check_origin(self) -> "JudgedTexts":
-        if (self.file is None) == (self.hub is None):
-            raise ValueError("needs exactly one of file, hub")
+        if (self.file is None and self.url is None) == (self.hub is None):
+            raise ValueError("needs exactly one of file, url, hub")
         if self.hub and not self.revision:
             raise ValueError("hub needs revision: the commit of the dataset, so that it is pinned")
         return self

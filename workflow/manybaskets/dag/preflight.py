@@ -14,12 +14,13 @@ import yaml
 
 from manybaskets.config import validation
 from manybaskets.config.base import HUMAN, VANILLA, ConfigError
+from manybaskets.config.dataset import Rows
 from manybaskets.config.models import Source
 from manybaskets.config.probes import ModelEndpoint, Robustness
 from manybaskets.config.study import StudyConfig
 from manybaskets.config.training import Training
 from manybaskets.dag import results_format, slow_paths
-from manybaskets.data import mixes, recorded, request_sets
+from manybaskets.data import mixes, recorded, remote_files, request_sets
 from manybaskets.data import splits as dataset_splits
 from manybaskets.data.safety_requests import read_requests
 from manybaskets.files import InputError, read_json, read_jsonl
@@ -234,10 +235,11 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
             text = f"there is no table '{table}'. Known: {', '.join(known)}; or give a path."
             yield "reference.table", text
     preference = config.probes.preference
-    if preference and preference.texts and preference.texts.file:
+    if preference and preference.texts and (path := _present(study, preference.texts)):
         texts = preference.texts
         try:
-            dataset_splits.read_human_rows(Path(texts.file or ""), **texts.fields.plain)
+            _check_copy(texts.file, texts.sha256)
+            dataset_splits.read_human_rows(path, **texts.fields.plain)
         except InputError as error:
             yield "probes.preference.texts.file", str(error)
     if config.probes.robustness:
@@ -252,17 +254,19 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
             return
     unreadable = False
     for name, source in config.sources.items():
-        if source.recorded:
+        if path := _present(study, source):
             try:
-                recorded.read_responses(source.model_dump())
+                _check_copy(source.recorded, source.sha256)
+                recorded.read_responses({**source.model_dump(), "recorded": str(path)})
             except InputError as error:
                 unreadable = True
                 yield f"sources.{name}.recorded", str(error)
-    if config.dataset.file:
+    if path := _present(study, config.dataset):
         settings = config.dataset
         try:
+            _check_copy(settings.file, settings.sha256)
             fields = settings.fields
-            human = dataset_splits.read_human_rows(Path(settings.file or ""), **fields.plain)
+            human = dataset_splits.read_human_rows(path, **fields.plain)
             splits = dataset_splits.from_rows(
                 human,
                 prompts,
@@ -276,7 +280,20 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
             yield "dataset.file", str(error)
             return
         if not unreadable:
-            yield from _coverage(config, study.rows, splits)
+            yield from _coverage(study, splits)
+
+
+def _present(study: Study, section: Rows | Source) -> Path | None:
+    """Returns the file of a section's rows; None without, and before it is downloaded."""
+    path = study.rows_file(section)
+    if path is None or (study.downloads(section) and not Path(path).is_file()):
+        return None
+    return Path(path)
+
+
+def _check_copy(local: str | None, sha256: str | None) -> None:
+    if local and sha256:
+        remote_files.check_copy(Path(local), sha256)
 
 
 def _verifier_files(config: StudyConfig) -> Iterator[tuple[str, str]]:
@@ -338,10 +355,9 @@ def _key(key: str, model: ModelEndpoint | Source) -> Iterator[tuple[str, str]]:
         )
 
 
-def _coverage(
-    config: StudyConfig, rows: int, splits: dataset_splits.Splits
-) -> Iterator[tuple[str, str]]:
+def _coverage(study: Study, splits: dataset_splits.Splits) -> Iterator[tuple[str, str]]:
     """Yields recorded sources without an answer to a prompt that a mix assigns to them."""
+    config, rows = study.config, study.rows
     by_id = {row["id"]: row["prompt"] for row in splits.prompts}
     by_origin: dict[str, set[str]] = {}
     for name, mix in config.mixes.items():
@@ -355,11 +371,13 @@ def _coverage(
             for prompt, origin in assigned:
                 by_origin.setdefault(origin, set()).add(prompt)
     for name, source in config.sources.items():
-        if source.recorded and name in by_origin and name != HUMAN:
+        path = _present(study, source)
+        if path and name in by_origin and name != HUMAN:
             prompts = [by_id[prompt] for prompt in sorted(by_origin[name])]
-            lacking = recorded.missing_prompts(source.model_dump(), prompts)
+            settings = {**source.model_dump(), "recorded": str(path)}
+            lacking = recorded.missing_prompts(settings, prompts)
             if lacking:
-                text = recorded.missing_message(source.model_dump(), lacking, len(prompts))
+                text = recorded.missing_message(settings, lacking, len(prompts))
                 yield f"sources.{name}.recorded", text
 
 

@@ -78,7 +78,8 @@ def _data(config: StudyConfig) -> str:
             f"{dataset.split}, at revision {dataset.revision}."
         )
     else:
-        origin = f"Human prompts and responses come from the file {dataset.file}."
+        place = f"{dataset.url} (SHA-256 {dataset.sha256})" if dataset.url else dataset.file
+        origin = f"Human prompts and responses come from the file {place}."
     return (
         f"{origin} The task is {dataset.task}. {dataset.train:,} rows were set apart for "
         f"fine-tuning, in four equal quarters, and {dataset.test:,} for testing; no model was "
@@ -117,7 +118,7 @@ def _model(model: Model) -> str:
 
 
 def _source(source: Source, config: StudyConfig) -> str:
-    if source.recorded:
+    if source.is_recorded:
         return "recorded responses"
     if source.endpoint:
         return f"{source.model} behind an endpoint"

@@ -109,8 +109,8 @@ def _origin(config: StudyConfig, name: str) -> str:
         target, _, generation = name.rpartition("@")  # as `loops.origin` calls it
         return f"generation {generation} of the loop on {target}"
     source = config.sources[name]
-    if source.recorded:
-        return f"recorded responses ({Path(source.recorded).name})"
+    if source.is_recorded:
+        return f"recorded responses ({source.url or Path(source.recorded or '').name})"
     if source.endpoint:
         return f"`{source.model}` behind an OpenAI-compatible endpoint"
     return _model(config.models[source.model or ""])
@@ -124,7 +124,7 @@ def _dataset(config: StudyConfig) -> str:
         return (
             f"[{dataset.hub}](https://huggingface.co/datasets/{dataset.hub}) at {dataset.revision}"
         )
-    return f"the file {Path(dataset.file or '').name}"
+    return f"the file {dataset.url or Path(dataset.file or '').name}"
 
 
 def _model(model: Model) -> str:
@@ -318,7 +318,7 @@ def _licences(published: Published) -> str:
             known = "each package's own licence" if config.dataset.docs else known
         else:
             source = config.sources[origin]
-            local = not source.recorded and not source.endpoint
+            local = not source.is_recorded and not source.endpoint
             known = _licence(published, source.model or "") if local else (
                 "the terms of the service that wrote it" if source.endpoint else "its owner's terms"
             )  # fmt: skip

@@ -111,7 +111,7 @@ class CostModel:
         """Returns the seconds to generate so many responses of a source; None for an endpoint."""
         config = self.study.config
         settings = config.sources[source]
-        if settings.recorded:
+        if settings.is_recorded:
             return 0.0
         if settings.endpoint or settings.model is None:
             return None

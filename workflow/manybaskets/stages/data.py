@@ -2,15 +2,16 @@
 
 import importlib.metadata
 import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from manybaskets.config.base import ConfigError
-from manybaskets.config.dataset import Dataset, Documentation
+from manybaskets.config.dataset import Dataset, Documentation, Rows
 from manybaskets.config.probes import JudgedTexts
 from manybaskets.stages import fingerprint
 from manybaskets.stages.base import Cost, File, Inputs, Spec, Stage
 from manybaskets.stages.cost_model import MIB, CostModel
-from manybaskets.stages.specs import Texts, texts, values
+from manybaskets.stages.specs import Texts, short_hash, texts, values
 from manybaskets.study import keys
 from manybaskets.study.layout import Study
 
@@ -61,6 +62,31 @@ class ItemsSpec(JudgedTexts):
     items: int
 
 
+class DownloadFileSpec(Spec):
+    """The URL of a file of rows, and its hash."""
+
+    url: str
+    sha256: str
+
+
+class DownloadFile(Stage[keys.RemoteFile, DownloadFileSpec]):
+    """Downloads a file of rows that the dataset or a source names by URL."""
+
+    name = "download_file"
+    key = keys.RemoteFile
+    outputs = {"file": File("data/files/{file}")}
+    priority = 50
+
+    def spec(self, study: Study, key: keys.RemoteFile) -> DownloadFileSpec:
+        """The URL and the hash."""
+        section = study.remote_files[key.file]
+        return DownloadFileSpec(url=section.url or "", sha256=section.sha256 or "")
+
+    def allowed(self, study: Study) -> Mapping[str, Sequence[str]]:
+        """The files of the study."""
+        return {"file": list(study.remote_files)}
+
+
 class DatasetSpec(Spec):
     """The source of the human rows, and their split."""
 
@@ -83,17 +109,29 @@ class PrepareDataset(Stage[keys.Once, DatasetSpec]):
     }
 
     def inputs(self, study: Study, key: keys.Once) -> Inputs:
-        """The docstrings, if the dataset consists of them."""
+        """The docstrings, if the dataset consists of them, and downloaded files."""
         docs = study.config.dataset.docs is not None
-        return {"documentation": [study.data("documentation")] if docs else []}
+        preference = study.config.probes.preference
+        sections: list[Rows] = [study.config.dataset]
+        sections += [preference.texts] if preference and preference.texts else []
+        return {
+            "documentation": [study.data("documentation")] if docs else [],
+            "files": sorted({file for section in sections for file in study.downloads(section)}),
+        }
 
     def spec(self, study: Study, key: keys.Once) -> DatasetSpec:
         """The dataset section, with hashes of the files that it names."""
         dataset = study.config.dataset
+        local = dataset.model_copy(
+            update={"file": study.rows_file(dataset), "url": None, "sha256": None}
+        )
         paths = {"file": dataset.file, "prompts": dataset.prompts}
+        hashes = {k: fingerprint.file_hash(Path(path)) for k, path in paths.items() if path}
+        if dataset.sha256:
+            hashes["file"] = dataset.sha256[:16]
         return DatasetSpec(
-            dataset=dataset,
-            hashes={k: fingerprint.file_hash(Path(path)) for k, path in paths.items() if path},
+            dataset=local,
+            hashes=hashes,
             templates=texts("prompts/document.txt", "prompts/summarize.txt"),
             texts=_items(study),
         )
@@ -108,10 +146,12 @@ def _items(study: Study) -> ItemsSpec | None:
     preference = study.config.probes.preference
     if preference is None or preference.texts is None:
         return None
-    path = preference.texts.file
+    settings = preference.texts
+    path = study.rows_file(settings)
     return ItemsSpec(
-        **values(preference.texts),
-        file_sha256=fingerprint.file_hash(Path(path)) if path else None,
+        **values(settings, "file", "url", "sha256"),
+        file=path,
+        file_sha256=short_hash(settings.sha256, path),
         template=texts(f"prompts/{preference.texts.request}.txt"),
         # a control needs the text of the item after it
         items=max(preference.items, preference.control_pairs + 1),

@@ -20,6 +20,7 @@ from manybaskets.stages.base import Stage
 
 ALL: tuple[Stage[Any, Any], ...] = (
     data.CollectDocstrings(),
+    data.DownloadFile(),
     data.PrepareDataset(),
     models.TrainTokenizer(),
     models.Pretrain(),

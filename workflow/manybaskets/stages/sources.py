@@ -45,6 +45,7 @@ class Generate(Stage[keys.SourceSeed, GenerateSpec]):
             "train": study.data("train"),
             "prompts": study.data("prompts"),
             "model": model_folder(study, self.model(study, key)),
+            "recorded": study.downloads(study.config.sources[key.source]),
         }
 
     def spec(self, study: Study, key: keys.SourceSeed) -> GenerateSpec:
@@ -92,7 +93,8 @@ class SourceCandidates(Stage[keys.Source, CandidatesSpec]):
     def inputs(self, study: Study, key: keys.Source) -> Inputs:
         """The items and the model."""
         model = model_folder(study, self.model(study, key))
-        return {"texts": study.judged_items(), "model": model}
+        recorded = study.downloads(study.config.sources[key.source])
+        return {"texts": study.judged_items(), "model": model, "recorded": recorded}
 
     def spec(self, study: Study, key: keys.Source) -> CandidatesSpec:
         """The source, and how many items there are."""
@@ -119,7 +121,7 @@ class SourceCandidates(Stage[keys.Source, CandidatesSpec]):
 
 def _written(costs: CostModel, source: str, rows: int) -> Cost:
     config = costs.study.config
-    tokens = 0 if config.sources[source].recorded else rows * config.generation.max_tokens
+    tokens = 0 if config.sources[source].is_recorded else rows * config.generation.max_tokens
     return Cost(seconds=costs.writing_of_source(source, rows), rows=rows, tokens=tokens)
 
 

@@ -4,7 +4,9 @@ import functools
 import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from manybaskets.config.base import HUMAN, ConfigError, Section
 from manybaskets.config.mixes import Mix
@@ -18,6 +20,7 @@ Texts = dict[str, str]
 """Hashes of texts that are part of the method, by path below `resources/`."""
 
 
+REMOTE = ("url", "sha256", "recorded")  # a file of rows is identified by its hash
 ACCESS = ("api_key_env", "token_budget")  # access to a model, without effect on its replies
 
 
@@ -101,22 +104,35 @@ class SourceSpec(Source):
 
     name: str
     sha256: str | None = None
-    """Hash of the recorded file."""
+    """First digits of the hash of the recorded file."""
     base: Base | None = None
     """The model, if an engine of the study serves it."""
+
+    @model_validator(mode="after")
+    def _check_hash(self) -> Self:
+        return self  # files without a URL have a hash here
 
 
 @functools.cache
 def source(study: Study, name: str) -> SourceSpec:
     """Returns the spec of a source."""
     settings = study.config.sources[name]
-    is_served = not settings.recorded and not settings.endpoint
+    is_served = not settings.is_recorded and not settings.endpoint
+    recorded = study.rows_file(settings)
     return SourceSpec(
-        **values(settings, *ACCESS),
+        **values(settings, *ACCESS, *REMOTE),
+        recorded=recorded,
         name=name,
         base=base(study, settings.model or "") if is_served else None,
-        sha256=fingerprint.file_hash(Path(settings.recorded)) if settings.recorded else None,
+        sha256=short_hash(settings.sha256, recorded),
     )
+
+
+def short_hash(declared: str | None, path: str | None) -> str | None:
+    """Returns sixteen digits of the hash of a file, the declared one for a file with a URL."""
+    if declared:
+        return declared[:16]
+    return fingerprint.file_hash(Path(path)) if path else None
 
 
 def texts(*names: str, root: Path = RESOURCES) -> Texts:

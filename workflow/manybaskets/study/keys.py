@@ -124,6 +124,12 @@ class RequestSet(NamedTuple):
     set: str
 
 
+class RemoteFile(NamedTuple):
+    """A file of rows that is downloaded."""
+
+    file: str
+
+
 PATTERNS: dict[type[Any], str] = {
     Once: "",
     Model: "{model}",
@@ -137,11 +143,13 @@ PATTERNS: dict[type[Any], str] = {
     Judge: "{judge}",
     JudgeSeed: "{judge}/seed={seed}",
     RequestSet: "{set}",
+    RemoteFile: "{file}",
 }
 Key = (
     (Once | Model | Source | SourceSeed | MixSeed | Pool | Cell | JudgedCell | Judge | JudgeSeed)
     | ProbedCell
     | RequestSet
+    | RemoteFile
 )
 K = TypeVar("K", bound=tuple[Any, ...])
 

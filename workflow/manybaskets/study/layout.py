@@ -10,10 +10,12 @@ from typing import Any
 
 from manybaskets.config.base import HUMAN, VANILLA
 from manybaskets.config.controls import control_of
+from manybaskets.config.dataset import RemoteFile, Rows
 from manybaskets.config.mixes import Loop, Mix, Select, human_rows
+from manybaskets.config.models import Source
 from manybaskets.config.probes import ExternalJudge
 from manybaskets.config.study import StudyConfig
-from manybaskets.data import loops, request_sets
+from manybaskets.data import loops, remote_files, request_sets
 from manybaskets.paths import REPOSITORY, RESOURCES
 from manybaskets.study.keys import LOOP, Cell
 
@@ -174,6 +176,32 @@ class Study:
     def data(self, name: str) -> str:
         """Returns the path of a file of human text."""
         return self.path("data", f"{name}.jsonl")
+
+    def rows_file(self, section: Rows | Source) -> str | None:
+        """Returns the file of a section's rows: the user's, or the downloaded one; None without."""
+        local = section.file if isinstance(section, Rows) else section.recorded
+        if local or not section.url:
+            return local
+        return self.path("data/files", remote_files.name_of(section.url, section.sha256 or ""))
+
+    def downloads(self, section: Rows | Source) -> list[str]:
+        """Returns the file of a section's rows, if the workflow downloads it."""
+        path = self.rows_file(section)
+        return [path] if path and Path(path).name in self.remote_files else []
+
+    @cached_property
+    def remote_files(self) -> dict[str, RemoteFile]:
+        """The sections with files that the workflow downloads, by the names of these files."""
+        preference = self.config.probes.preference
+        texts = preference.texts if preference else None
+        sections: list[Rows | Source] = [self.config.dataset, *self.config.sources.values()]
+        sections += [texts] if texts else []
+        files: dict[str, RemoteFile] = {}
+        for section in sections:
+            local = section.file if isinstance(section, Rows) else section.recorded
+            if section.url and section.sha256 and not local:
+                files[remote_files.name_of(section.url, section.sha256)] = section
+        return files
 
     def tuned_model(self, cell: Cell) -> dict[str, str | list[str]]:
         """Returns the folders of a cell's target and adapter; vanilla has no adapter."""

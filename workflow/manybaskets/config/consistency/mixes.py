@@ -88,7 +88,7 @@ def _bad_verifier(config: StudyConfig, name: str, select: Select) -> Iterator[tu
         judge = config.sources.get(verifier.source)
         if judge is None:
             yield f"{key}.source", unknown(verifier.source, "source", list(config.sources))
-        elif judge.recorded:
+        elif judge.is_recorded:
             yield (
                 f"{key}.source",
                 f"'{verifier.source}' is a file of recorded responses and cannot judge. Name a "
@@ -109,7 +109,7 @@ def _bad_samples(
     key, sources = f"mixes.{name}.select", [origin for origin in mix.origins if origin != HUMAN]
     for name_of_source in sources:
         source = config.sources.get(name_of_source)
-        if mix.samples > 1 and source is not None and source.recorded:
+        if mix.samples > 1 and source is not None and source.is_recorded:
             yield (
                 f"{key}.samples",
                 f"{mix.samples} responses to each prompt are needed, and source "
