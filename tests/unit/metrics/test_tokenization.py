@@ -7,7 +7,15 @@ import unicodedata
 import pytest
 import regex
 
-from manybaskets.metrics.tokenization import graphemes, normalized, tokenize, unspaced, words
+from manybaskets.metrics.tokenization import (
+    count_words,
+    graphemes,
+    normalized,
+    segmentation,
+    tokenize,
+    unspaced,
+    words,
+)
 
 SENTENCES = {
     "Arabic": ("لَا أَسْتَطِيعُ أَنْ أُسَاعِدَكَ.", 4),
@@ -84,3 +92,18 @@ def test_normalisation_takes_linear_time(form: str) -> None:
 def test_normalisation_keeps_real_texts() -> None:
     for text, _ in SENTENCES.values():
         assert normalized(text) == unicodedata.normalize("NFC", text)
+
+
+def test_words_are_counted_by_white_space_and_characters() -> None:
+    assert count_words("Don't stop – now!") == 4
+    assert count_words("用 Python 写代码，好吗？") == 7
+    assert count_words("ฉันไม่รู้") == 5
+    assert count_words("मैं मदद नहीं कर सकता।") == 5
+    assert count_words("") == 0
+
+
+def test_documents_cut_into_characters_are_named() -> None:
+    english = ["a", "word"] * 99
+    assert segmentation([english, []]) == segmentation([]) == ""
+    assert segmentation([english, ["水"]]) == ""
+    assert segmentation([english, ["水"] * 198]).startswith("50% of the tokens are single char")

@@ -16,6 +16,7 @@ from scipy.optimize import curve_fit
 from manybaskets.metrics.ngram_diversity import leave_one_out_matches, log_brevity
 from manybaskets.metrics.registry import Metric
 from manybaskets.metrics.sample import encode
+from manybaskets.metrics.tokenization import normalized
 
 ORDER = 3  # N_GRAM = 3 in the authors' notebooks
 POOLED = 100  # responses whose sentences are compared with each other
@@ -25,6 +26,22 @@ HEAPS_STEP = 1000  # tokens
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])|\n+")
 _LIST_MARK = re.compile(r"[\d\W_]*|\(?[a-zA-Z]?[.)]")
+
+
+# Scripts with spaces between words, whose words are letters without combining marks.
+_SCRIPTS_OF_WORDS = ("Armenian", "Cyrillic", "Georgian", "Greek", "Hangul", "Hebrew", "Latin")
+
+
+def require_sentences(script: str | None) -> None:
+    """Raises ValueError for a script in which the rule for sentences finds no ends of them."""
+    if script not in ("Latin", None):
+        raise ValueError(f"sentences end before a Latin capital; the responses are in {script}")
+
+
+def require_words(script: str | None) -> None:
+    """Raises ValueError for a script that the paper's tokenizer does not cut into words."""
+    if script not in (*_SCRIPTS_OF_WORDS, None):
+        raise ValueError(f"the paper's tokenizer has no words in {script}")
 
 
 def sentences(response: str) -> list[str]:
@@ -110,7 +127,8 @@ def heaps(responses: Sequence[str]) -> tuple[float, float]:
     joined without a separator as in the notebooks. Raises ValueError for fewer than 3,000 tokens,
     too few to fit two parameters.
     """
-    words = _TOKEN.findall("".join(re.sub(r"\*\*|[#*]", "", text) for text in responses).lower())
+    joined = "".join(re.sub(r"\*\*|[#*]", "", text) for text in responses)
+    words = _TOKEN.findall(normalized(joined.lower()))
     sizes = np.arange(HEAPS_STEP, len(words) + 1, HEAPS_STEP)
     if len(sizes) < 3:
         raise ValueError(f"Heaps' law needs at least 3,000 tokens; there are {len(words):,}")

@@ -77,7 +77,7 @@ def script_of(text: str) -> str | None:
     """
     from fontTools.unicodedata import script_name
 
-    amounts = _amounts(normalized(text))
+    amounts = _amounts(text)
     if not amounts:
         return None
     name: str = script_name(max(amounts, key=amounts.__getitem__))

@@ -18,6 +18,7 @@ from scipy.special import rel_entr
 from manybaskets.metrics.ngram_diversity import ngrams
 from manybaskets.metrics.registry import Metric, MetricOfWords
 from manybaskets.metrics.sample import Integers, Sample
+from manybaskets.metrics.tokenization import normalized, unspaced
 from manybaskets.seeds import derived_seed
 
 MTLD_THRESHOLD = 0.72  # McCarthy & Jarvis 2010: between 0.660 and 0.750
@@ -25,7 +26,9 @@ HDD_DRAWS = 42  # McCarthy & Jarvis 2007: the mean sample size of vocd-D, 35 to 
 HEAPS_POINTS = 30
 HEAPS_FIRST = 100  # tokens; among fewer, nearly every word is new
 VOCABULARY = 30_522  # of EAD: that of BERT, the same for all texts
-BYTES_PER_TOKEN = 4  # of the text to compress, which is cut to as many bytes in all samples
+# Of the text to compress, which is cut to as many bytes in all samples. A character of a script
+# without spaces has three bytes in UTF-8, and a sample contains punctuation marks of one.
+BYTES_PER_TOKEN, BYTES_PER_CHARACTER = 4, 2
 
 
 def expectation_adjusted_distinct(
@@ -172,8 +175,10 @@ def compression_ratio(text: bytes, method: Literal["gzip", "xz"]) -> float:
 
 
 def _ratio_of_sample(sample: Sample, method: Literal["gzip", "xz"]) -> float:
-    size = BYTES_PER_TOKEN * len(sample.tokens)
-    text = "\n".join(sample.texts).encode("utf-8", "replace")
+    words = [word for document in sample.documents for word in document]
+    characters = 2 * sum(map(unspaced, words)) > len(words)
+    size = (BYTES_PER_CHARACTER if characters else BYTES_PER_TOKEN) * len(sample.tokens)
+    text = normalized("\n".join(sample.texts)).encode("utf-8", "replace")
     if len(text) < size:
         raise ValueError(f"a sample has {len(text):,} bytes of text instead of {size:,}")
     return compression_ratio(text[:size], method)

@@ -6,8 +6,8 @@ How a metric is computed is not decided here.
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,13 @@ class Measurement:
             if getattr(self, count) < 0:
                 raise ValueError(f"{name}: {count} is {getattr(self, count)}; counts start at 0.")
             object.__setattr__(self, count, int(getattr(self, count)))
+
+
+def with_remark(measurements: Sequence[Measurement], remark: str) -> list[Measurement]:
+    """Returns the measurements with a remark at the end of their notes."""
+    if not remark:
+        return list(measurements)
+    return [replace(m, note="; ".join(filter(None, (m.note, remark)))) for m in measurements]
 
 
 def to_json(measurements: Iterable[Measurement]) -> list[dict[str, Any]]:

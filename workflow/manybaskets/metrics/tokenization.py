@@ -38,6 +38,7 @@ _NEEDS_SCRIPTS = regex.compile(rf"[{_MARK}{_UNSPACED}\u200c\u200d]", regex.V1)
 _GRAPHEME = regex.compile(r"(?=[^\s\x1c-\x1f])\X")
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
 # Sorting a run of combining marks takes quadratic time. UAX 15 breaks runs after 30 marks.
+_LONG_FOREIGN_RUN = re.compile(r"[^\x00-\x7f]{31}")  # any run of marks is one; faster to find
 _LONG_RUN = regex.compile(r"[^\p{ccc=0}]{30}(?=[^\p{ccc=0}])", regex.V1)
 _GRAPHEME_JOINER = "\u034f"
 
@@ -103,7 +104,7 @@ def non_ascii(text: str) -> set[str]:
 
 
 def _normalized(text: str, characters: set[str], form: Form) -> str:
-    if any(map(unicodedata.combining, characters)):
+    if any(map(unicodedata.combining, characters)) and _LONG_FOREIGN_RUN.search(text):
         text = _LONG_RUN.sub(rf"\g<0>{_GRAPHEME_JOINER}", text)
     return unicodedata.normalize(form, text)
 

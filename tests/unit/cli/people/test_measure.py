@@ -9,6 +9,7 @@ import pytest
 from manybaskets.cli.people.measure import matched, read_rows
 from manybaskets.probes.collapse import subsampling
 from tests.support.command_line import run
+from tests.support.paths import DATA
 from tests.support.texts import words
 
 SMALL = ("--documents", 20, "--tokens", 8, "--subsamples", 3)
@@ -54,10 +55,23 @@ def test_a_person_reads_a_table(
     assert run(monkeypatch, "measure", path, *SMALL, "--against", other) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["metric", "value", "±", "sd", "n"]
-    names = {line.split()[0] for line in lines[2:]}
+    names = {line.split()[0] for line in lines[2:] if line}
     assert {"self_bleu", "js_words", "vendi_1", "mmd2", "recall", "mauve"} <= names
     heaps = next(line for line in lines if line.startswith("heaps_exponent"))
     assert "–" in heaps and "1000 tokens" in heaps
+
+
+@pytest.mark.slow
+def test_remarks_name_the_language_of_other_texts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "measure", DATA / "chinese/near.jsonl", *SMALL) == 0
+    lines = capsys.readouterr().out.splitlines()
+    remark = next(line for line in lines if line.startswith("ead_1, "))
+    assert remark.endswith("are single characters of a script without spaces.")
+    vendi = next(line for line in lines if line.startswith("vendi_1 "))
+    assert "0 of 60 responses are not empty and of words that the embedder knows" in vendi
+    assert "100% of the responses are in other languages (zh)" in vendi
 
 
 @pytest.mark.slow

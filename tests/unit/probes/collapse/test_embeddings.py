@@ -8,6 +8,7 @@ import pytest
 
 from manybaskets.files import InputError
 from manybaskets.probes.collapse import embeddings
+from tests.support import samples
 
 PERSON = "That is a happy person"
 OTHERS = {  # golden values of all-MiniLM-L6-v2
@@ -49,6 +50,27 @@ def test_white_space_means_nothing(folder: Path) -> None:
     vectors = embeddings.embed(folder, [" \n", PERSON, ""])
     assert vectors.any(axis=1).tolist() == [False, True, False]
     assert embeddings.embed(folder, [""]).shape == (1, 384)
+
+
+def test_texts_of_unknown_words_have_no_embedding(folder: Path, tmp_path: Path) -> None:
+    known = {"en", "de", "ru", "ja"}
+    unknown = {"zh", "th", "km", "my", "lo"}
+    texts = {code: samples.declaration()[code][0] for code in sorted(known | unknown)}
+    for cache in (None, tmp_path, tmp_path):
+        vectors = embeddings.embed(folder, list(texts.values()), cache=cache)
+        assert {code for code, row in zip(texts, vectors, strict=True) if row.any()} == known
+    assert embeddings.embed(folder, ["😺💕💤"]).any()  # unknown, but the same for all models
+
+
+def test_an_english_embedder_is_remarked_on_for_other_languages() -> None:
+    english, german = (samples.declaration()[code] for code in ("en", "de"))
+    remark = embeddings.language_remark("minilm", [*german, english[0]])
+    assert remark == (
+        "the embedder is for English; 91% of the responses are in other languages (de)"
+    )
+    assert embeddings.language_remark("minilm", [*english, "Nein."]) == ""
+    assert embeddings.language_remark("org/multilingual", german) == ""
+    assert embeddings.language_remark("minilm", ["42"]) == ""
 
 
 def test_the_cache_gives_the_same_bytes_without_the_model(
@@ -94,6 +116,9 @@ def test_what_is_written_is_read_and_the_bytes_depend_on_the_values_alone(tmp_pa
     for name in ("a", "b"):
         embeddings.write_embeddings(tmp_path / name, responses=vectors, samples=vectors[:1])
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert embeddings.read_remark(tmp_path / "a") == ""
+    embeddings.write_embeddings(tmp_path / "c", "for English", responses=vectors)
+    assert embeddings.read_remark(tmp_path / "c") == "for English"
     found = embeddings.read_embeddings(tmp_path / "a")
     assert (found["responses"] == vectors).all() and found["samples"].shape == (1, 4)
 

@@ -14,9 +14,9 @@ from manybaskets.config.base import MINILM
 from manybaskets.config.probes import Collapse
 from manybaskets.files import InputError, read_jsonl
 from manybaskets.metrics import registry
-from manybaskets.metrics.measurement import Measurement
+from manybaskets.metrics.measurement import Measurement, with_remark
 from manybaskets.probes.collapse import subsampling
-from manybaskets.probes.collapse.embeddings import embed, embedder_folder
+from manybaskets.probes.collapse.embeddings import embed, embedder_folder, language_remark
 
 HELP = "Measures the diversity of any file of responses, and their distance from human ones."
 PROMPTS, RESPONSES = ("prompt", "instruction", "question"), ("response", "output", "answer")
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
         }
         print(json.dumps(by_metric(measurements, parameters), indent=1))
     else:
-        print("\n".join(table(measurements)))
+        print("\n".join([*table(measurements), *remarks(measurements)]))
 
 
 def read_rows(path: Path, prompt: str | None, response: str | None) -> list[Row]:
@@ -135,6 +135,17 @@ def table(measurements: Sequence[Measurement]) -> list[str]:
     return lines
 
 
+def remarks(measurements: Sequence[Measurement]) -> list[str]:
+    """Returns a line for each remark on the texts, with the metrics whose values it is about."""
+    of_texts = {m.name for m in (*registry.metrics_of_words(), *registry.metrics_of_embeddings())}
+    metrics: dict[str, list[str]] = {}
+    for m in measurements:
+        if m.metric in of_texts and m.value is not None and m.note:
+            metrics.setdefault(m.note, []).append(m.metric)
+    lines = [f"{', '.join(names)}: {note}." for note, names in metrics.items()]
+    return ["", *lines] if lines else []
+
+
 def matched(
     rows: Sequence[Row], human: Sequence[Row] | None, enough: int
 ) -> tuple[Sequence[Row], Sequence[Row], bool]:
@@ -157,7 +168,7 @@ def _of_embeddings(
     paired: bool,
     design: subsampling.Design,
 ) -> list[Measurement]:
-    return subsampling.measure_embeddings(
+    measurements = subsampling.measure_embeddings(
         _vectors(options, texts),
         _vectors(options, human) if human else None,
         paired,
@@ -165,6 +176,7 @@ def _of_embeddings(
         options.topics,
         options.permutations,
     )
+    return with_remark(measurements, language_remark(options.embedder, texts))
 
 
 def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Measurement]:
@@ -179,7 +191,11 @@ def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Me
             "the prompt with --prompt."
         )
     vectors = [_vectors(options, texts) for texts in complete]
-    return subsampling.measure_within_prompts(vectors, samples, options.similarity_threshold)
+    measurements = subsampling.measure_within_prompts(
+        vectors, samples, options.similarity_threshold
+    )
+    texts = [text for texts in complete for text in texts]
+    return with_remark(measurements, language_remark(options.embedder, texts))
 
 
 def _vectors(options: argparse.Namespace, texts: Sequence[str]) -> subsampling.Vectors:

@@ -10,9 +10,9 @@ import numpy as np
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.files import read_json, read_jsonl, write_json
 from manybaskets.metrics import rouge
-from manybaskets.metrics.measurement import Measurement, to_json
+from manybaskets.metrics.measurement import Measurement, to_json, with_remark
 from manybaskets.probes.collapse import likelihood, subsampling
-from manybaskets.probes.collapse.embeddings import read_embeddings
+from manybaskets.probes.collapse.embeddings import read_embeddings, read_remark
 from manybaskets.seeds import derived_seed
 from manybaskets.stages.collapse import CollapseSpec
 
@@ -81,7 +81,7 @@ def _embedding_measurements(
     for place, row in enumerate(samples):
         places.setdefault(row["id"], []).append(place)
     by_prompt = [vectors["samples"][chosen] for chosen in places.values()]
-    return [
+    measurements = [
         *subsampling.measure_embeddings(
             vectors["responses"], human, True, design, settings["topics"], settings["permutations"]
         ),
@@ -89,6 +89,7 @@ def _embedding_measurements(
             by_prompt, settings["samples"], settings["similarity_threshold"]
         ),
     ]
+    return with_remark(measurements, read_remark(options.embeddings))
 
 
 def _cut_rate(rows: Sequence[dict[str, Any]]) -> Measurement:

@@ -11,7 +11,7 @@ from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, write_json
 from manybaskets.models import scoring
 from manybaskets.models.loading import load_scorer, load_tokenizer
-from manybaskets.probes.collapse.embeddings import embed_for, write_embeddings
+from manybaskets.probes.collapse.embeddings import embed_for, language_remark, write_embeddings
 from manybaskets.probes.collapse.token_table import Views, token_counts, write_table
 from manybaskets.stages.collapse import LikelihoodSpec
 
@@ -45,12 +45,13 @@ def run(options: argparse.Namespace) -> None:
     samples = read_jsonl(options.samples, ["response"])
     with lease():
         _score(options, responses)
-        vectors = {}
+        vectors, remark = {}, ""
         if options.spec.embedder:
             texts = [row["response"] for row in [*responses, *samples]]
             both = embed_for(options.spec.plain(), options.embedder, texts)
             vectors = {"responses": both[: len(responses)], "samples": both[len(responses) :]}
-    write_embeddings(options.embeddings, **vectors)
+            remark = language_remark(options.spec.embedder.name, texts)
+    write_embeddings(options.embeddings, remark, **vectors)
 
 
 def _score(options: argparse.Namespace, responses: list[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ and can be cached by its content.
 import hashlib
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,15 @@ from numpy.typing import NDArray
 
 from manybaskets.config.base import MINILM
 from manybaskets.files import InputError, whole_file
+from manybaskets.metrics.languages import language_of
+from manybaskets.metrics.tokenization import non_ascii
 
 # Published hashes of all-MiniLM-L6-v2; a package of another author distributes the model.
 MINILM_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
+LEAST_OTHER = 0.1  # of the identified texts
 Vectors = NDArray[np.float32]
 
 
@@ -58,9 +62,10 @@ def embed(
 ) -> Vectors:
     """Returns the embeddings of `texts`, shape (texts, dimensions), with rows of unit length.
 
-    The row of a text of white space only is zero. A model truncates texts to its longest input
-    (256 tokens for minilm). `folder` is a sentence-transformers folder or the id of a model on the
-    hub; `cache` is a folder in which embeddings persist between calls.
+    The row is zero for a text of white space only, and for one of words that the model does not
+    know: half of its tokens or more are the unknown token. A model truncates texts to its longest
+    input (256 tokens for minilm). `folder` is a sentence-transformers folder or the id of a model
+    on the hub; `cache` is a folder in which embeddings persist between calls.
     """
     distinct = list(dict.fromkeys(text for text in texts if text.strip()))
     with _opened_cache(cache, folder) as opened:
@@ -100,10 +105,39 @@ def _embed(model: Any, texts: list[str]) -> Iterator[Vectors]:
     from tqdm import tqdm
 
     for text in tqdm(texts, unit="text", file=sys.stderr):
+        if _unknown(model, text):
+            yield np.zeros(model.get_embedding_dimension(), dtype=np.float32)
+            continue
         vector = model.encode(
             text, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
         )
         yield np.asarray(vector, dtype=np.float32)
+
+
+def _unknown(model: Any, text: str) -> bool:
+    """Whether half of the tokens or more are unknown; False for a text without letters."""
+    tokenizer: Any = model.tokenizer
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    if unknown is None or not any(map(str.isalpha, non_ascii(text))):
+        return False
+    ids: list[int] = tokenizer(text, add_special_tokens=False, truncation=True)["input_ids"]
+    return 2 * ids.count(unknown) >= len(ids) > 0
+
+
+def language_remark(embedder: str, texts: Sequence[str]) -> str:
+    """Returns a remark if `embedder` is for English and a tenth or more of the texts are not."""
+    if embedder != MINILM:
+        return ""
+    languages = Counter(filter(None, map(language_of, texts)))
+    identified = languages.total()
+    others = identified - languages.pop("en", 0)
+    if others < LEAST_OTHER * identified or others == 0:
+        return ""
+    names = ", ".join(code for code, _ in languages.most_common(3))
+    return (
+        f"the embedder is for English; {others / identified:.0%} of the responses are in other "
+        f"languages ({names})"
+    )
 
 
 def embed_for(spec: dict[str, Any], folder: Path | None, texts: Sequence[str]) -> Vectors:
@@ -116,12 +150,21 @@ def embed_for(spec: dict[str, Any], folder: Path | None, texts: Sequence[str]) -
     return embed(model_folder, texts, embedder.get("trust_remote_code", False))
 
 
-def write_embeddings(path: Path, **vectors: Vectors) -> None:
-    """Writes named arrays to a safetensors file atomically."""
+def write_embeddings(path: Path, remark: str = "", **vectors: Vectors) -> None:
+    """Writes named arrays, and a remark on them, to a safetensors file atomically."""
     from safetensors.numpy import save_file
 
     with whole_file(path) as beside:
-        save_file(vectors, beside)
+        save_file(vectors, beside, metadata={"remark": remark} if remark else None)
+
+
+def read_remark(path: Path) -> str:
+    """Returns the remark in a file written by `write_embeddings`; "" without one."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        metadata: dict[str, str] = file.metadata() or {}
+        return metadata.get("remark", "")
 
 
 def read_embeddings(path: Path) -> dict[str, Vectors]:
@@ -198,4 +241,6 @@ def _model_key(folder: Path | str) -> str:
 
 
 def _key(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+    """Returns the key of a text; versions before 1.1 embedded texts of unknown words, too."""
+    version = b"" if text.isascii() else b"2\0"
+    return hashlib.sha256(version + text.encode("utf-8", "surrogatepass")).digest()

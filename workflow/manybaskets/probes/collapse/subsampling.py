@@ -21,15 +21,18 @@ from manybaskets.metrics import (
     registry,
     semantic_diversity,
 )
+from manybaskets.metrics.languages import script_of
 from manybaskets.metrics.measurement import Measurement, Undefined
 from manybaskets.metrics.ngram_diversity import BLEU_ORDER
 from manybaskets.metrics.sample import Integers, Sample, encode
-from manybaskets.metrics.tokenization import tokenize
+from manybaskets.metrics.tokenization import segmentation, tokenize
 from manybaskets.seeds import derived_seed
 
 # Steps that compute these metrics depend on their code.
 LOADS = ("metrics:MetricOfWords", "metrics:MetricOfEmbeddings")
 PROBE = "collapse"
+EMBEDDED = "are not empty and of words that the embedder knows"
+ENOUGH_RESPONSES = 500  # to find their script
 NEIGHBOURS = 5  # of precision, recall, density and coverage
 Vectors = NDArray[np.float64]
 S = TypeVar("S")
@@ -82,6 +85,7 @@ def measure_words(
     human_documents = [tokenize(text) for text in human or []]
     eligible_human = [d[: design.tokens] for d in human_documents if len(d) >= design.tokens]
     n = len(long_enough)
+    note = segmentation(document[: design.tokens] for document in documents)
     tokens, _ = encode([*(documents[i][: design.tokens] for i in long_enough), *eligible_human])
     coded = tokens.reshape(n + len(eligible_human), design.tokens)
     measurements = []
@@ -106,7 +110,7 @@ def measure_words(
         for metric in registry.metrics_of_words():
             values = _each(metric.compute, samples)
             measurements.append(
-                _mean_measurement(metric.name, item_set, values, design, len(responses) - n)
+                _mean_measurement(metric.name, item_set, values, design, len(responses) - n, note)
             )
     if human is not None:
         of_model, of_human, excluded = coded[:n], coded[n:], len(responses) - n
@@ -122,11 +126,11 @@ def measure_words(
             )
             excluded = len(responses) - len(pairs)
         measurements.append(
-            _distance_of_words(of_model, of_human, paired, excluded, design, item_set)
+            _distance_of_words(of_model, of_human, paired, excluded, design, item_set, note)
         )
     return [
         *measurements,
-        *_lengths(responses, documents, item_set),
+        *_lengths(responses, documents, item_set, note),
         *_eggs(responses, design, item_set),
     ]
 
@@ -142,9 +146,10 @@ def measure_embeddings(
 ) -> list[Measurement]:
     """Returns all metrics of sentence embeddings and, with `human`, the distances from it.
 
-    Both arrays have the shape (texts, dimensions). Rows of zeros are empty texts and are excluded.
-    If `paired`, row i of both answers the same prompt, and subsamples of both contain the same
-    prompts. The responses are complete, since cutting them to L tokens would change their meaning.
+    Both arrays have the shape (texts, dimensions). Rows of zeros are texts that are empty or of
+    words that the embedder does not know; they are excluded. If `paired`, row i of both answers the
+    same prompt, and subsamples of both contain the same prompts. The responses are complete, since
+    cutting them to L tokens would change their meaning.
     """
     usable = vectors.any(axis=1)
     if paired and human is not None:
@@ -155,7 +160,7 @@ def measure_embeddings(
     names = [metric.name for metric in registry.metrics_of_embeddings()]
     names += HUMAN_METRICS if of_human is not None else ()
     if n < design.documents:
-        reason = f"{n} of {len(vectors)} responses are not empty; a sample needs {design.documents}"
+        reason = f"{n} of {len(vectors)} responses {EMBEDDED}; a sample needs {design.documents}"
         measurements = _undefined(names, item_set, n, excluded, reason)
     else:
         measurements = _on_subsamples(
@@ -191,7 +196,7 @@ def measure_within_prompts(
         ),
     }
     if not usable:
-        reason = f"no prompt has {samples} responses that are not empty"
+        reason = f"no prompt has {samples} responses that {EMBEDDED}"
         return _undefined(metrics, item_set, 0, excluded, reason)
     measurements = []
     for metric, value_of in metrics.items():
@@ -214,6 +219,7 @@ def _distance_of_words(
     excluded: int,
     design: Design,
     item_set: str,
+    note: str,
 ) -> Measurement:
     """Returns the Jensen–Shannon divergence from human text, minus that of other human text.
 
@@ -236,11 +242,11 @@ def _distance_of_words(
         reference = human[first].ravel()
         null = lexical_diversity.jensen_shannon(human[second].ravel(), reference)
         values.append(lexical_diversity.jensen_shannon(chosen.ravel(), reference) - null)
-    return _mean_measurement("js_words", item_set, values, design, excluded, size)
+    return _mean_measurement("js_words", item_set, values, design, excluded, note, size)
 
 
 def _lengths(
-    responses: Sequence[str], documents: list[list[str]], item_set: str
+    responses: Sequence[str], documents: list[list[str]], item_set: str, note: str
 ) -> list[Measurement]:
     n = len(responses)
     if n == 0:
@@ -248,7 +254,7 @@ def _lengths(
     mean_words = sum(len(document) for document in documents) / n
     empty_rate = sum(not response.strip() for response in responses) / n
     return [
-        Measurement(PROBE, "mean_words", item_set, mean_words, n),
+        Measurement(PROBE, "mean_words", item_set, mean_words, n, note=note),
         Measurement(PROBE, "empty_rate", item_set, empty_rate, n),
     ]
 
@@ -257,14 +263,20 @@ def _eggs(responses: Sequence[str], design: Design, item_set: str) -> list[Measu
     """Returns the metrics of words as defined in the Eggs study, on all complete responses."""
     generator = _generator(design.seed, "eggs")
     measurements = []
-    metrics: dict[str, Callable[[], tuple[float, int]]] = {
-        "eggs_lexical_diversity": lambda: eggs.diversity_within(responses),
-        "eggs_lexical_diversity_pooled": lambda: eggs.diversity_across(responses, generator),
-        "eggs_heaps_exponent": lambda: (eggs.heaps(responses)[1], len(responses)),
+    script = script_of("\n".join(responses[:ENOUGH_RESPONSES]))
+    sentences, words = eggs.require_sentences, eggs.require_words
+    metrics: dict[str, tuple[Callable[[str | None], None], Callable[[], tuple[float, int]]]] = {
+        "eggs_lexical_diversity": (sentences, lambda: eggs.diversity_within(responses)),
+        "eggs_lexical_diversity_pooled": (
+            sentences,
+            lambda: eggs.diversity_across(responses, generator),
+        ),
+        "eggs_heaps_exponent": (words, lambda: (eggs.heaps(responses)[1], len(responses))),
     }
     total = len(responses)
-    for metric, compute in metrics.items():
+    for metric, (require, compute) in metrics.items():
         try:
+            require(script)
             value, n = compute()
             measurements.append(Measurement(PROBE, metric, item_set, value, n, total - n))
         except ValueError as error:
@@ -295,7 +307,7 @@ def _on_subsamples(
     if not paired:
         indices = _subsample_indices(len(human), design) if len(human) >= design.documents else []
     if not indices:
-        reason = f"{len(human)} human texts are not empty; a sample needs {design.documents}"
+        reason = f"{len(human)} human texts {EMBEDDED}; a sample needs {design.documents}"
         return measurements + _undefined(HUMAN_METRICS, item_set, len(of_model), excluded, reason)
     pairs = list(zip(samples, (human[chosen] for chosen in indices), strict=True))
     neighbours = _each(lambda pair: distribution_distance.prdc(pair[1], pair[0], NEIGHBOURS), pairs)
@@ -367,7 +379,7 @@ def _distance_of_topics(
         values: list[float] | Undefined = differences
     except ValueError as error:
         values = Undefined(str(error))
-    return _mean_measurement("js_topics", item_set, values, design, len(of_model) - size, size)
+    return _mean_measurement("js_topics", item_set, values, design, len(of_model) - size, n=size)
 
 
 # ---- subsamples ----------------------------------------------------------------------------------
@@ -397,6 +409,7 @@ def _mean_measurement(
     values: Sequence[float] | Undefined,
     design: Design,
     excluded: int,
+    note: str = "",
     n: int | None = None,
 ) -> Measurement:
     size = design.documents if n is None else n
@@ -409,6 +422,7 @@ def _mean_measurement(
         math.fsum(values) / len(values),
         size,
         excluded,
+        note,
         spread=float(np.std(values)),
         subsamples=len(values),
     )
