@@ -140,6 +140,15 @@ def test_values_that_could_not_be_computed_are_listed_with_their_reason(
     assert ">(2)</span>" in text
 
 
+def test_remarks_on_the_texts_name_the_mixes(tmp_path: Path, drawn: Path) -> None:
+    study(tmp_path)
+    values = table("")
+    values.loc[values["mix"] == "human", "note"] = "98% of the tokens are single characters"
+    text = report_page.render(config(), tmp_path, values, contrasts(values), drawn)
+    assert "<li>human: 98% of the tokens are single characters (self-BLEU).</li>" in text
+    assert "single characters" not in page(tmp_path, drawn)
+
+
 def test_a_probe_that_is_off_is_reported_as_off_and_not_as_missing(
     tmp_path: Path, drawn: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from manybaskets.figures import labels
 from manybaskets.figures.tables import Findings
+from manybaskets.metrics import registry
 from manybaskets.probes.probe import probe
 
 SELECTION = "selection"  # a part like that of a probe, where a mix selects
@@ -59,6 +60,7 @@ def part(name: str, findings: Findings, colours: Mapping[str, str]) -> dict[str,
             for target, rows in values.groupby("target", sort=True)
         ],
         "without": _without_value(values),
+        "remarks": _remarks(values),
     }
 
 
@@ -109,4 +111,19 @@ def _without_value(values: pd.DataFrame) -> list[dict[str, str]]:
         for (metric, item_set, target, mix, note), rows in empty.groupby(
             ["metric", "item_set", "target", "mix", "note"], sort=True
         )
+    ]
+
+
+def _remarks(values: pd.DataFrame) -> list[dict[str, str]]:
+    """How texts were cut, and languages that an embedder is not made for, with their mixes."""
+    metrics = (*registry.metrics_of_words(), *registry.metrics_of_embeddings())
+    of_texts = values["metric"].isin([metric.name for metric in metrics])
+    remarked = values[of_texts & values["value"].notna() & (values["note"].fillna("") != "")]
+    return [
+        {
+            "note": str(note),
+            "labels": ", ".join(labels.label(metric, "test") for metric in rows["metric"].unique()),
+            "mixes": ", ".join(rows["mix"].unique()),
+        }
+        for note, rows in remarked.groupby("note", sort=True)
     ]

@@ -241,6 +241,6 @@ def _model_key(folder: Path | str) -> str:
 
 
 def _key(text: str) -> bytes:
-    """Returns the key of a text; versions before 1.1 embedded texts of unknown words, too."""
+    """Returns the key of a text; earlier versions embedded texts of unknown words, too."""
     version = b"" if text.isascii() else b"2\0"
     return hashlib.sha256(version + text.encode("utf-8", "surrogatepass")).digest()
