@@ -139,15 +139,6 @@ def test_lasting_trouble_is_told_and_asked_again_the_next_time(
     assert len(server.asked) == 4
 
 
-def test_no_connection_is_a_failed_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "ENDPOINT_TRIES", 2)
-    monkeypatch.setattr(http, "FIRST_WAIT_SECONDS", 0.01)
-    with endpoint("http://127.0.0.1:9/v1", "m") as client:
-        (reply,) = client.chat([asked(1)])
-    assert reply.state == "failed"
-    assert "ClientConnectorError" in reply.reason
-
-
 def test_budget_is_never_exceeded_and_says_so(server: Endpoint) -> None:
     requests = [asked(number, max_tokens=20) for number in range(50)]
     with endpoint(server.url, "m", token_budget=200) as client:

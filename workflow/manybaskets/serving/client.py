@@ -9,6 +9,7 @@ whatever else is in the batch, and on a GPU only in its batch-invariant mode; mo
 
 import asyncio
 import hashlib
+import itertools
 import json
 import math
 import sys
@@ -17,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from manybaskets.files import canonical_json
@@ -108,6 +110,7 @@ class Client:
         self._address = address
         self._restart = restart
         self._budget = Budget(token_budget)
+        self._is_probed = address.socket is not None
 
     def chat(
         self, requests: Sequence[ChatRequest], partial: Path | None = None, progress: str = ""
@@ -116,8 +119,9 @@ class Client:
 
         Finished rows are appended to the JSON-lines file `partial`. A row in this file with the
         same request and the same weights is reused; failed rows are sent again. `progress` is the
-        title of a progress bar on stderr. Raises ValueError for two requests with the same id, and
-        RuntimeError with the end of the engine's log if the engine is lost twice.
+        title of a progress bar on stderr. Raises ValueError for two requests with the same id,
+        RuntimeError with the end of the engine's log if the engine is lost twice, and EndpointError
+        for an endpoint that cannot be reached or refuses every row with the same error.
         """
         rows = _PartialRows(partial, "chat", Reply)
         return self._all(requests, rows, self._chat_one, progress)
@@ -201,6 +205,9 @@ class Client:
                 finish(await one(connection, request))
 
         async with connect(self._address, self._budget, in_flight) as connection:
+            if not self._is_probed:
+                await connection.probe()
+                self._is_probed = True
             workers = [
                 asyncio.ensure_future(work(connection))
                 for _ in range(min(in_flight, len(requests)))
@@ -219,8 +226,8 @@ class Client:
             return Reply(request.id, "", answer.state, answer.reason, 0, 0)
         choice = answer["choices"][0]
         usage = answer.get("usage") or {}
-        prompt_tokens = int(usage.get("prompt_tokens") or 0)
-        completion_tokens = int(usage.get("completion_tokens") or 0)
+        prompt_tokens = usage.get("prompt_tokens") or 0
+        completion_tokens = usage.get("completion_tokens") or 0
         text = choice.get("text") if request.raw_prompt else choice["message"].get("content")
         text = text or ""
         state: State = "ok"
@@ -273,11 +280,12 @@ class Client:
         answer = await connection.post("/chat/completions", body, 1)
         if isinstance(answer, RowFailure):
             return LabelReply(request.id, missing, answer.state, answer.reason)
-        log_probs = {
-            int(top["token"].removeprefix("token_id:")): float(top["logprob"])
-            for top in answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-        }
-        values = tuple(_log_sum_exp([log_probs[token] for token in ids]) for ids in spellings)
+        log_probs = {top["token"]: top["logprob"] for top in _first_top(answer)}
+        names = [[f"token_id:{token}" for token in ids] for ids in spellings]
+        if not all(name in log_probs for name in itertools.chain(*names)):
+            reason = "The engine did not return the log-probabilities of all labels."
+            return LabelReply(request.id, missing, "failed", reason)
+        values = tuple(_log_sum_exp([log_probs[name] for name in of_label]) for of_label in names)
         return LabelReply(request.id, values, "ok", "")
 
     async def _label_one_of_several_tokens(
@@ -315,16 +323,21 @@ class Client:
         answer = await connection.post("/chat/completions", body, 1)
         if isinstance(answer, RowFailure):
             return LabelReply(request.id, missing, answer.state, answer.reason)
-        content = (answer["choices"][0].get("logprobs") or {}).get("content") or []
-        if not content:
+        top = _first_top(answer)
+        if not top:
             reason = "The endpoint returned no log-probabilities."
             return LabelReply(request.id, missing, "failed", reason)
-        top = content[0].get("top_logprobs") or []
         values = []
         for label in request.labels:
             spellings = [row for row in top if row["token"] in (label, f" {label}")]
-            values.append(_log_sum_exp([float(row["logprob"]) for row in spellings]))
+            values.append(_log_sum_exp([row["logprob"] for row in spellings]))
         return LabelReply(request.id, tuple(values), "ok", "")
+
+
+def _first_top(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the likeliest tokens at the first position of a chat reply, [] if there are none."""
+    content = (answer["choices"][0].get("logprobs") or {}).get("content") or []
+    return (content[0].get("top_logprobs") or []) if content else []
 
 
 def _scores(
@@ -334,20 +347,20 @@ def _scores(
     if not score_tokens:
         return ()
     if "content" in logprobs:
-        tokens = [row["token"] for row in logprobs["content"] or []]
+        tokens = [row.get("token") or "" for row in logprobs["content"] or []]
         tops = [
-            {top["token"]: float(top["logprob"]) for top in row.get("top_logprobs") or []}
+            {top["token"]: top["logprob"] for top in row.get("top_logprobs") or []}
             for row in logprobs["content"] or []
         ]
     else:
         tokens, tops = logprobs.get("tokens") or [], logprobs.get("top_logprobs") or []
     scores = []
     offset = 0
-    for token, top in zip(tokens, tops, strict=True):
+    for token, top in zip(tokens, tops, strict=False):  # a server may return fewer lists
         if token.strip() in score_tokens:
             values = []
             for label in score_tokens:
-                spellings = [float(value) for key, value in top.items() if key.strip() == label]
+                spellings = [value for key, value in (top or {}).items() if key.strip() == label]
                 values.append(_log_sum_exp(spellings))
             scores.append((offset + token.index(token.strip()), tuple(values)))
         offset += len(token)
@@ -367,7 +380,7 @@ class _PartialRows(Generic[AnyReply]):
     def __init__(self, path: Path | None, kind: str, reply_type: type[AnyReply]) -> None:
         self._path = path
         self._kind = kind
-        self._reply_type: type[Any] = reply_type
+        self._reply: TypeAdapter[AnyReply] = TypeAdapter(reply_type)
 
     def key(self, identity: str, request: ChatRequest | LabelRequest | TextRequest) -> str:
         """Returns a hash of all that determines the reply (not the row's id)."""
@@ -385,22 +398,18 @@ class _PartialRows(Generic[AnyReply]):
                 try:
                     row = json.loads(line)
                     rows[row.pop("key")] = row
-                except (ValueError, KeyError, TypeError, AttributeError):
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     continue
-        return {
-            id: self._reply_type(**self._restored(rows[key], id))
-            for id, key in keys.items()
-            if key in rows
-        }
+        replies = {id: self._restored(rows[key], id) for id, key in keys.items() if key in rows}
+        return {id: reply for id, reply in replies.items() if reply is not None}
 
-    @staticmethod
-    def _restored(row: dict[str, Any], id: str) -> dict[str, Any]:
-        row = row | {"id": id}
-        if "log_probs" in row:
-            row["log_probs"] = tuple(row["log_probs"])
-        if "scores" in row:
-            row["scores"] = tuple((offset, tuple(values)) for offset, values in row["scores"])
-        return row
+    def _restored(self, row: dict[str, Any], id: str) -> AnyReply | None:
+        """Returns the reply of a line; None for a line with other fields or types."""
+        try:
+            reply: AnyReply = self._reply.validate_python(row | {"id": id})
+        except ValidationError:
+            return None
+        return reply
 
     def appending(self) -> "_Appending":
         """Returns a context that yields the function `append(key, reply)`."""
@@ -415,9 +424,9 @@ class _Appending:
         if self._path is None:
             return lambda *_: None
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        is_incomplete = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
+        is_incomplete = self._path.is_file() and _last_byte(self._path) not in (b"", b"\n")
         self._file = self._path.open("a", encoding="utf-8", buffering=1)
-        if is_incomplete and self._file.tell() > 0:
+        if is_incomplete:
             self._file.write("\n")
         return self._append
 
@@ -427,3 +436,9 @@ class _Appending:
     def __exit__(self, *_: object) -> None:
         if self._path is not None:
             self._file.close()
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, 2) - 1))
+        return file.read()

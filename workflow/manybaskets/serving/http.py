@@ -1,15 +1,17 @@
 """HTTP connection to one model server: an engine on this host, or an OpenAI-compatible endpoint.
 
-A request returns the server's answer or a RowFailure, or raises EngineLostError. This module
-handles timeouts, retries and the token budget; `client` builds the requests.
+A request returns the server's answer or a RowFailure, or raises EngineLostError or EndpointError.
+This module handles timeouts, retries and the token budget; `client` builds the requests, and
+`answers` checks what servers return.
 """
 
 import asyncio
 import json
 import random
-import re
 import time
-from collections.abc import AsyncIterator
+import urllib.parse
+import urllib.request
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -19,11 +21,18 @@ from typing import Any, Literal
 import aiohttp
 import tenacity
 
+from manybaskets.serving.answers import AnswerError, answer_of
+from manybaskets.serving.error_texts import cleaned, is_too_long, message_of, texts_of
+from manybaskets.serving.repeated_errors import EndpointError, RepeatedErrors
+
 ENDPOINT_TRIES = 8
 FIRST_WAIT_SECONDS = 1.0  # before the second try; doubled before each further try
 MAX_WAIT_SECONDS = 60.0
 MAX_RETRY_AFTER_SECONDS = 600.0
 ENDPOINT_TIMEOUT_SECONDS = 600.0
+PROBE_TRIES = 3
+PROBE_TIMEOUT_SECONDS = 10.0
+MAX_ANSWER_BYTES = 64 << 20
 
 State = Literal["ok", "empty", "length", "too_long", "failed"]
 
@@ -93,6 +102,7 @@ class RowFailure:
 
     state: State
     reason: str
+    is_answered: bool = False  # whether the server has computed an answer, which it may charge
 
 
 @asynccontextmanager
@@ -110,10 +120,25 @@ async def connect(
     headers = {"Content-Type": "application/json"}
     if address.key:
         headers["Authorization"] = f"Bearer {address.key}"
+    # trust_env would also send passwords in ~/.netrc to the endpoint.
     async with aiohttp.ClientSession(
-        connector=connector, timeout=timeout, headers=headers, trust_env=address.socket is None
+        connector=connector,
+        timeout=timeout,
+        headers=headers,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        proxy=None if address.socket else _proxy(address.url),
+        trust_env=False,
     ) as session:
         yield Connection(session, address, budget)
+
+
+def _proxy(url: str) -> str | None:
+    """Returns the proxy of the environment for a URL."""
+    parts = urllib.parse.urlsplit(url)
+    if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 class Connection:
@@ -125,13 +150,36 @@ class Connection:
         self._session = session
         self._address = address
         self._budget = budget
+        self._repeated = RepeatedErrors(address.url)
         self._label_tokens: dict[str, asyncio.Task[tuple[int, ...]]] = {}
         self._tokens: dict[str, asyncio.Task[list[int] | RowFailure]] = {}
+
+    async def probe(self) -> None:
+        """Raises EndpointError if the endpoint's host does not exist or refuses connections.
+
+        Every HTTP answer is a success; a host that is slow is left to the retries of requests.
+        """
+        url = f"{self._address.url}/models"
+        for attempt in range(PROBE_TRIES):
+            try:
+                timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_SECONDS)
+                async with self._session.get(url, timeout=timeout, allow_redirects=False):
+                    return
+            except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+                if attempt + 1 == PROBE_TRIES:
+                    raise EndpointError(
+                        f"{self._address.url}: no connection to this endpoint "
+                        f"({cleaned(str(error), self._address.key, ())}). Correct its URL in the "
+                        "config, or start the server."
+                    ) from None
+                await asyncio.sleep(FIRST_WAIT_SECONDS * 2**attempt)
+            except (aiohttp.ClientError, OSError):
+                return
 
     async def post(
         self, path: str, body: dict[str, Any], reply_tokens: int
     ) -> dict[str, Any] | RowFailure:
-        """Returns the server's answer to a request; retries requests to endpoints.
+        """Returns the checked answer to a request (`answers`); retries requests to endpoints.
 
         `reply_tokens` is the maximum number of tokens of the reply, for the budget.
         """
@@ -146,9 +194,11 @@ class Connection:
             )
         spent = 0
         try:
-            answer = await self._post_to_endpoint(path, content)
+            answer = await self._post_to_endpoint(path, content, texts_of(body))
             if not isinstance(answer, RowFailure):
-                spent = int((answer.get("usage") or {}).get("total_tokens") or reserved)
+                spent = (answer.get("usage") or {}).get("total_tokens") or reserved
+            elif answer.is_answered:
+                spent = reserved
             return answer
         finally:
             self._budget.settle(reserved, spent)
@@ -167,9 +217,7 @@ class Connection:
 
     async def _tokenize(self, body: str) -> list[int] | RowFailure:
         answer = await self._post_to_engine("/tokenize", body)
-        return (
-            answer if isinstance(answer, RowFailure) else [int(token) for token in answer["tokens"]]
-        )
+        return answer if isinstance(answer, RowFailure) else answer["tokens"]
 
     async def _tokenize_label(self, label: str) -> tuple[int, ...]:
         ids = set()
@@ -177,24 +225,29 @@ class Connection:
             body = {"model": self._address.model, "prompt": spelling, "add_special_tokens": False}
             answer = await self._post_to_engine("/tokenize", json.dumps(body))
             if not isinstance(answer, RowFailure) and len(answer["tokens"]) == 1:
-                ids.add(int(answer["tokens"][0]))
+                ids.add(answer["tokens"][0])
         return tuple(sorted(ids))
 
     async def _post_to_engine(self, path: str, content: str) -> dict[str, Any] | RowFailure:
         try:
-            status, text, _ = await self._send(path, content)
-            if status >= 500 and not await self._is_healthy():
-                raise EngineLostError(f"The engine answered {status} and is broken: {text[:300]}")
+            response = await self._send(path, content)
+            if response.status >= 500 and not await self._is_healthy():
+                text = cleaned(message_of(response.content), None, ())
+                raise EngineLostError(
+                    f"The engine answered {response.status} and is broken: {text}"
+                )
         except (aiohttp.ClientError, OSError) as error:
             raise EngineLostError(f"The engine was lost ({type(error).__name__}).") from error
-        return self._parse(status, text)
+        return self._parse(path, response, ())
 
     async def _is_healthy(self) -> bool:
         await asyncio.sleep(0.5)
         async with self._session.get(f"{self._address.url}/health") as response:
             return response.status == 200
 
-    async def _post_to_endpoint(self, path: str, content: str) -> dict[str, Any] | RowFailure:
+    async def _post_to_endpoint(
+        self, path: str, content: str, texts: Sequence[str]
+    ) -> dict[str, Any] | RowFailure:
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(_TransientError),
             stop=tenacity.stop_after_attempt(ENDPOINT_TRIES),
@@ -202,67 +255,85 @@ class Connection:
             reraise=True,
         )
         try:
-            return await retrying(self._post_once, path, content)
+            return await retrying(self._post_once, path, content, texts)
         except _TransientError as error:
-            last = self._redact(str(error))
+            last = cleaned(str(error), self._address.key, texts)
             return RowFailure("failed", f"Given up after {ENDPOINT_TRIES} tries; the last: {last}")
 
-    async def _post_once(self, path: str, content: str) -> dict[str, Any] | RowFailure:
+    async def _post_once(
+        self, path: str, content: str, texts: Sequence[str]
+    ) -> dict[str, Any] | RowFailure:
         """Sends a request once; raises _TransientError for failures that are retried."""
         try:
-            status, text, retry_after = await self._send(path, content)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            response = await self._send(path, content)
+        except (aiohttp.ClientError, OSError) as error:
             raise _TransientError(f"{type(error).__name__}: {error}") from error
-        if status == 401:
-            raise RuntimeError(
+        if response.status == 401:
+            raise EndpointError(
                 f"{self._address.url} refused the key in the environment variable "
                 f"{self._address.api_key_env or '(not configured)'}. Correct the key, or set "
                 "api_key_env to the name of its variable."
             )
-        if status in (408, 429) or status >= 500:
-            raise _TransientError(f"{status}: {_message(text)}", retry_after)
-        return self._parse(status, text)
+        if response.status in (408, 429) or response.status >= 500:
+            reason = f"{response.status}: {message_of(response.content)}"
+            raise _TransientError(reason, response.retry_after)
+        answer = self._parse(path, response, texts)
+        reason = (
+            answer.reason if isinstance(answer, RowFailure) and answer.state == "failed" else ""
+        )
+        self._repeated.count(response.status, reason)
+        return answer
 
-    async def _send(self, path: str, content: str) -> tuple[int, str, str | None]:
+    async def _send(self, path: str, content: str) -> "_Response":
+        """Returns the response to a request; redirects are not followed."""
         url = f"{self._address.url}{path}"
-        async with self._session.post(url, data=content.encode()) as response:
-            text = await response.text()
-            return response.status, text, response.headers.get("Retry-After")
+        async with self._session.post(
+            url, data=content.encode(), allow_redirects=False
+        ) as response:
+            parts, size = [], 0
+            async for part in response.content.iter_chunked(1 << 16):
+                parts.append(part)
+                size += len(part)
+                if size > MAX_ANSWER_BYTES:
+                    response.close()
+                    break
+            headers = response.headers
+            return _Response(
+                response.status,
+                b"".join(parts),
+                headers.get("Retry-After"),
+                headers.get("Location"),
+            )
 
-    def _parse(self, status: int, text: str) -> dict[str, Any] | RowFailure:
+    def _parse(
+        self, path: str, response: "_Response", texts: Sequence[str]
+    ) -> dict[str, Any] | RowFailure:
+        key, status, content = self._address.key, response.status, response.content
+        if len(content) > MAX_ANSWER_BYTES:
+            size = MAX_ANSWER_BYTES >> 20
+            return RowFailure("failed", f"The answer is larger than {size} MiB.", status == 200)
         if status == 200:
             try:
-                answer = json.loads(text)
-            except ValueError:
-                return RowFailure("failed", f"Not JSON: {self._redact(text)}")
-            if isinstance(answer, dict) and (answer.get("choices") or "tokens" in answer):
-                return answer
-        message = self._redact(_message(text))
-        if _TOO_LONG.search(text):
-            return RowFailure("too_long", message)
-        return RowFailure("failed", f"{status}: {message}")
-
-    def _redact(self, text: str) -> str:
-        if self._address.key:
-            text = text.replace(self._address.key, "(the key)")
-        return text[:500]
+                return answer_of(path.removeprefix("/v1"), content)
+            except AnswerError as error:
+                state: State = "too_long" if is_too_long(str(error)) else "failed"
+                return RowFailure(state, cleaned(f"{error}.", key, texts), is_answered=True)
+        if 300 <= status < 400:
+            place = (response.location or "(no Location)").partition("?")[0]
+            reason = f"{status}: the endpoint redirects to {place}, which is not followed."
+            return RowFailure("failed", cleaned(reason, key, texts))
+        message = message_of(content)
+        state = "too_long" if is_too_long(message) else "failed"
+        prefix = "" if state == "too_long" else f"{status}: "
+        return RowFailure(state, prefix + cleaned(message, key, texts))
 
 
-_TOO_LONG = re.compile(
-    r"maximum context length|context_length_exceeded|context length \(|max_model_len|"
-    r"prompt is too long",
-    re.IGNORECASE,
-)
-
-
-def _message(text: str) -> str:
-    """Returns the message in an OpenAI-style error, or the whole text of another answer."""
-    try:
-        answer = json.loads(text)
-        error = answer.get("error", answer)
-        return str(error.get("message", error)) if isinstance(error, dict) else str(error)
-    except (ValueError, AttributeError):
-        return text.strip() or "no message"
+@dataclass(frozen=True)
+class _Response:
+    status: int
+    content: bytes
+    retry_after: str | None
+    location: str | None
 
 
 def _wait_before_retry(state: tenacity.RetryCallState) -> float:
@@ -282,7 +353,7 @@ def _wait_seconds(attempt: int, retry_after: str | None) -> float:
         except ValueError:
             try:
                 requested = parsedate_to_datetime(retry_after).timestamp() - time.time()
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 requested = 0.0
         if requested > 0:
             return min(requested, MAX_RETRY_AFTER_SECONDS) + random.uniform(0, 0.1)

@@ -70,6 +70,13 @@ async def _one(
     answer = await connection.post("/completions", body, 1)
     if isinstance(answer, RowFailure):
         return TextReply(id, None, 0, answer.state, answer.reason)
-    by_position = answer["choices"][0]["prompt_logprobs"][len(prefix) :]
-    log_probs = [by_position[n][str(token)]["logprob"] for n, token in enumerate(tokens)]
-    return TextReply(id, -sum(log_probs), len(tokens), "ok", "")
+    by_position = (answer["choices"][0].get("prompt_logprobs") or [])[len(prefix) :]
+    log_probs = [
+        (of_token or {}).get(str(token))
+        for of_token, token in zip(by_position, tokens, strict=False)
+    ]
+    if len(log_probs) < len(tokens) or None in log_probs:
+        reason = "The engine did not return the log-probability of every token."
+        return TextReply(id, None, 0, "failed", reason)
+    nats = -sum(entry["logprob"] for entry in log_probs if entry is not None)
+    return TextReply(id, nats, len(tokens), "ok", "")
