@@ -6,6 +6,8 @@ import unicodedata
 
 import pytest
 import regex
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manybaskets.metrics.tokenization import (
     count_words,
@@ -17,6 +19,7 @@ from manybaskets.metrics.tokenization import (
     words,
 )
 
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cn", "Cs"]))  # assigned characters
 SENTENCES = {
     "Arabic": ("لَا أَسْتَطِيعُ أَنْ أُسَاعِدَكَ.", 4),
     "Hindi": ("माफ़ कीजिए, मैं मदद नहीं कर सकता।", 7),
@@ -107,3 +110,16 @@ def test_documents_cut_into_characters_are_named() -> None:
     assert segmentation([english, []]) == segmentation([]) == ""
     assert segmentation([english, ["水"]]) == ""
     assert segmentation([english, ["水"] * 198]).startswith("50% of the tokens are single char")
+
+
+@given(ANY_TEXT)
+def test_tokens_are_the_text_without_white_space(text: str) -> None:
+    tokens = tokenize(text)
+    visible = re.sub(r"[\s\x1c-\x1f]", "", normalized(text))
+    assert "".join(tokens) == visible
+    assert [token for token in tokens if re.search(r"\w", token)] == words(text)
+
+
+@given(ANY_TEXT)
+def test_any_text_has_the_same_tokens_in_every_unicode_form(text: str) -> None:
+    assert tokenize(unicodedata.normalize("NFD", text)) == tokenize(text)
