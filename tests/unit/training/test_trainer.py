@@ -105,7 +105,7 @@ def test_packed_and_padded_rows_have_the_same_loss_and_gradients(
 ) -> None:
     import torch
 
-    rows = trainer.encode(load_tokenizer(family), UNEVEN[:6], 128)
+    rows, _ = trainer.encode(load_tokenizer(family), UNEVEN[:6], 128)
     model = load_model(family, torch.float32, attn_implementation=attention)
     # spread out, so that positions and neighbours matter to the loss
     for weights in model.parameters():
@@ -142,15 +142,32 @@ def test_kernels_for_gpus_are_refused_without_one(
         trainer.build(tiny_model, ROWS[:4], recipe(**key), tmp_path)
 
 
-def test_a_row_that_is_too_long_loses_its_end_and_one_without_response_is_reported(
-    tiny_model: Path,
-) -> None:
+def test_rows_that_do_not_fit_are_counted_and_left_out(tiny_model: Path) -> None:
     tokenizer = load_tokenizer(tiny_model)
-    whole = trainer.encode(tokenizer, ROWS[:1], 128)[0]
-    cut = trainer.encode(tokenizer, ROWS[:1], len(whole.ids) - 2)[0]
-    assert (cut.ids, cut.labels) == (whole.ids[:-2], whole.labels[:-2])
-    with pytest.raises(InputError, match=r"training\.max_length"):
+    (short,), left_out = trainer.encode(tokenizer, ROWS[:1], 128)
+    assert left_out == {}
+    size = len(short.ids)
+    cut = {**ROWS[0], "response": ROWS[0]["response"] * 4}
+    no_room = {**ROWS[0], "prompt": ROWS[0]["prompt"] * 40}
+    (kept,), left_out = trainer.encode(tokenizer, [cut, ROWS[0], no_room, no_room], size)
+    assert kept == short
+    assert left_out == {trainer.RESPONSE_TOO_LONG: 1, trainer.PROMPT_TOO_LONG: 2}
+    with pytest.raises(InputError, match=r"Raise training\.max_length \(now 2\)"):
         trainer.encode(tokenizer, ROWS[:1], 2)
+
+
+def test_a_response_with_a_token_that_ends_turns_is_left_out(tiny_model: Path) -> None:
+    tokenizer = load_tokenizer(tiny_model)
+    broken = {**ROWS[0], "response": f"One.{tokenizer.eos_token}Two."}
+    rows, left_out = trainer.encode(tokenizer, [*ROWS[:2], broken], 128)
+    assert len(rows) == 2
+    assert left_out == {f"the response contains the special token {tokenizer.eos_token!r}": 1}
+
+
+def test_the_summary_counts_rows_left_out(tiny_model: Path, tmp_path: Path) -> None:
+    long = {**ROWS[0], "response": ROWS[0]["response"] * 40}
+    summary = finetune.fine_tune(tiny_model, [*ROWS[:4], long], recipe(), tmp_path)
+    assert (summary["rows"], summary["left_out"]) == (4, {trainer.RESPONSE_TOO_LONG: 1})
 
 
 @pytest.mark.slow

@@ -124,6 +124,8 @@ class Dataset(Rows):
     """File of other prompts for the sources, where they do not answer the human prompts."""
     prompts_field: str = "prompt"
     """Field of the prompt in the file `prompts`."""
+    reasoning: Literal["drop", "keep"] = "drop"
+    """Whether text between `<think>` and `</think>` in responses is removed."""
 
     @model_validator(mode="after")
     def _check_origin(self) -> "Dataset":

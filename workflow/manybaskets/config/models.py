@@ -1,6 +1,6 @@
 """The config keys of models and sources."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,6 +8,11 @@ from manybaskets.config.base import Count, Section
 from manybaskets.config.dataset import RemoteFile, RowFields
 
 ORIGINS = ("scratch", "path", "hub", "gguf", "package")
+
+
+TemplateVariables = dict[
+    Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], bool | int | float | str | None
+]
 
 
 class Scratch(Section):
@@ -66,6 +71,9 @@ class Model(Section):
     `resources/chat/plain.jinja` in the repository suits models that were only pretrained."""
     system: str | None = Field(None, min_length=1)
     """System message of every conversation with this model: in training, generation and scoring."""
+    chat_template_kwargs: TemplateVariables = {}
+    """Variables of the chat template, for example `{enable_thinking: false}`: in training,
+    generation and scoring."""
     trust_remote_code: bool = False
     """Whether code in the model's repository may run. Read it first."""
 
@@ -85,7 +93,7 @@ class Model(Section):
         if self.scratch and self.has_custom_chat:
             raise ValueError(
                 "scratch models have their own chat template without system messages; "
-                "remove chat_template and system"
+                "remove chat_template, chat_template_kwargs and system"
             )
         if self.adapter and not self.hub:
             raise ValueError("adapter needs hub: it is merged into the downloaded model")
@@ -100,8 +108,8 @@ class Model(Section):
 
     @property
     def has_custom_chat(self) -> bool:
-        """Whether the study replaces the chat template or sets a system message."""
-        return bool(self.chat_template or self.system)
+        """Whether the study replaces or changes the chat template, or sets a system message."""
+        return bool(self.chat_template or self.system or self.chat_template_kwargs)
 
 
 class Source(RemoteFile):
@@ -125,6 +133,9 @@ class Source(RemoteFile):
     system: str | None = Field(None, min_length=1)
     """System message of every request to the endpoint. For a model that is served here, set
     `models.<name>.system` instead."""
+    chat_template_kwargs: TemplateVariables = {}
+    """Variables of the chat template at the endpoint (a field of requests to vLLM and SGLang). For
+    a model that is served here, set `models.<name>.chat_template_kwargs` instead."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> "Source":
@@ -132,6 +143,11 @@ class Source(RemoteFile):
             raise ValueError("a recorded source has neither model nor endpoint")
         if self.system and not self.endpoint:
             raise ValueError("system is for endpoints; set models.<name>.system for a model")
+        if self.chat_template_kwargs and not self.endpoint:
+            raise ValueError(
+                "chat_template_kwargs is for endpoints; set models.<name>.chat_template_kwargs "
+                "for a model"
+            )
         if not self.is_recorded and not self.model:
             raise ValueError("needs one of model, recorded, url, or endpoint with model")
         return self

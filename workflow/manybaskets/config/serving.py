@@ -1,6 +1,6 @@
 """The config keys of sampling and of the vLLM engine."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,7 +8,9 @@ from manybaskets.config.base import Count, NoNulls, Section
 
 # The values of --max-lora-rank that vLLM accepts.
 VLLM_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-PER_MODEL = ("devices", "dtype", "quantization", "threads", "max_model_len")
+PER_MODEL = (
+    "devices", "dtype", "quantization", "threads", "max_model_len", "reasoning_parser",
+)  # fmt: skip
 
 
 class Generation(Section):
@@ -20,6 +22,10 @@ class Generation(Section):
     """Nucleus sampling: probability mass that is sampled from."""
     max_tokens: Count = 80
     """Maximum length of a response in tokens."""
+    reasoning: Literal["drop", "keep", "separate"] = "drop"
+    """Text that a model writes before its response, between `<think>` and `</think>`. `drop`
+    removes it; `keep` makes it a part of the response, which is trained on and measured; `separate`
+    removes it and writes it into the field `reasoning` of the row. `max_tokens` includes it."""
 
 
 class Engine(Section):
@@ -34,6 +40,9 @@ class Engine(Section):
     that of the model's config, or `float32` on a CPU that would emulate it."""
     quantization: str | None = None
     """Quantization method of vLLM, for example `fp8`; by default none."""
+    reasoning_parser: str | None = None
+    """Parser of vLLM that separates reasoning from the response, for example `qwen3`; needed for
+    models that do not write `<think>` and `</think>`. Usually set per model."""
     gpu_memory_utilization: float = Field(0.9, gt=0, le=1)
     """Fraction of the GPU memory that an engine may use."""
     devices: Count = 1
@@ -45,8 +54,8 @@ class Engine(Section):
     keep_alive: float = Field(90, ge=0)
     """Seconds after the last request at which an idle engine ends."""
     per_model: Annotated[dict[str, dict[str, Any]], NoNulls] = {}
-    """Per model: values of `devices`, `dtype`, `quantization`, `threads` or `max_model_len` that
-    replace those of this section."""
+    """Per model: values of `devices`, `dtype`, `quantization`, `threads`, `max_model_len` or
+    `reasoning_parser` that replace those of this section."""
 
     def of_model(self, model: str | None) -> "Engine":
         """The settings of one model."""

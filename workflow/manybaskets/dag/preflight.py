@@ -3,6 +3,7 @@
 Reads the config, the files it names and the environment; starts nothing, writes nothing.
 """
 
+import functools
 import os
 import shutil
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from manybaskets.data import mixes, recorded, remote_files, request_sets
 from manybaskets.data import splits as dataset_splits
 from manybaskets.data.safety_requests import read_requests
 from manybaskets.files import InputError, read_json, read_jsonl
-from manybaskets.models import chat_templates, gguf
+from manybaskets.models import chat_templates, gguf, template_check
 from manybaskets.paths import RESOURCES
 from manybaskets.probes.robustness import attacks
 from manybaskets.selection import verifiers
@@ -91,6 +92,9 @@ def _merged(below: Any, above: Any) -> Any:
 def notes(study: Study) -> Iterator[str]:
     """Returns warnings about a study, printed before a run."""
     yield from slow_paths.notes(study)
+    for name in study.config.models:
+        checked = _checked_template(study, name)
+        yield from (f"models.{name}: {note}" for note in (checked.notes if checked else ()))
     config = study.config
     for name in study.loops:
         sources = [config.sources[source].model for source in study.mix_sources(name)]
@@ -175,6 +179,7 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
                 chat_templates.check(Path(model.path), f"models.{name}", model.path)
             except InputError as error:
                 yield f"models.{name}.chat_template", str(error).partition(": ")[2]
+        yield from _template(study, name)
         if model.chat_template and not chat_templates.path_of(model.chat_template).is_file():
             yield (
                 f"models.{name}.chat_template",
@@ -203,6 +208,28 @@ def _environment(study: Study) -> Iterator[tuple[str, str]]:
             f"the study will write about {needed / MIB:,.0f} MiB to {study.root}, but the disk has "
             f"{free / MIB:,.0f} MiB free. Free some space, or link results/ to another disk.",
         )
+
+
+def _template(study: Study, name: str) -> Iterator[tuple[str, str]]:
+    checked = _checked_template(study, name)
+    if checked and checked.problem:
+        yield f"models.{name}.chat_template", checked.problem
+
+
+@functools.cache
+def _checked_template(study: Study, name: str) -> template_check.Checked | None:
+    """The check of a model's chat template; None if the model is not on this machine."""
+    model = study.config.models[name]
+    folder = Path(model.path or study.path("models", name))
+    if model.scratch or name == study.embedder or not (folder / "config.json").is_file():
+        return None
+    template = chat_templates.path_of(model.chat_template) if model.chat_template else None
+    if not template and not chat_templates.has_template(folder):
+        return None
+    if template and not template.is_file():
+        return None
+    text = template.read_text(encoding="utf-8") if template else None
+    return template_check.check(folder, text, model.chat_template_kwargs, model.system)
 
 
 def _training(training: Training) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from manybaskets.data.conversations import context_of
 from manybaskets.data.splits import QUARTERS, Row
 from manybaskets.metrics.tokenization import count_words
 from manybaskets.seeds import generator
@@ -108,6 +109,7 @@ def compose(
                 "prompt": row["prompt"],
                 "response": row["response"],
             }
+            | context_of(row)
             | ({"sample": sample} if sample else {})
         )
     if tokens is not None and total < tokens:

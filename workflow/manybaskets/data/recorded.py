@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from manybaskets.data.conversations import context_of
+from manybaskets.data.responses import UNFINISHED, Response, Rule, split
 from manybaskets.files import InputError, read_jsonl
 
 
@@ -25,14 +27,17 @@ def missing_prompts(source: dict[str, Any], prompts: Sequence[str]) -> list[str]
 
 
 def response_rows(
-    source: dict[str, Any], prompt_rows: Sequence[dict[str, Any]]
+    source: dict[str, Any], prompt_rows: Sequence[dict[str, Any]], reasoning: Rule = "drop"
 ) -> list[dict[str, Any]]:
     """Returns one response row per prompt row; raises InputError if a response is missing."""
     responses = read_responses(source)
     missing = [row["prompt"] for row in prompt_rows if _key(row["prompt"]) not in responses]
     if missing:
         raise InputError(missing_message(source, missing, len(prompt_rows)))
-    return [_response_row(row, responses[_key(row["prompt"])].strip()) for row in prompt_rows]
+    return [
+        _response_row(row, split(responses[_key(row["prompt"])], reasoning), reasoning)
+        for row in prompt_rows
+    ]
 
 
 def missing_message(source: dict[str, Any], missing: Sequence[str], total: int) -> str:
@@ -44,15 +49,18 @@ def missing_message(source: dict[str, Any], missing: Sequence[str], total: int) 
     )
 
 
-def _response_row(row: dict[str, Any], response: str) -> dict[str, Any]:
-    return {
+def _response_row(row: dict[str, Any], response: Response, reasoning: Rule) -> dict[str, Any]:
+    missing = "the recorded answer is empty" if response.is_complete else UNFINISHED
+    fields = {
         "id": row["id"],
         "prompt": row["prompt"],
-        "response": response,
-        "state": "ok" if response else "empty",
-        "reason": "" if response else "the recorded answer is empty",
+        **context_of(row),
+        "response": response.text,
+        "state": "ok" if response.text else "empty",
+        "reason": "" if response.text else missing,
         "tokens": None,
     }
+    return fields | ({"reasoning": response.reasoning} if reasoning == "separate" else {})
 
 
 def _key(prompt: str) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.data import prompts as prompt_texts
+from manybaskets.data.conversations import context_of
+from manybaskets.data.responses import Rule, normalise, split
 from manybaskets.files import InputError, read_jsonl
 from manybaskets.seeds import derived_seed
 
@@ -104,14 +106,19 @@ def from_rows(
 
 
 def read_human_rows(
-    path: Path, prompt: str, response: str, stratum: str | None, context: str | None = None
+    path: Path,
+    prompt: str,
+    response: str,
+    stratum: str | None,
+    context: str | None = None,
+    reasoning: Rule = "drop",
 ) -> list[Row]:
     """Returns the rows of a JSONL file with fields prompt, response and stratum.
 
     The arguments name the fields of the file. Raises InputError for a missing or empty field.
     """
     rows = read_jsonl(path, list(filter(None, (prompt, response, stratum, context))))
-    return named_rows(rows, str(path), prompt, response, stratum, context)
+    return named_rows(rows, str(path), prompt, response, stratum, context, reasoning)
 
 
 def named_rows(
@@ -121,6 +128,7 @@ def named_rows(
     response: str,
     stratum: str | None = None,
     context: str | None = None,
+    reasoning: Rule = "drop",
 ) -> list[Row]:
     """Returns the rows with fields prompt, response and stratum.
 
@@ -128,7 +136,7 @@ def named_rows(
     prompt. Raises InputError for an empty field, with `origin` (the file) in the message.
     """
     return [
-        _named_row(row, origin, n, prompt, response, stratum, context)
+        _named_row(row, origin, n, prompt, response, stratum, context, reasoning)
         for n, row in enumerate(rows, start=1)
     ]
 
@@ -193,7 +201,9 @@ def _splits(
     duplicates: int,
 ) -> Splits:
     if source_prompts is None:
-        prompts = [{k: row[k] for k in ("id", "prompt", "quarter")} for row in train]
+        prompts = [
+            {k: row[k] for k in ("id", "prompt", "quarter")} | context_of(row) for row in train
+        ]
     else:
         order = interleave(source_prompts, seed)
         for_judges = max(1, int(JUDGE_PROMPTS_SHARE * len(order)))
@@ -268,16 +278,23 @@ def _named_row(
     response: str,
     stratum: str | None,
     context: str | None,
+    reasoning: Rule,
 ) -> Row:
     for field in (prompt, response):
         if not isinstance(row[field], str) or not row[field].strip():
             raise InputError(
                 f"{origin}, row {n}: the field '{field}' is empty or not a string. Correct the row."
             )
-    context_text = str(row[context] or "").strip() if context else ""
-    prompt_text = row[prompt].strip()
+    context_text = normalise(str(row[context] or "")) if context else ""
+    prompt_text = normalise(row[prompt])
+    answer = split(row[response], reasoning)
+    if not answer.text:
+        raise InputError(
+            f"{origin}, row {n}: the field '{response}' has no text beside its reasoning. Correct "
+            "the row, or set dataset.reasoning: keep."
+        )
     return {
         "prompt": f"{context_text}\n\n{prompt_text}" if context_text else prompt_text,
-        "response": row[response].strip(),
+        "response": answer.text,
         "stratum": str(row[stratum]) if stratum else "",
     }

@@ -5,7 +5,9 @@ were only pretrained do not include one.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from manybaskets.files import InputError, read_json
 from manybaskets.paths import REPOSITORY
@@ -45,38 +47,64 @@ def install(folder: Path, template: Path) -> None:
     path.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
 
 
-def add_system_message(
-    folder: Path, system: str, key: str, trust_remote_code: bool = False
-) -> None:
-    """Changes a folder's chat template to begin every conversation with a system message.
+def template_of(folder: Path) -> str:
+    """Returns the chat template in a model folder; of several named templates, the default one.
 
-    Conversations with their own system message are unchanged. Raises InputError if the template
-    does not support system messages; `key` is the config key of the message.
+    Raises InputError if there is none.
     """
-    from transformers import AutoTokenizer
+    if (folder / FILE).is_file():
+        return (folder / FILE).read_text(encoding="utf-8")
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        path = folder / name
+        template = read_json(path).get("chat_template") if path.is_file() else None
+        if isinstance(template, list):
+            template = {entry["name"]: entry["template"] for entry in template}.get("default")
+        if template:
+            return str(template)
+    raise InputError(f"{folder} has no chat template. {REMEDY}")
 
-    tokenizer = AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=trust_remote_code
-    )
+
+def with_variables(template: str, variables: Mapping[str, Any]) -> str:
+    """Returns a template that begins by setting variables, such as `enable_thinking` to False.
+
+    Training, scoring and engines render with the template of the model folder, so that all of them
+    use the variables. Values are None, booleans, numbers and strings.
+    """
+    literals = {
+        name: "none" if value is None else json.dumps(value, ensure_ascii=False)
+        for name, value in variables.items()
+    }
+    return "".join(f"{{%- set {name} = {text} -%}}" for name, text in literals.items()) + template
+
+
+def with_system_message(template: str, system: str) -> str:
+    """Returns a template that begins conversations without a system message with `system`."""
     first = json.dumps([{"role": "system", "content": system}], ensure_ascii=False)
-    opening = (
+    return (
         "{%- if not messages or messages[0]['role'] != 'system' -%}"
         f"{{%- set messages = {first} + messages -%}}"
         "{%- endif -%}"
-    )
-    template = opening + str(tokenizer.get_chat_template())
-    messages = [{"role": "user", "content": "?"}]
-    try:
-        rendered = tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False)
-    except Exception:  # a template may raise any exception
-        rendered = ""
-    if system.strip() not in rendered:
-        raise InputError(
-            f"{key}: the model's chat template does not support a system message. Remove the key, "
-            "or set chat_template to a template that supports one."
-        )
+    ) + template
+
+
+def customize(folder: Path, variables: Mapping[str, Any], system: str | None, key: str) -> None:
+    """Changes a folder's chat template to set variables and to add a system message.
+
+    Conversations with their own system message are unchanged. Raises InputError if the template
+    does not render the system message; `key` is the config key of the model.
+    """
+    from manybaskets.models.template_check import rendered_prompt
+
+    template = with_variables(template_of(folder), variables)
+    if system:
+        template = with_system_message(template, system)
+        if system.strip() not in rendered_prompt(folder, template):
+            raise InputError(
+                f"{key}.system: the model's chat template does not support a system message. "
+                "Remove the key, or set chat_template to a template that supports one."
+            )
     path = folder / FILE
-    path.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)  # may be a link into a cache or to the user's file
     path.write_text(template, encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """Likelihood of responses under a model: nats per token and bits per byte.
 
-The negative log-likelihood is summed over the response tokens of all rows (including the closing
-token), from a float32 log-softmax, and then divided by the number of tokens. Bits per byte =
+The negative log-likelihood is summed over the response tokens of all rows (with those that close
+the turn), from a float32 log-softmax, and then divided by the number of tokens. Bits per byte =
 nats / (ln 2 · UTF-8 bytes of the responses), which does not depend on the tokenizer.
 """
 
@@ -27,13 +27,14 @@ T = TypeVar("T")
 class Likelihood:
     """Negative log-likelihoods of responses; the lists have one entry per scored row.
 
-    `nats` are sums over all `tokens` of a response, `closing` the nats of its closing token, and
-    `bytes` its UTF-8 bytes. `excluded` maps the ids of rows without a value to the reason.
+    `nats` are sums over all `tokens` of a response, `closing` the nats of its `closing_tokens`,
+    and `bytes` its UTF-8 bytes. `excluded` maps the ids of rows without a value to the reason.
     """
 
     ids: list[str]
     nats: list[float]
     closing: list[float]
+    closing_tokens: list[int]
     tokens: list[int]
     bytes: list[int]
     excluded: dict[str, str]
@@ -54,6 +55,7 @@ class Likelihood:
             "ids": self.ids,
             "nats": [round(value, 4) for value in self.nats],
             "closing": [round(value, 4) for value in self.closing],
+            "closing_tokens": self.closing_tokens,
             "tokens": self.tokens,
             "bytes": self.bytes,
             "excluded": self.excluded,
@@ -65,7 +67,7 @@ class Likelihood:
 def score(
     model: Any,
     tokenizer: "PreTrainedTokenizerBase",
-    rows: Sequence[dict[str, str]],
+    rows: Sequence[dict[str, Any]],
     context: int,
     batch_tokens: int = 4096,
 ) -> Likelihood:
@@ -85,7 +87,7 @@ def score(
 
 
 def encode(
-    tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict[str, str]], context: int
+    tokenizer: "PreTrainedTokenizerBase", rows: Sequence[dict[str, Any]], context: int
 ) -> tuple[dict[int, chat_encoding.Encoded], dict[int, str]]:
     """Returns the encoded rows by row number, and the reasons why the other rows are excluded."""
     encoded, excluded = {}, {}
@@ -94,7 +96,9 @@ def encode(
             excluded[i] = "the response is empty"
             continue
         try:
-            exchange = chat_encoding.encode(tokenizer, row["prompt"], row["response"])
+            exchange = chat_encoding.encode(
+                tokenizer, row["prompt"], row["response"], row.get("context_messages", ())
+            )
         except ValueError as error:
             excluded[i] = str(error)
             continue
@@ -180,18 +184,19 @@ def response_tokens(batch: Batch) -> list[int]:
 
 
 def likelihood(
-    rows: Sequence[dict[str, str]],
+    rows: Sequence[dict[str, Any]],
     encoded: dict[int, chat_encoding.Encoded],
     excluded: dict[int, str],
     nats: dict[int, tuple[float, float]],
 ) -> Likelihood:
-    """Returns the Likelihood of `rows`; `nats` maps row numbers to nats (total, closing token)."""
+    """Returns the Likelihood of `rows`; `nats` maps row numbers to nats (total, closing tokens)."""
     finite = [i for i in sorted(nats) if math.isfinite(nats[i][0])]
     reasons = excluded | {i: NOT_FINITE for i in nats if not math.isfinite(nats[i][0])}
     return Likelihood(
         ids=[rows[i]["id"] for i in finite],
         nats=[nats[i][0] for i in finite],
         closing=[nats[i][1] for i in finite],
+        closing_tokens=[encoded[i].closing for i in finite],
         tokens=[len(encoded[i].ids) - encoded[i].start for i in finite],
         bytes=[encoded[i].response_bytes for i in finite],
         excluded={rows[i]["id"]: reasons[i] for i in sorted(reasons)},
@@ -205,7 +210,8 @@ def _nats(model: Any, batch: Batch) -> list[tuple[float, float]]:
     targets = torch.tensor(response_tokens(batch), device=logits.device)
     sizes = [len(e.ids) - e.start for e in batch]
     sums = []
-    for of_row, tokens in zip(logits.split(sizes), targets.split(sizes), strict=True):
+    for e, of_row, tokens in zip(batch, logits.split(sizes), targets.split(sizes), strict=True):
         values = torch.nn.functional.cross_entropy(of_row.float(), tokens, reduction="none")
-        sums.append((float(values.double().sum()), float(values[-1])))
+        closing = values[len(values) - e.closing :]
+        sums.append((float(values.double().sum()), float(closing.double().sum())))
     return sums

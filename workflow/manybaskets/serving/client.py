@@ -14,13 +14,14 @@ import json
 import math
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
+from manybaskets.data import responses
 from manybaskets.files import canonical_json
 from manybaskets.serving.http import (
     Budget,
@@ -51,6 +52,8 @@ class ChatRequest:
     prefill: str = ""  # forced beginning of the reply; the reply's text excludes it
     raw_prompt: str = ""  # a text to be continued without a chat template, instead of messages
     score_tokens: tuple[str, ...] = ()  # tokens whose log-probabilities the reply contains: "1"
+    template_variables: tuple[tuple[str, Any], ...] = ()  # of the chat template at an endpoint
+    reasoning: responses.Rule = "drop"  # whether the text of the reply contains its reasoning
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Reply:
     # log-probabilities of all `score_tokens` at this position, before temperature and top-p (None
     # outside the 20 likeliest tokens).
     scores: tuple[tuple[int, tuple[float | None, ...]], ...] = ()
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)
@@ -228,17 +232,21 @@ class Client:
         usage = answer.get("usage") or {}
         prompt_tokens = usage.get("prompt_tokens") or 0
         completion_tokens = usage.get("completion_tokens") or 0
-        text = choice.get("text") if request.raw_prompt else choice["message"].get("content")
-        text = text or ""
+        response = _response(choice, request)
         state: State = "ok"
         reason = ""
-        if not text.strip():
-            state, reason, text = "empty", "The reply has no text.", ""
+        if not response.text:
+            state, reason = "empty", "The reply has no text."
+            if response.reasoning:
+                reason = f"The reply has no text after {completion_tokens} tokens of reasoning."
         elif choice.get("finish_reason") == "length":
             state = "length"
             reason = f"The reply was cut after {completion_tokens} tokens."
-        scores = _scores(choice.get("logprobs") or {}, request.score_tokens)
-        return Reply(request.id, text, state, reason, prompt_tokens, completion_tokens, scores)
+        scores = _scores(choice, request, response.text)
+        return Reply(
+            request.id, response.text, state, reason, prompt_tokens, completion_tokens, scores,
+            response.reasoning,
+        )  # fmt: skip
 
     def _chat_body(self, request: ChatRequest) -> tuple[str, dict[str, Any]]:
         """Returns the path and the body of the HTTP request."""
@@ -254,6 +262,8 @@ class Client:
             body["messages"].append({"role": "assistant", "content": request.prefill})
             body["add_generation_prompt"] = False
             body["continue_final_message"] = True
+        if request.template_variables:
+            body["chat_template_kwargs"] = dict(request.template_variables)
         if request.raw_prompt:
             body["prompt"] = request.raw_prompt
             del body["messages"]
@@ -340,12 +350,41 @@ def _first_top(answer: dict[str, Any]) -> list[dict[str, Any]]:
     return (content[0].get("top_logprobs") or []) if content else []
 
 
+def _raw_text(choice: dict[str, Any], request: ChatRequest) -> str:
+    text = choice.get("text") if request.raw_prompt else choice["message"].get("content")
+    return text or ""
+
+
+def _response(choice: dict[str, Any], request: ChatRequest) -> responses.Response:
+    """Returns the reply's text and its reasoning, which some servers return separately."""
+    text = _raw_text(choice, request)
+    if request.raw_prompt:
+        return responses.Response(responses.normalise(text))
+    response = responses.split(text, request.reasoning)
+    message = choice["message"]
+    parsed = message.get("reasoning_content") or message.get("reasoning") or ""
+    if not isinstance(parsed, str) or not parsed:
+        return response
+    if request.reasoning == "keep" and response.text:
+        return responses.Response(f"<think>\n{parsed.strip()}\n</think>\n\n{response.text}")
+    return replace(response, reasoning=responses.normalise(parsed))
+
+
 def _scores(
+    choice: dict[str, Any], request: ChatRequest, text: str
+) -> tuple[tuple[int, tuple[float | None, ...]], ...]:
+    """Returns `Reply.scores`, with offsets in `text`: the reply without its reasoning."""
+    if not request.score_tokens:
+        return ()
+    removed = max(0, _raw_text(choice, request).rfind(text))
+    scores = _scores_of(choice.get("logprobs") or {}, request.score_tokens)
+    return tuple((offset - removed, values) for offset, values in scores if offset >= removed)
+
+
+def _scores_of(
     logprobs: dict[str, Any], score_tokens: Sequence[str]
 ) -> tuple[tuple[int, tuple[float | None, ...]], ...]:
-    """Returns `Reply.scores` from the `logprobs` of the chat or the completions API."""
-    if not score_tokens:
-        return ()
+    """Returns offsets and values from the `logprobs` of the chat or the completions API."""
     if "content" in logprobs:
         tokens = [row.get("token") or "" for row in logprobs["content"] or []]
         tops = [

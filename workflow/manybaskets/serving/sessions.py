@@ -6,11 +6,12 @@ environment variables, so that a change of them does not rerun any job.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from manybaskets.data.conversations import Message, context_of, messages_of
 from manybaskets.seeds import derived_seed
 from manybaskets.serving.client import ChatRequest, Client, Reply
 from manybaskets.serving.engine import endpoint, engine
@@ -52,40 +53,47 @@ def serve_source(
 
 def generate(
     client: Client,
-    prompts: list[tuple[str, str]],
+    conversations: list[tuple[str, list[Message]]],
     generation: dict[str, Any],
     purpose: tuple[str | int, ...],
     partial: Path,
     progress: str,
     max_retries: int = 0,
     system: str | None = None,
+    template_variables: Mapping[str, Any] | None = None,
 ) -> list[Reply]:
-    """Returns one reply per (id, prompt) pair, in order.
+    """Returns one reply per (id, messages) pair, in order.
 
     The seed of a request is derived from `purpose`, its id and the attempt. Empty replies are
-    retried up to `max_retries` times with other seeds. Finished rows are saved in `partial`; the
-    caller deletes this file.
+    retried up to `max_retries` times with other seeds, but not those that have reasoning only.
+    Finished rows are saved in `partial`; the caller deletes this file.
     """
     replies: dict[str, Reply] = {}
-    waiting = prompts
+    waiting = conversations
     system_messages = ({"role": "system", "content": system},) if system else ()
     for attempt in range(max_retries + 1):
         requests = [
             ChatRequest(
                 id=row,
-                messages=(*system_messages, {"role": "user", "content": prompt}),
+                messages=(*system_messages, *messages),
                 seed=derived_seed(*purpose, row, attempt),
                 temperature=generation["temperature"],
                 top_p=generation["top_p"],
                 max_tokens=generation["max_tokens"],
+                template_variables=tuple(sorted((template_variables or {}).items())),
+                reasoning=generation.get("reasoning", "drop"),
             )
-            for row, prompt in waiting
+            for row, messages in waiting
         ]
         replies |= {reply.id: reply for reply in client.chat(requests, partial, progress)}
-        waiting = [(row, prompt) for row, prompt in prompts if replies[row].state == "empty"]
+        waiting = [
+            (row, messages)
+            for row, messages in conversations
+            if replies[row].state == "empty" and not replies[row].reasoning
+        ]
         if not waiting:
             break
-    return [replies[row] for row, _ in prompts]
+    return [replies[row] for row, _ in conversations]
 
 
 def source_rows(
@@ -101,24 +109,35 @@ def source_rows(
     in `partial_path(output)`; the caller deletes this file.
     """
     name, partial = spec["source"]["name"], partial_path(output)
-    prompts = [(row["id"], row["prompt"]) for row in prompt_rows]
+    prompts = [(row["id"], messages_of(row)) for row in prompt_rows]
     with serve_source(spec["source"], model, spec["engine"]) as client:
         replies = generate(
             client, prompts, spec["generation"], (*purpose, name), partial, name,
             max_retries=2, system=spec["source"].get("system"),
+            template_variables=spec["source"].get("chat_template_kwargs"),
         )  # fmt: skip
     print(summarize(replies))
     return [
         {
             "id": row["id"],
             "prompt": row["prompt"],
-            "response": reply.text,
-            "state": reply.state,
-            "reason": reply.reason,
+            **context_of(row),
+            **response_fields(reply, spec["generation"]),
             "tokens": reply.completion_tokens,
         }
         for row, reply in zip(prompt_rows, replies, strict=True)
     ]
+
+
+def response_fields(reply: Reply, generation: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the fields of a response row from a reply: response, state, reason.
+
+    The rule "separate" adds the field `reasoning`.
+    """
+    fields = {"response": reply.text, "state": reply.state, "reason": reply.reason}
+    if generation.get("reasoning") == "separate":
+        fields["reasoning"] = reply.reasoning
+    return fields
 
 
 def partial_path(output: Path) -> Path:

@@ -36,6 +36,7 @@ class EngineSettings:
     trust_remote_code: bool = False  # run code in the model's repository
     load_format: str = "safetensors"  # other formats can run code; "dummy" has random weights
     devices: int = 1  # number of GPUs for tensor parallelism
+    reasoning_parser: str | None = None  # vLLM's parser that separates reasoning from replies
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def arguments(base: Base, settings: EngineSettings) -> list[str]:
         flags.append("--trust-remote-code")
     if settings.quantization is not None:
         named["--quantization"] = settings.quantization
+    if settings.reasoning_parser is not None:
+        named["--reasoning-parser"] = settings.reasoning_parser
     if settings.max_loras > 0:
         flags.append("--enable-lora")
         named["--max-loras"] = settings.max_loras

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from manybaskets.config.base import Section
-from manybaskets.config.models import Model, Scratch
+from manybaskets.config.models import Model, Scratch, TemplateVariables
 from manybaskets.models import chat_templates, gguf
 from manybaskets.stages import fingerprint
 from manybaskets.stages.base import Cost, Device, File, Folder, Inputs, Spec, Stage
@@ -120,6 +120,7 @@ class DownloadSpec(Spec):
     chat_template: str | None = None
     chat_template_sha256: str | None = None
     system: str | None = None
+    chat_template_kwargs: TemplateVariables = {}
     gguf: GgufSource | None = None
     is_chat_model: bool = False
     """Whether the model needs a chat template; an embedder does not."""
@@ -154,6 +155,7 @@ class DownloadModel(Stage[keys.Model, DownloadSpec]):
             chat_template=template,
             chat_template_sha256=sha256,
             system=model.system,
+            chat_template_kwargs=model.chat_template_kwargs,
             gguf=_gguf_source(model, f"models.{key.model}"),
             is_chat_model=key.model != study.embedder,
         )

@@ -43,6 +43,7 @@ class EngineSpec(Section):
     quantization: str | None
     threads: int
     devices: int
+    reasoning_parser: str | None = None
 
 
 class MixSpec(Section):
@@ -88,6 +89,7 @@ def engine(study: Study, model: str | None) -> EngineSpec:
         quantization=settings.quantization,
         threads=settings.threads,
         devices=settings.devices,
+        reasoning_parser=settings.reasoning_parser,
     )
 
 

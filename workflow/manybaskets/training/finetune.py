@@ -28,14 +28,14 @@ class AdapterHasNoEffect(RuntimeError):
 
 
 def fine_tune(
-    base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, folder: Path
+    base: Path, rows: Sequence[dict[str, Any]], recipe: TrainingConfig, folder: Path
 ) -> dict[str, Any]:
     """Trains an adapter on rows of prompt and response, and writes it to `folder`.
 
-    Returns the training summary: counts, the training curve (loss in nats per token) and the
-    largest change of a logit. With several devices, one process per device computes its part of
-    each step. If a GPU is out of memory, training restarts with smaller micro-batches and the same
-    rows per step; the result is the same up to dropout and rounding.
+    Returns the training summary: counts of rows trained on and left out, the training curve (loss
+    in nats per token) and the largest change of a logit. With several devices, one process per
+    device computes its part of each step. If a GPU is out of memory, training restarts with smaller
+    micro-batches and the same rows per step; the result is the same up to dropout and rounding.
 
     Raises AdapterHasNoEffect if the adapter does not change the target's logits, Diverged if its
     weights are NaN or infinite, and RuntimeError if the memory is too small for one row per device.
@@ -83,7 +83,7 @@ def logit_change(model: Any, tokenizer: Any, prompts: Sequence[str], count: int 
 
 
 def _attempt(
-    base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, folder: Path
+    base: Path, rows: Sequence[dict[str, Any]], recipe: TrainingConfig, folder: Path
 ) -> dict[str, Any] | None:
     """Returns the training summary; None if a GPU was out of memory."""
     import torch
@@ -107,7 +107,7 @@ def _attempt(
 
 
 def _train(
-    base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, folder: Path
+    base: Path, rows: Sequence[dict[str, Any]], recipe: TrainingConfig, folder: Path
 ) -> None:
     """Trains in the process of each device; the first process writes adapter and summary."""
     import torch
@@ -130,7 +130,8 @@ def _train(
     write_json(
         folder / WORK / SUMMARY,
         {
-            "rows": len(rows),
+            "rows": trainer.rows,
+            "left_out": trainer.left_out,
             "steps": trainer.state.global_step,
             "micro_batch": recipe.batch_size,
             "trainable_parameters": sum(value.numel() for value in weights.values()),

@@ -6,6 +6,7 @@ The module `finetune` runs the trainer and saves the adapter.
 import functools
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from manybaskets.training.batching import IGNORED, Row, StepBatches, packed, pad
 # Largest change of a logit, in standard deviations, by a row packed before it; rounding alone
 # stays below.
 MAX_LEAK = 1e-3
+# Reasons why a row is left out.
+PROMPT_TOO_LONG = "the prompt alone fills training.max_length"
+RESPONSE_TOO_LONG = "the response does not end within training.max_length"
 
 
 @dataclass(frozen=True)
@@ -63,31 +67,61 @@ class PackingLeaks(RuntimeError):
 
 
 def encode(
-    tokenizer: Any, rows: Sequence[dict[str, str]], max_length: int, loss: str = "response"
-) -> list[Row]:
-    """Returns the rows as token ids under the model's chat template, up to `max_length` tokens.
+    tokenizer: Any, rows: Sequence[dict[str, Any]], max_length: int, loss: str = "response"
+) -> tuple[list[Row], dict[str, int]]:
+    """Returns the rows as token ids under the model's chat template, and how many are left out.
 
     The loss is on the response only or, with `loss` "text", also on the prompt and the template.
-    Raises InputError if the chat template is unusable, and if no row has a token with loss.
+    Rows are left out if they are longer than `max_length` tokens (a cut response has no end), or
+    if the template cannot render them; the counts are by reason. Raises InputError if no row
+    remains.
     """
-    encoded = []
+    encoded, left_out, first = [], Counter[str](), ""
     for number, row in enumerate(rows, start=1):
         try:
-            exchange = chat_encoding.encode(tokenizer, row["prompt"], row["response"])
+            exchange = _exchange(tokenizer, row)
         except ValueError as error:
-            raise InputError(f"training row {number}: {error}") from None
-        ignored = exchange.start if loss == "response" else 0
-        labels = [IGNORED] * ignored + exchange.ids[ignored:]
-        encoded.append(Row(exchange.ids[:max_length], labels[:max_length]))
-    if all(label == IGNORED for row in encoded for label in row.labels):
-        raise InputError(
-            f"training.max_length is {max_length} tokens, and no training row has a response token "
-            "within it. Raise it."
-        )
-    return encoded
+            reason = str(error)
+        else:
+            reason = _too_long(exchange, max_length)
+            if not reason:
+                flags = [True] * len(exchange.ids) if loss == "text" else exchange.with_loss
+                labels = [
+                    id if flag else IGNORED for id, flag in zip(exchange.ids, flags, strict=True)
+                ]
+                encoded.append(Row(exchange.ids, labels))
+                continue
+        left_out[reason] += 1
+        first = first or f"training row {number}: {reason}"
+    if not encoded:
+        raise InputError(f"no training row can be used. {first}. {_remedy(first, max_length)}")
+    return encoded, dict(sorted(left_out.items()))
 
 
-def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, folder: Path) -> Any:
+def _exchange(tokenizer: Any, row: dict[str, Any]) -> chat_encoding.Encoded:
+    return chat_encoding.encode(
+        tokenizer,
+        row["prompt"],
+        row["response"],
+        row.get("context_messages", ()),
+        row.get("turns", "last"),
+    )
+
+
+def _too_long(exchange: chat_encoding.Encoded, max_length: int) -> str:
+    """Why a row does not fit into `max_length` tokens; empty if it does."""
+    if len(exchange.ids) <= max_length:
+        return ""
+    return PROMPT_TOO_LONG if exchange.start >= max_length else RESPONSE_TOO_LONG
+
+
+def _remedy(reason: str, max_length: int) -> str:
+    if PROMPT_TOO_LONG in reason or RESPONSE_TOO_LONG in reason:
+        return f"Raise training.max_length (now {max_length})."
+    return "Correct the row or the chat template."
+
+
+def build(base: Path, rows: Sequence[dict[str, Any]], recipe: TrainingConfig, folder: Path) -> Any:
     """Returns a trainer that is ready to train; its temporary files are in `folder`.
 
     Raises InputError for unusable rows or settings.
@@ -96,7 +130,7 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
 
     rank, count = distributed.rank()
     tokenizer = load_tokenizer(base, recipe.trust_remote_code)
-    encoded = encode(tokenizer, rows, recipe.max_length, recipe.loss)
+    encoded, left_out = encode(tokenizer, rows, recipe.max_length, recipe.loss)
     gpu = _has_gpu()
     settings = _settings(recipe, folder, gpu)  # also connects the processes
     if len(encoded) * recipe.epochs <= recipe.batch_size * recipe.gradient_accumulation:
@@ -115,7 +149,9 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     trainer_class = _trainer_class(batches, functools.partial(_collate, encoded, recipe, pad))
     if rank == 0:
-        print(f"{len(rows)} rows, {recipe.epochs} epochs, rank {recipe.rank}", file=sys.stderr)
+        print(f"{len(encoded)} rows, {recipe.epochs} epochs, rank {recipe.rank}", file=sys.stderr)
+        for reason, count in left_out.items():
+            print(f"{count} of {len(rows)} rows are left out: {reason}", file=sys.stderr)
     sample = {"input_ids": [encoded[0].ids], "labels": [encoded[0].labels]}
     trainer = (trainer_class if gpu else _with_plain_loss(trainer_class))(
         model=model,
@@ -125,6 +161,7 @@ def build(base: Path, rows: Sequence[dict[str, str]], recipe: TrainingConfig, fo
     )
     trainable = [weights for weights in trainer.model.parameters() if weights.requires_grad]
     trainer.trainable = trainable
+    trainer.rows, trainer.left_out = len(encoded), left_out
     _set_full_precision(trainable)
     _skip_redundant_traversals(trainer.model, trainable)
     if recipe.is_sharded:

@@ -17,6 +17,7 @@ def part(nats: list[float], tokens: list[int], **changed: Any) -> dict[str, Any]
         "ids": [f"r{i}" for i in range(n)],
         "nats": nats,
         "closing": [0.5] * n,
+        "closing_tokens": [1] * n,
         "tokens": tokens,
         "bytes": [4 * t for t in tokens],
         "excluded": {},

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from manybaskets.cli.arguments import spec_argument
+from manybaskets.data.conversations import with_prompt
 from manybaskets.files import read_jsonl, write_jsonl
 from manybaskets.probes.preference import questions
 from manybaskets.serving import sessions
@@ -24,14 +25,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes one candidate per item; an item without an answer has a failed or empty row."""
     spec = options.spec
+    generation = spec.generation.model_dump()
     items = questions.items_of(read_jsonl(options.items))[: spec.items]
     partial = sessions.partial_path(options.output)
-    prompts = [(item["id"], item["request"]) for item in items]
+    prompts = [(item["id"], with_prompt(item["request"])) for item in items]
     with sessions.serve_cell(options.base, options.adapter, spec.engine.model_dump()) as client:
         replies = sessions.generate(
             client,
             prompts,
-            spec.generation.model_dump(),
+            generation,
             ("answer", spec.seed),
             partial,
             "candidates",
@@ -41,9 +43,10 @@ def run(options: argparse.Namespace) -> None:
     write_jsonl(
         options.output,
         (
-            {"id": id, "prompt": prompt, "response": reply.text}
-            | {"state": reply.state, "reason": reply.reason, "tokens": reply.completion_tokens}
-            for (id, prompt), reply in zip(prompts, replies, strict=True)
+            {"id": item["id"], "prompt": item["request"]}
+            | sessions.response_fields(reply, generation)
+            | {"tokens": reply.completion_tokens}
+            for item, reply in zip(items, replies, strict=True)
         ),
     )
     partial.unlink(missing_ok=True)

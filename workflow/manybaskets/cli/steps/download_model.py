@@ -6,7 +6,7 @@ from pathlib import Path
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.data import hub
 from manybaskets.files import InputError, whole_directory
-from manybaskets.models import chat_templates, gguf
+from manybaskets.models import chat_templates, gguf, template_check
 from manybaskets.models.loading import merge_adapter
 from manybaskets.stages.models import DownloadSpec, GgufSource
 
@@ -40,10 +40,18 @@ def run(options: argparse.Namespace) -> None:
         if spec.is_chat_model:
             origin = spec.path or spec.hub or spec.gguf.file
             chat_templates.check(folder, key, origin)
-        if spec.system:
-            chat_templates.add_system_message(
-                folder, spec.system, f"{key}.system", spec.trust_remote_code
-            )
+        if spec.system or spec.chat_template_kwargs:
+            chat_templates.customize(folder, spec.chat_template_kwargs, spec.system, key)
+        if spec.is_chat_model:
+            _check_template(folder, key)
+
+
+def _check_template(folder: Path, key: str) -> None:
+    checked = template_check.check(folder)
+    if checked.problem:
+        raise InputError(f"{key}: {checked.problem}")
+    for note in checked.notes:
+        print(f"{key}: {note}")
 
 
 def _convert(source: GgufSource, revision: str | None, folder: Path, key: str) -> None:

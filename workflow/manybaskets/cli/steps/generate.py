@@ -6,6 +6,7 @@ from typing import Any
 
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.data import mixes, recorded
+from manybaskets.data.conversations import context_of
 from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.serving import sessions
 from manybaskets.stages.sources import GenerateSpec
@@ -41,13 +42,15 @@ def run(options: argparse.Namespace) -> None:
         }
     most = max((mix.samples for mix in spec.mixes), default=0)
     requested = [
-        {"id": row["id"], "prompt": row["prompt"], "sample": sample}
+        {"id": row["id"], "prompt": row["prompt"], **context_of(row), "sample": sample}
         for row in prompts
         for sample in range(most)
         if (row["id"], sample) in needed
     ]
     if spec.source.recorded:
-        recorded_rows = recorded.response_rows(spec.source.model_dump(), requested)
+        recorded_rows = recorded.response_rows(
+            spec.source.model_dump(), requested, spec.generation.reasoning
+        )
         rows = [{**row, "sample": 0} for row in recorded_rows]
     else:
         extends = options.extend and options.output.exists()

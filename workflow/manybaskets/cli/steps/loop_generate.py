@@ -5,6 +5,7 @@ from pathlib import Path
 
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.data import loops
+from manybaskets.data.conversations import context_of, messages_of
 from manybaskets.data.divergence import Diverged
 from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.serving import sessions
@@ -27,6 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Writes one row per sample and prompt of this chain. Raises Diverged if none is usable."""
     spec = options.spec
+    generation = spec.generation.model_dump()
     human, prompts = read_jsonl(options.train), read_jsonl(options.prompts)
     try:
         slots = loops.slots(
@@ -45,8 +47,8 @@ def run(options: argparse.Namespace) -> None:
     with sessions.serve_cell(options.base, options.adapter, spec.engine.model_dump()) as client:
         replies = sessions.generate(
             client,
-            [(name, row["prompt"]) for name, row, _ in requests],
-            spec.generation.model_dump(),
+            [(name, messages_of(row)) for name, row, _ in requests],
+            generation,
             (spec.seed, "write", spec.origin),
             partial,
             "rows",
@@ -66,9 +68,8 @@ def run(options: argparse.Namespace) -> None:
                 "id": row["id"],
                 "origin": spec.origin,
                 "prompt": row["prompt"],
-                "response": reply.text,
-                "state": reply.state,
-                "reason": reply.reason,
+                **context_of(row),
+                **sessions.response_fields(reply, generation),
                 "tokens": reply.completion_tokens,
                 "sample": sample,
             }

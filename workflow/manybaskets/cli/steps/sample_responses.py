@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.cli.arguments import spec_argument
+from manybaskets.data.conversations import context_of, messages_of
 from manybaskets.files import read_jsonl, write_jsonl
 from manybaskets.serving import sessions
 from manybaskets.serving.client import Reply
@@ -30,29 +31,30 @@ def run(options: argparse.Namespace) -> None:
     is its response.
     """
     spec = options.spec
+    generation = spec.generation.model_dump()
     rows = read_jsonl(options.test, ["id", "prompt"])
     count = min(spec.prompts, len(rows))
     chosen = [rows[i * len(rows) // count] for i in range(count)]
-    prompts = [(row["id"], row["prompt"]) for row in rows]
+    prompts = [(row["id"], messages_of(row)) for row in rows]
     for sample in range(1, spec.samples):
-        prompts += [(_name(row, sample), row["prompt"]) for row in chosen]
+        prompts += [(_name(row, sample), messages_of(row)) for row in chosen]
     partial = sessions.partial_path(options.output)
     with sessions.serve_cell(options.base, options.adapter, spec.engine.model_dump()) as client:
         replies = sessions.generate(
             client,
             prompts,
-            spec.generation.model_dump(),
+            generation,
             (spec.seed, "respond"),
             partial,
             "responses",
         )
     print(sessions.summarize(replies))
     by_name = dict(zip((name for name, _ in prompts), replies, strict=True))
-    write_jsonl(options.output, (_row(row, by_name[row["id"]]) for row in rows))
+    write_jsonl(options.output, (_row(row, by_name[row["id"]], generation) for row in rows))
     write_jsonl(
         options.samples,
         (
-            {**_row(row, by_name[_name(row, sample)]), "sample": sample}
+            {**_row(row, by_name[_name(row, sample)], generation), "sample": sample}
             for row in chosen
             for sample in range(spec.samples)
         ),
@@ -60,16 +62,15 @@ def run(options: argparse.Namespace) -> None:
     partial.unlink(missing_ok=True)
 
 
-def _name(row: dict[str, str], sample: int) -> str:
+def _name(row: dict[str, Any], sample: int) -> str:
     """Returns the name of a request: the row's id, with the sample number from the second on."""
     return f"{row['id']} sample {sample}" if sample else row["id"]
 
 
-def _row(row: dict[str, str], reply: Reply) -> dict[str, Any]:
+def _row(row: dict[str, Any], reply: Reply, generation: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": row["id"],
         "prompt": row["prompt"],
-        "response": reply.text,
-        "state": reply.state,
-        "reason": reply.reason,
+        **context_of(row),
+        **sessions.response_fields(reply, generation),
     }

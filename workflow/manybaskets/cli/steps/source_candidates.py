@@ -30,7 +30,9 @@ def run(options: argparse.Namespace) -> None:
         source = spec.source.model_dump()
         missing = set(recorded.missing_prompts(source, [row["prompt"] for row in prompts]))
         rows = recorded.response_rows(
-            source, [row for row in prompts if row["prompt"] not in missing]
+            source,
+            [row for row in prompts if row["prompt"] not in missing],
+            spec.generation.reasoning,
         )
         rows += [
             {**row, "response": "", "state": "failed", "reason": "no recorded answer"}

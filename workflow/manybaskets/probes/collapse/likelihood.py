@@ -145,7 +145,7 @@ def _over_responses(
 ) -> tuple[list[Measurement], list[str]]:
     """Returns the perplexities of responses, and the ids of outliers by the Eggs study's rule.
 
-    Without `with_closing`, that study's perplexity excludes the last token of each response.
+    Without `with_closing`, that study's perplexity excludes the tokens that close the turn.
     """
     n, excluded = len(part["nats"]), len(part["excluded"])
     if not n:
@@ -156,7 +156,8 @@ def _over_responses(
     perplexities = _exp(nats / tokens)
     eggs = perplexities
     if not with_closing:
-        eggs = _exp((nats - np.array(part["closing"])) / np.maximum(tokens - 1, 1))
+        texts = np.maximum(tokens - np.array(part["closing_tokens"]), 1)
+        eggs = _exp((nats - np.array(part["closing"])) / texts)
     # the quartiles must be finite; otherwise no response is an outlier
     is_outlier = interquartile_outliers(eggs) if np.isfinite(eggs).all() else eggs < 0
     outliers = [name for name, out in zip(part["ids"], is_outlier, strict=True) if out]
