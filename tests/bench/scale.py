@@ -236,7 +236,9 @@ def write_study(folder: Path, targets: int, mixes: int, seeds: int, probes: list
         model = folder / f"models/model-{n}"
         model.mkdir(parents=True)
         (model / "config.json").write_text("{}")
-        (model / "chat_template.jinja").write_text("")
+        (model / "chat_template.jinja").write_text(
+            "{% for m in messages %}{{ m.content }}<end>{% endfor %}"
+        )
         (model / "model.safetensors").write_bytes(bytes(1000))
     config = study(targets, mixes, seeds, probes)
     (folder / "scale.yaml").write_text(yaml.safe_dump(config, sort_keys=False))

@@ -143,7 +143,9 @@ def test_chains_with_different_tokenizers_are_reported_and_run(
         (folder / "config.json").write_text("{}")
         (folder / "model.safetensors").write_bytes(b"")
         (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}}))
-        (folder / "chat_template.jinja").write_text("{{ messages }}")
+        (folder / "chat_template.jinja").write_text(
+            "{% for m in messages %}{{ m.content }}|{% endfor %}"
+        )
         study_config["models"][name] = {"path": str(folder)}
     study_config["sources"] = {"wren": {"model": "wren"}}
     study_config["mixes"] = {

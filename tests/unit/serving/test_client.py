@@ -234,3 +234,65 @@ def test_an_endpoint_does_not_tell_how_probable_a_text_is(server: Endpoint) -> N
     assert (reply.state, reply.nats) == ("failed", None)
     assert "endpoint" in reply.reason
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "reasoning"),
+    [
+        ({"content": "<think>A bird?</think>\nA gull. "}, "A gull.", "A bird?"),
+        ({"content": "A gull.", "reasoning_content": "A bird?"}, "A gull.", "A bird?"),
+        ({"content": "\n A gull.\n"}, "A gull.", ""),
+    ],
+)
+def test_a_reply_excludes_its_reasoning(
+    server: Endpoint, message: dict[str, str], text: str, reasoning: str
+) -> None:
+    server.answer = lambda body: replied(body, message=message)
+    with endpoint(server.url, "m") as client:
+        (dropped,) = client.chat([asked(1)])
+        (kept,) = client.chat([asked(1, reasoning="keep")])
+    assert (dropped.text, dropped.reasoning, dropped.state) == (text, reasoning, "ok")
+    assert kept.text.startswith("<think>") == bool(reasoning) and kept.text.endswith(text)
+
+
+@pytest.mark.parametrize(
+    "message", [{"content": None, "reasoning_content": "A bi"}, {"content": "<think>A bi"}]
+)
+def test_a_reply_of_reasoning_only_is_empty_and_not_requested_again(
+    server: Endpoint, message: dict[str, str], tmp_path: Path
+) -> None:
+    server.answer = lambda body: replied(body, message=message, finish="length")
+    spec = {
+        "source": {"name": "api", "endpoint": server.url, "model": "m"},
+        "generation": {"temperature": 1.0, "top_p": 1.0, "max_tokens": 8, "reasoning": "separate"},
+        "engine": {},
+    }
+    rows = [{"id": "1", "prompt": "Question?"}]
+    (row,) = sessions.source_rows(spec, rows, ("test",), None, tmp_path / "rows.jsonl")
+    assert (row["response"], row["state"], row["reasoning"]) == ("", "empty", "A bi")
+    assert "tokens of reasoning" in row["reason"]
+    assert len(server.asked) == 1
+
+
+def test_scores_of_a_judge_that_reasons_are_those_of_its_answer(server: Endpoint) -> None:
+    tokens = ["<think>", "1", "</think>", "\n", "2"]
+    content = [
+        {"token": t, "logprob": -0.1, "top_logprobs": [{"token": t, "logprob": -0.1}]}
+        for t in tokens
+    ]
+    server.answer = lambda body: replied(body, "".join(tokens), logprobs={"content": content})
+    with endpoint(server.url, "m") as client:
+        (reply,) = client.chat([asked(1, score_tokens=("1", "2"))])
+    assert (reply.text, reply.scores) == ("2", ((0, (None, -0.1)),))
+
+
+def test_variables_of_a_chat_template_are_sent_to_an_endpoint(
+    server: Endpoint, tmp_path: Path
+) -> None:
+    source = {"name": "api", "endpoint": server.url, "model": "m"}
+    source |= {"chat_template_kwargs": {"enable_thinking": False}}
+    generation = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 8}
+    spec = {"source": source, "generation": generation, "engine": {}}
+    rows = [{"id": "1", "prompt": "Question?"}]
+    sessions.source_rows(spec, rows, ("test",), None, tmp_path / "rows.jsonl")
+    assert server.asked[0]["chat_template_kwargs"] == {"enable_thinking": False}

@@ -11,10 +11,9 @@ import asyncio
 import hashlib
 import itertools
 import json
-import math
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -32,6 +31,7 @@ from manybaskets.serving.http import (
     State,
     connect,
 )
+from manybaskets.serving.replies import first_top, log_sum_exp, response_of, scores
 from manybaskets.serving.text_logprobs import TextReply, TextRequest, score_text, score_texts
 
 ENGINE_REQUESTS_IN_FLIGHT = 512  # vLLM queues requests beyond its batch
@@ -232,7 +232,7 @@ class Client:
         usage = answer.get("usage") or {}
         prompt_tokens = usage.get("prompt_tokens") or 0
         completion_tokens = usage.get("completion_tokens") or 0
-        response = _response(choice, request)
+        response = response_of(choice, request)
         state: State = "ok"
         reason = ""
         if not response.text:
@@ -242,9 +242,9 @@ class Client:
         elif choice.get("finish_reason") == "length":
             state = "length"
             reason = f"The reply was cut after {completion_tokens} tokens."
-        scores = _scores(choice, request, response.text)
+        token_scores = scores(choice, request, response.text)
         return Reply(
-            request.id, response.text, state, reason, prompt_tokens, completion_tokens, scores,
+            request.id, response.text, state, reason, prompt_tokens, completion_tokens, token_scores,
             response.reasoning,
         )  # fmt: skip
 
@@ -290,12 +290,12 @@ class Client:
         answer = await connection.post("/chat/completions", body, 1)
         if isinstance(answer, RowFailure):
             return LabelReply(request.id, missing, answer.state, answer.reason)
-        log_probs = {top["token"]: top["logprob"] for top in _first_top(answer)}
+        log_probs = {top["token"]: top["logprob"] for top in first_top(answer)}
         names = [[f"token_id:{token}" for token in ids] for ids in spellings]
         if not all(name in log_probs for name in itertools.chain(*names)):
             reason = "The engine did not return the log-probabilities of all labels."
             return LabelReply(request.id, missing, "failed", reason)
-        values = tuple(_log_sum_exp([log_probs[name] for name in of_label]) for of_label in names)
+        values = tuple(log_sum_exp([log_probs[name] for name in of_label]) for of_label in names)
         return LabelReply(request.id, values, "ok", "")
 
     async def _label_one_of_several_tokens(
@@ -310,9 +310,7 @@ class Client:
                 if reply.state != "ok":
                     missing = (None,) * len(request.labels)
                     return LabelReply(request.id, missing, reply.state, reply.reason)
-            values.append(
-                _log_sum_exp([-reply.nats for reply in replies if reply.nats is not None])
-            )
+            values.append(log_sum_exp([-reply.nats for reply in replies if reply.nats is not None]))
         return LabelReply(request.id, tuple(values), "ok", "")
 
     async def _text_one(self, connection: "Connection", request: TextRequest) -> TextReply:
@@ -333,84 +331,15 @@ class Client:
         answer = await connection.post("/chat/completions", body, 1)
         if isinstance(answer, RowFailure):
             return LabelReply(request.id, missing, answer.state, answer.reason)
-        top = _first_top(answer)
+        top = first_top(answer)
         if not top:
             reason = "The endpoint returned no log-probabilities."
             return LabelReply(request.id, missing, "failed", reason)
         values = []
         for label in request.labels:
             spellings = [row for row in top if row["token"] in (label, f" {label}")]
-            values.append(_log_sum_exp([row["logprob"] for row in spellings]))
+            values.append(log_sum_exp([row["logprob"] for row in spellings]))
         return LabelReply(request.id, tuple(values), "ok", "")
-
-
-def _first_top(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the likeliest tokens at the first position of a chat reply, [] if there are none."""
-    content = (answer["choices"][0].get("logprobs") or {}).get("content") or []
-    return (content[0].get("top_logprobs") or []) if content else []
-
-
-def _raw_text(choice: dict[str, Any], request: ChatRequest) -> str:
-    text = choice.get("text") if request.raw_prompt else choice["message"].get("content")
-    return text or ""
-
-
-def _response(choice: dict[str, Any], request: ChatRequest) -> responses.Response:
-    """Returns the reply's text and its reasoning, which some servers return separately."""
-    text = _raw_text(choice, request)
-    if request.raw_prompt:
-        return responses.Response(responses.normalise(text))
-    response = responses.split(text, request.reasoning)
-    message = choice["message"]
-    parsed = message.get("reasoning_content") or message.get("reasoning") or ""
-    if not isinstance(parsed, str) or not parsed:
-        return response
-    if request.reasoning == "keep" and response.text:
-        return responses.Response(f"<think>\n{parsed.strip()}\n</think>\n\n{response.text}")
-    return replace(response, reasoning=responses.normalise(parsed))
-
-
-def _scores(
-    choice: dict[str, Any], request: ChatRequest, text: str
-) -> tuple[tuple[int, tuple[float | None, ...]], ...]:
-    """Returns `Reply.scores`, with offsets in `text`: the reply without its reasoning."""
-    if not request.score_tokens:
-        return ()
-    removed = max(0, _raw_text(choice, request).rfind(text))
-    scores = _scores_of(choice.get("logprobs") or {}, request.score_tokens)
-    return tuple((offset - removed, values) for offset, values in scores if offset >= removed)
-
-
-def _scores_of(
-    logprobs: dict[str, Any], score_tokens: Sequence[str]
-) -> tuple[tuple[int, tuple[float | None, ...]], ...]:
-    """Returns offsets and values from the `logprobs` of the chat or the completions API."""
-    if "content" in logprobs:
-        tokens = [row.get("token") or "" for row in logprobs["content"] or []]
-        tops = [
-            {top["token"]: top["logprob"] for top in row.get("top_logprobs") or []}
-            for row in logprobs["content"] or []
-        ]
-    else:
-        tokens, tops = logprobs.get("tokens") or [], logprobs.get("top_logprobs") or []
-    scores = []
-    offset = 0
-    for token, top in zip(tokens, tops, strict=False):  # a server may return fewer lists
-        if token.strip() in score_tokens:
-            values = []
-            for label in score_tokens:
-                spellings = [value for key, value in (top or {}).items() if key.strip() == label]
-                values.append(_log_sum_exp(spellings))
-            scores.append((offset + token.index(token.strip()), tuple(values)))
-        offset += len(token)
-    return tuple(scores)
-
-
-def _log_sum_exp(values: Sequence[float]) -> float | None:
-    if not values:
-        return None
-    largest = max(values)
-    return largest + math.log(sum(math.exp(value - largest) for value in values))
 
 
 class _PartialRows(Generic[AnyReply]):
