@@ -242,10 +242,9 @@ class Client:
         elif choice.get("finish_reason") == "length":
             state = "length"
             reason = f"The reply was cut after {completion_tokens} tokens."
-        token_scores = scores(choice, request, response.text)
         return Reply(
-            request.id, response.text, state, reason, prompt_tokens, completion_tokens, token_scores,
-            response.reasoning,
+            request.id, response.text, state, reason, prompt_tokens, completion_tokens,
+            scores(choice, request, response.text), response.reasoning,
         )  # fmt: skip
 
     def _chat_body(self, request: ChatRequest) -> tuple[str, dict[str, Any]]:

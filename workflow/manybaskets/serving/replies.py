@@ -87,6 +87,7 @@ def _scores_of(
 
 
 def log_sum_exp(values: Sequence[float]) -> float | None:
+    """Returns the logarithm of the sum of exponentials; None without values."""
     if not values:
         return None
     largest = max(values)
