@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manybaskets.config import validation
+from manybaskets.config import yaml_files
 from manybaskets.dag.preflight import study_of
 from tests.support.paths import ROOT
 from tests.support.workflow import snakemake
@@ -26,7 +26,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 MICRO = [
     path
     for path in sorted(STUDIES.glob("micro/*.yaml"))
-    if not {"theory", "eigenvalues"} & validation.read(STUDIES / path.name).keys()
+    if not {"theory", "eigenvalues"} & yaml_files.read(STUDIES / path.name).keys()
 ]
 
 

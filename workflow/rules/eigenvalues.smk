@@ -17,11 +17,14 @@ from manybaskets.simulations.eigenvalues import study as eigenvalue_study
 from manybaskets.stages import fingerprint
 from manybaskets.dag import snakemake_patches
 from manybaskets.dag.locks import begin
+from manybaskets.config import yaml_files
 from manybaskets.config.base import ConfigError
 from manybaskets.devices import CPU, visible
 from manybaskets.files import canonical_json
 
 try:
+    for file in workflow.configfiles:
+        yaml_files.read(Path(file))
     study = eigenvalue_study.load(config, ", ".join(map(str, workflow.configfiles)))
 except ConfigError as error:
     print(f"The study cannot run as it is written:\n{error}", file=sys.stderr)

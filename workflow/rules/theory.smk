@@ -15,11 +15,14 @@ from manybaskets.stages import fingerprint
 from manybaskets.simulations import theory
 from manybaskets.dag import snakemake_patches
 from manybaskets.dag.locks import begin
+from manybaskets.config import yaml_files
 from manybaskets.config.base import ConfigError
 from manybaskets.files import canonical_json
 from manybaskets.simulations.theory_figures import FIGURES
 
 try:
+    for file in workflow.configfiles:
+        yaml_files.read(Path(file))
     study = theory.load(config, ", ".join(map(str, workflow.configfiles)))
 except ConfigError as error:
     print(f"The study cannot run as it is written:\n{error}", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from manybaskets.cli.people import plan
-from manybaskets.config import validation
+from manybaskets.config import yaml_files
 from manybaskets.config.base import VANILLA
 from manybaskets.dag.graph import Graph
 from manybaskets.dag.preflight import study_of
@@ -24,7 +24,7 @@ RECORDED = "recorded.yaml"  # of files that are not in the repository
 
 
 def has_cells(path: Path) -> bool:
-    return not {"theory", "eigenvalues"} & validation.read(path).keys()
+    return not {"theory", "eigenvalues"} & yaml_files.read(path).keys()
 
 
 FULL = sorted(p for p in STUDIES.glob("*.yaml") if p.name != RECORDED and has_cells(p))
@@ -79,11 +79,11 @@ def test_every_preset_has_a_micro_scale() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in STUDIES.glob("*.yaml") if "theory" in validation.read(p)],
+    [p for p in STUDIES.glob("*.yaml") if "theory" in yaml_files.read(p)],
     ids=lambda p: p.stem,
 )
 def test_a_preset_of_theory_is_valid(path: Path) -> None:
-    assert theory.load(validation.read(path), path.name).study
+    assert theory.load(yaml_files.read(path), path.name).study
 
 
 def test_the_eggs_study_has_twelve_conditions_and_ten_adapters(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets.config import study, validation
+from manybaskets.config import study, validation, yaml_files
 from manybaskets.config.base import ConfigError
 from manybaskets.simulations import theory
 from manybaskets.simulations.eigenvalues import study as eigenvalue_study
@@ -218,14 +218,14 @@ def test_a_name_that_occurs_twice_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text("mixes:\n  a: {}\n  b: {}\n  a: {}\n")
     with pytest.raises(ConfigError, match="duplicate key 'a' on lines 2 and 4"):
-        validation.read(path)
+        yaml_files.read(path)
 
 
 def test_a_broken_yaml_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text("a: [1\n")
     with pytest.raises(ConfigError, match=r"broken\.yaml: not readable as YAML"):
-        validation.read(path)
+        yaml_files.read(path)
 
 
 def test_the_schema_in_the_repository_is_the_one_of_the_models() -> None:
@@ -283,7 +283,7 @@ def test_right_answers_take_items_with_human_responses(study_config: dict[str, A
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_every_config_of_the_repository_is_valid(path: Path) -> None:
-    raw = validation.read(path)
+    raw = yaml_files.read(path)
     others = {"theory": theory.load, "eigenvalues": eigenvalue_study.load}
     load = next((others[key] for key in others if key in raw), validation.load)
     assert load(raw, path.name).study

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from manybaskets.cli.people import theory as command
-from manybaskets.config import validation
+from manybaskets.config import yaml_files
 from manybaskets.config.base import ConfigError
 from manybaskets.dag import preflight
 from manybaskets.simulations import theory, theory_figures
@@ -59,7 +59,7 @@ def test_a_phase_table_holds_every_point_with_its_closed_form() -> None:
 
 
 def test_the_preset_loads_and_checks_at_least_sixty_points_with_twenty_seeds() -> None:
-    study = theory.load(validation.read(PRESET), "verification.yaml")
+    study = theory.load(yaml_files.read(PRESET), "verification.yaml")
     assert study.parts() == list(SMALL)
     asked = study.theory.agreement
     assert asked is not None

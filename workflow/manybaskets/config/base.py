@@ -4,6 +4,7 @@ A section refuses unknown keys and is frozen. In a dictionary of named entries, 
 removes the entry.
 """
 
+import reprlib
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -27,6 +28,16 @@ NoNulls = BeforeValidator(_without_nulls)
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+_REPR = reprlib.Repr()
+_REPR.maxlevel, _REPR.maxdict, _REPR.maxlist, _REPR.maxlong = 3, 4, 6, 40
+_REPR.maxstring, _REPR.maxother = 100, 100
+
+
+def shown(value: Any) -> str:
+    """The beginning of a value for messages, however large it is."""
+    return _REPR.repr(value)[:150]
+
+
 class ConfigError(ValueError):
     """The config is invalid; the message has one line per problem."""
 
@@ -34,7 +45,9 @@ class ConfigError(ValueError):
 class Section(BaseModel):
     """A section of the config. Unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     def overridden(self, key: str, name: str) -> Self:
         """This section with the values that its dictionary `key` has for `name`.
@@ -47,4 +60,4 @@ class Section(BaseModel):
         except ValidationError as error:
             problem = error.errors()[0]
             place = ".".join(map(str, (key, name, *problem["loc"])))
-            raise ValueError(f"{place}: {problem['msg']}") from None
+            raise ValueError(f"{place}: {problem['msg'][:1000]}") from None

@@ -1,21 +1,23 @@
-"""Reads and validates a config; reports every problem with its file and key, and how to fix it.
+"""Validates a config; reports every problem with its file and key, and how to fix it.
 
-Reads the config file only. `dag.preflight` checks the files that the config names.
+Reads the config file only (`yaml_files`). `dag.preflight` checks the files that the config names.
 """
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from manybaskets.config.base import ConfigError
+from manybaskets.config.base import ConfigError, shown
 from manybaskets.config.consistency import contradictions
 from manybaskets.config.controls import with_controls
 from manybaskets.config.renamed import renamed_keys
 from manybaskets.config.study import StudyConfig
+
+MAX_PROBLEMS = 50  # lines of a message
+MAX_LINE = 2000  # characters
+MAX_KEY = 200
 
 
 def load(raw: dict[str, Any], file: str) -> StudyConfig:
@@ -41,49 +43,29 @@ def refuse_renamed(raw: Mapping[str, Any], file: str) -> None:
         raise ConfigError(_lines(file, problems))
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Parses a config file; raises ConfigError for invalid YAML and for duplicate keys."""
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from None
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: expected keys and values, found {type(raw).__name__}.")
-    return raw
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a duplicate key is an error; by default the last one wins."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: dict[Any, int] = {}
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=deep)
-            line = key_node.start_mark.line + 1
-            if key in seen:
-                raise yaml.YAMLError(
-                    f"duplicate key '{key}' on lines {seen[key]} and {line}. "
-                    "Rename or remove one of them."
-                )
-            seen[key] = line
-        return super().construct_mapping(node, deep)
+def problems_of(file: str, error: ValidationError) -> str:
+    """Returns a message with one line per problem of a validation: file, key and value."""
+    problems = [
+        (".".join(map(str, one["loc"])), f"{one['msg']}; found {shown(one['input'])}.")
+        for one in error.errors()
+    ]
+    return _lines(file, problems)
 
 
 def _lines(file: str, problems: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(
-        f"{file}: {key}: {text}" if key else f"{file}: {text}" for key, text in problems
-    )
+    lines = [f"{file}: {key}: {text}" if key else f"{file}: {text}" for key, text in problems]
+    more = len(lines) - MAX_PROBLEMS
+    others = [f"{file}: {more} more problems."] if more > 0 else []
+    return "\n".join([line[:MAX_LINE] for line in lines[:MAX_PROBLEMS]] + others)
 
 
 def _explain(error: ValidationError) -> Iterator[tuple[str, str]]:
     for problem in error.errors():
         path = [part for part in problem["loc"] if part != "[key]"]
-        key = ".".join(map(str, path))
+        key = ".".join(str(part)[:MAX_KEY] for part in path)
         if problem["type"] == "extra_forbidden":
             known = list(_section_at(path[:-1]).model_fields)
-            near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(str(path[-1])[:MAX_KEY], known, n=1, cutoff=0.5)
             hint = f"Did you mean '{near[0]}'?" if near else f"Known keys: {', '.join(known)}."
             yield key, f"unknown key. {hint}"
         elif problem["type"] == "missing":
@@ -92,7 +74,7 @@ def _explain(error: ValidationError) -> Iterator[tuple[str, str]]:
             yield key, f"{problem['ctx']['error']!s}."
         else:
             value = problem["input"]
-            yield key, f"{problem['msg']}; found {value!r} ({type(value).__name__})."
+            yield key, f"{problem['msg']}; found {shown(value)} ({type(value).__name__})."
 
 
 def _section_at(path: Sequence[Any]) -> type[BaseModel]:

@@ -11,9 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from manybaskets.config import validation
+from manybaskets.config import validation, yaml_files
 from manybaskets.config.base import HUMAN, VANILLA, ConfigError
 from manybaskets.config.dataset import Rows
 from manybaskets.config.models import Source
@@ -40,7 +38,7 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     """Returns the study of a config; raises ConfigError with every problem."""
     name = files[-1] if files else "config"
     for file in files:
-        validation.read(Path(file))  # a merge would hide duplicate keys
+        yaml_files.read(Path(file))  # a merge would hide duplicate keys
     for other in ("theory", "eigenvalues"):
         if other in raw:
             raise ConfigError(
@@ -74,12 +72,12 @@ def study_of(files: list[str], overrides: list[str]) -> Study:
     files = files or ["config.yaml"]
     raw: dict[str, Any] = {}
     for file in files:
-        raw = _merged(raw, validation.read(Path(file)))
+        raw = _merged(raw, yaml_files.read(Path(file)))
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
             raise ConfigError(f"--config {override}: expected key=value.")
-        raw = _merged(raw, {key: yaml.safe_load(value)})
+        raw = _merged(raw, {key: yaml_files.parse(value, f"--config {key}")})
     return checked_study(raw, files)
 
 

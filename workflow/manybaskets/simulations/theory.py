@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from scipy import stats
 
 from manybaskets.config.base import ConfigError, Count, Section
+from manybaskets.config.validation import problems_of
 from manybaskets.seeds import derived_seed
 from manybaskets.simulations import gaussian_mixture, self_consuming
 from manybaskets.simulations.gaussian_mixture import Condition, Keep, Mixture
@@ -133,11 +134,7 @@ def load(raw: Mapping[str, Any], file: str) -> TheoryStudy:
     try:
         return TheoryStudy.model_validate(raw)
     except ValidationError as error:
-        lines = [
-            f"{file}: {'.'.join(map(str, e['loc']))}: {e['msg']}; found {e['input']!r}."
-            for e in error.errors()
-        ]
-        raise ConfigError("\n".join(lines)) from None
+        raise ConfigError(problems_of(file, error)) from None
 
 
 def table(part: str, settings: Mapping[str, Any], seed: int) -> pd.DataFrame:

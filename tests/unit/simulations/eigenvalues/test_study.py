@@ -12,7 +12,7 @@ import yaml
 from safetensors.numpy import load_file
 
 from manybaskets.cli.people import eigenvalues as command
-from manybaskets.config import validation
+from manybaskets.config import yaml_files
 from manybaskets.config.base import ConfigError
 from manybaskets.dag import preflight
 from manybaskets.simulations.eigenvalues import figures, findings
@@ -155,10 +155,10 @@ def test_published_figures_are_beside_the_same_decoding(tmp_path: Path) -> None:
 
 def test_the_presets_load_and_paper_scale_is_the_papers() -> None:
     laptop = eigenvalue_study.load(
-        validation.read(STUDIES / "eigenvalues.yaml"), "eigenvalues.yaml"
+        yaml_files.read(STUDIES / "eigenvalues.yaml"), "eigenvalues.yaml"
     )
     assert len(laptop.seeds) >= 3
-    paper = eigenvalue_study.load(validation.read(STUDIES / "eigenvalues-paper.yaml"), "paper.yaml")
+    paper = eigenvalue_study.load(yaml_files.read(STUDIES / "eigenvalues-paper.yaml"), "paper.yaml")
     asked = paper.eigenvalues
     assert (asked.problem.size, asked.network.dimension, asked.labels.candidates) == (5, 512, 50)
     assert asked.generator.examples == 200_000

@@ -111,10 +111,10 @@ def draw(spec: dict[str, Any], folder: Path) -> None:
 
 def run_study(configfile: Path, folder: Path) -> None:
     """Runs all jobs of a study in sequence, with the same results as the workflow's rules."""
-    from manybaskets.config import validation
+    from manybaskets.config import yaml_files
     from manybaskets.simulations.eigenvalues import study as eigenvalue_study
 
-    study = eigenvalue_study.load(validation.read(configfile), str(configfile))
+    study = eigenvalue_study.load(yaml_files.read(configfile), str(configfile))
     summaries = []
     for seed in study.seeds:
         of_seed = folder / f"seed={seed}"

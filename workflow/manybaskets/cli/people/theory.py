@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes tables as CSV and figures as SVG and PNG."""
-    from manybaskets.config import validation
+    from manybaskets.config import yaml_files
     from manybaskets.simulations import theory
 
     if options.table:
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
     elif options.spec:
         compute(options.part, options.spec["settings"], options.spec["seed"], options.output)
     else:
-        study = theory.load(validation.read(options.configfile), str(options.configfile))
+        study = theory.load(yaml_files.read(options.configfile), str(options.configfile))
         for part in [options.part] if options.part else study.parts():
             path = options.output / f"{part}.csv"
             compute(part, getattr(study.theory, part).model_dump(), study.seed, path)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from manybaskets.config.base import ConfigError, Count, Section
-from manybaskets.config.validation import refuse_renamed
+from manybaskets.config.validation import problems_of, refuse_renamed
 from manybaskets.simulations.eigenvalues.arms import Arm, controls
 from manybaskets.simulations.eigenvalues.settings import Labels, Network, Problem, Training
 
@@ -120,8 +120,4 @@ def load(raw: Mapping[str, Any], file: str) -> EigenStudy:
     try:
         return EigenStudy.model_validate(raw)
     except ValidationError as error:
-        lines = [
-            f"{file}: {'.'.join(map(str, e['loc']))}: {e['msg']}; found {e['input']!r}."
-            for e in error.errors()
-        ]
-        raise ConfigError("\n".join(lines)) from None
+        raise ConfigError(problems_of(file, error)) from None
