@@ -176,7 +176,10 @@ def _of_embeddings(
         options.topics,
         options.permutations,
     )
-    return with_remark(measurements, language_remark(options.embedder, texts))
+    remark = language_remark(options.embedder, texts)
+    return with_remark(
+        measurements, remark or language_remark(options.embedder, human, "human responses")
+    )
 
 
 def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Measurement]:

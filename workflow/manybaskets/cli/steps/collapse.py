@@ -89,7 +89,8 @@ def _embedding_measurements(
             by_prompt, settings["samples"], settings["similarity_threshold"]
         ),
     ]
-    return with_remark(measurements, read_remark(options.embeddings))
+    remark = read_remark(options.embeddings) or read_remark(options.reference)
+    return with_remark(measurements, remark)
 
 
 def _cut_rate(rows: Sequence[dict[str, Any]]) -> Measurement:

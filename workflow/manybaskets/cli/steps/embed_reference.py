@@ -6,7 +6,7 @@ from pathlib import Path
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.devices import lease
 from manybaskets.files import read_jsonl
-from manybaskets.probes.collapse.embeddings import embed_for, write_embeddings
+from manybaskets.probes.collapse.embeddings import embed_for, language_remark, write_embeddings
 from manybaskets.stages.collapse import ReferenceSpec
 
 HELP = "Embeds the human test responses."
@@ -22,9 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes one embedding per test row, in the order of the rows."""
-    rows = read_jsonl(options.test, ["response"])
+    texts = [row["response"] for row in read_jsonl(options.test, ["response"])]
     with lease():
-        vectors = embed_for(
-            options.spec.plain(), options.embedder, [row["response"] for row in rows]
-        )
-    write_embeddings(options.output, responses=vectors)
+        vectors = embed_for(options.spec.plain(), options.embedder, texts)
+    remark = language_remark(options.spec.plain()["embedder"]["name"], texts, "human responses")
+    write_embeddings(options.output, remark, responses=vectors)

@@ -124,8 +124,11 @@ def _unknown(model: Any, text: str) -> bool:
     return 2 * ids.count(unknown) >= len(ids) > 0
 
 
-def language_remark(embedder: str, texts: Sequence[str]) -> str:
-    """Returns a remark if `embedder` is for English and a tenth or more of the texts are not."""
+def language_remark(embedder: str, texts: Sequence[str], kind: str = "responses") -> str:
+    """Returns a remark if `embedder` is for English and a tenth or more of the texts are not.
+
+    `kind` names the texts.
+    """
     if embedder != MINILM:
         return ""
     languages = Counter(filter(None, map(language_of, texts)))
@@ -135,7 +138,7 @@ def language_remark(embedder: str, texts: Sequence[str]) -> str:
         return ""
     names = ", ".join(code for code, _ in languages.most_common(3))
     return (
-        f"the embedder is for English; {others / identified:.0%} of the responses are in other "
+        f"the embedder is for English; {others / identified:.0%} of the {kind} are in other "
         f"languages ({names})"
     )
 

@@ -160,13 +160,17 @@ def measure_embeddings(
     names = [metric.name for metric in registry.metrics_of_embeddings()]
     names += HUMAN_METRICS if of_human is not None else ()
     if n < design.documents:
-        reason = f"{n} of {len(vectors)} responses {EMBEDDED}; a sample needs {design.documents}"
+        texts = "pairs" if paired and human is not None else "responses"
+        reason = f"{n} of {len(vectors)} {texts} {EMBEDDED}; a sample needs {design.documents}"
         measurements = _undefined(names, item_set, n, excluded, reason)
     else:
         measurements = _on_subsamples(
             of_model, of_human, paired, design, topics, excluded, item_set
         )
-    if of_human is not None:
+    if of_human is not None and not (n and len(of_human)):
+        reason = f"no responses, or no human ones, {EMBEDDED}"
+        measurements += _undefined(("mmd2", "mmd2_p", "js_topics"), item_set, n, excluded, reason)
+    elif of_human is not None:
         measurements += _mmd(of_model, of_human, paired, design, permutations, item_set)
         measurements.append(
             _distance_of_topics(of_model, of_human, paired, design, topics, item_set)
