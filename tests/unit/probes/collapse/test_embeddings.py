@@ -37,6 +37,31 @@ def test_an_embedding_does_not_depend_on_what_else_is_embedded(folder: Path) -> 
     assert (together == alone).all()
 
 
+def test_processes_share_the_texts_and_compute_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(embeddings, "LEAST_TEXTS", 2)
+    texts = [f"sentence {number} of " + "some words " * number for number in range(9)]
+    alone = embeddings.embed(folder, texts)
+    assert np.allclose(embeddings.embed(folder, texts, processes=2), alone, atol=1e-6)
+    assert "9/9" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A short text.", "some words of a text " * 5000, "x" * 20_000, "東京" * 20_000, "é\n" * 9000],
+)
+def test_a_long_text_is_cut_behind_what_the_model_reads(folder: Path, text: str) -> None:
+    model = embeddings._load(folder, False)
+    shorter = embeddings.cut(model, text)
+    assert text.startswith(shorter)
+    read = [
+        model.tokenizer(t, truncation=True, max_length=256)["input_ids"] for t in (text, shorter)
+    ]
+    assert read[0] == read[1]
+    assert len(shorter) <= max(20_000, 16 * 256)
+
+
 def test_a_text_that_occurs_twice_is_embedded_once(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,9 +153,9 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     asked: list[list[str]] = []
     embed = embeddings._embed
 
-    def spy(model: Any, texts: list[str]) -> Any:
+    def spy(model: Any, texts: list[str], processes: int) -> Any:
         asked.append(texts)
-        return embed(model, texts)
+        return embed(model, texts, processes)
 
     monkeypatch.setattr(embeddings, "_embed", spy)
     return asked

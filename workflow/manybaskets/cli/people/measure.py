@@ -204,7 +204,9 @@ def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Me
 def _vectors(options: argparse.Namespace, texts: Sequence[str]) -> subsampling.Vectors:
     folder = embedder_folder(MINILM) if options.embedder == MINILM else options.embedder
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "manybaskets")
-    return embed(folder, texts, cache=cache / "embeddings").astype(np.float64)
+    cores = len(os.sched_getaffinity(0))
+    vectors = embed(folder, texts, cache=cache / "embeddings", processes=cores)
+    return vectors.astype(np.float64)
 
 
 def _usual(path: Path, row: dict[str, Any], names: Sequence[str], option: str) -> str:

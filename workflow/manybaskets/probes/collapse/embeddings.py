@@ -4,7 +4,10 @@ Each text is embedded in a batch of its own, so that its embedding does not depe
 and can be cached by its content.
 """
 
+import functools
 import hashlib
+import multiprocessing
+import os
 import sqlite3
 import sys
 from collections import Counter
@@ -27,6 +30,8 @@ MINILM_SHA256 = {
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 LEAST_OTHER = 0.1  # of the identified texts
+LEAST_TEXTS = 16  # a process: it starts in a fraction of a second
+CHARACTERS = 16  # read at first for each token of the longest input
 Vectors = NDArray[np.float32]
 
 
@@ -59,13 +64,15 @@ def embed(
     texts: Sequence[str],
     trust_remote_code: bool = False,
     cache: Path | None = None,
+    processes: int = 1,
 ) -> Vectors:
     """Returns the embeddings of `texts`, shape (texts, dimensions), with rows of unit length.
 
     The row is zero for a text of white space only, and for one of words that the model does not
     know: half of its tokens or more are the unknown token. A model truncates texts to its longest
     input (256 tokens for minilm). `folder` is a sentence-transformers folder or the id of a model
-    on the hub; `cache` is a folder in which embeddings persist between calls.
+    on the hub; `cache` is a folder in which embeddings persist between calls. `processes` is the
+    number of processes on a CPU, each with one thread; for 1, torch decides the threads.
     """
     distinct = list(dict.fromkeys(text for text in texts if text.strip()))
     with _opened_cache(cache, folder) as opened:
@@ -73,7 +80,7 @@ def embed(
         missing = [text for text in distinct if text not in vector_of]
         if missing or not distinct:
             model = _load(folder, trust_remote_code)
-            vector_of |= opened.write(zip(missing, _embed(model, missing), strict=True))
+            vector_of |= opened.write(zip(missing, _embed(model, missing, processes), strict=True))
             width = model.get_embedding_dimension()
         else:
             width = len(vector_of[distinct[0]])
@@ -101,17 +108,63 @@ def _load(folder: Path | str, trust_remote_code: bool) -> Any:
     )
 
 
-def _embed(model: Any, texts: list[str]) -> Iterator[Vectors]:
+def _embed(model: Any, texts: list[str], processes: int) -> Iterator[Vectors]:
     from tqdm import tqdm
 
-    for text in tqdm(texts, unit="text", file=sys.stderr):
-        if _unknown(model, text):
-            yield np.zeros(model.get_embedding_dimension(), dtype=np.float32)
-            continue
-        vector = model.encode(
-            text, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
-        )
-        yield np.asarray(vector, dtype=np.float32)
+    processes = min(processes, len(texts) // LEAST_TEXTS)
+    if processes < 2 or model.device.type != "cpu":
+        alone = map(functools.partial(_embed_one, model), texts)
+        yield from tqdm(alone, total=len(texts), unit="text", file=sys.stderr)
+        return
+    import torch
+
+    torch.set_num_threads(1)  # before the fork: threads of OpenMP do not survive it
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    # A forked process inherits the model, which is not copied.
+    with multiprocessing.get_context("fork").Pool(processes, _inherit, (model,)) as pool:
+        vectors = pool.imap(_embed_inherited, texts, chunksize=4)
+        yield from tqdm(vectors, total=len(texts), unit="text", file=sys.stderr)
+
+
+_inherited: list[Any] = []
+
+
+def _inherit(model: Any) -> None:
+    _inherited[:] = [model]
+
+
+def _embed_inherited(text: str) -> Vectors:
+    return _embed_one(_inherited[0], text)
+
+
+def _embed_one(model: Any, text: str) -> Vectors:
+    text = cut(model, text)
+    if _unknown(model, text):
+        return np.zeros(model.get_embedding_dimension(), dtype=np.float32)
+    vector = model.encode(
+        text, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+    )
+    return np.asarray(vector, dtype=np.float32)
+
+
+def cut(model: Any, text: str) -> str:
+    """Returns the beginning of a text that has at least the tokens that the model reads.
+
+    The tokenizer would process all of a long text before it truncates the tokens. Twice as many
+    tokens as the model reads make the cut irrelevant for those that it reads.
+    """
+    tokenizer: Any = model.tokenizer
+    longest: int | None = getattr(model, "max_seq_length", None)
+    if longest is None:
+        return text
+    size = CHARACTERS * longest
+    while size < len(text):
+        end = max((text.rfind(space, 0, size) for space in " \n"), default=0)
+        part = text[: end if end > 0 else size]
+        if len(tokenizer(part, add_special_tokens=False)["input_ids"]) >= 2 * longest:
+            return part
+        size *= 2
+    return text
 
 
 def _unknown(model: Any, text: str) -> bool:
