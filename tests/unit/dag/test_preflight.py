@@ -52,7 +52,7 @@ def test_a_recorded_source_without_some_answers_is_named(
         (None, "no such file"),
         ("", "the file is empty"),
         ('{"prompt": "a", "response": "b"}\n{"prompt"', "line 2: not JSON"),
-        ('{"prompt": "a"}', "line 1: the field 'response' is missing"),
+        ('{"prompt": "a"}', "no field of a usual name for the response"),
         ('{"prompt": "a", "response": "b"}', "is 50, but there are only 1 rows"),
     ],
 )

@@ -316,7 +316,7 @@ def test_a_field_that_a_dataset_has_not_is_named(
     fields = {"prompt": "instruction", "response": "answer", "stratum": None}
     done = prepare(hub, cache, tmp_path / "one", dataset_spec(sha, fields=fields))
     assert done.returncode == 2
-    assert "dataset.fields: people/asked has no field 'instruction'" in done.stderr
+    assert "people/asked: the field 'instruction' is missing" in done.stderr
     assert "question, answer, kind" in done.stderr
 
 

@@ -1,12 +1,12 @@
 """Splits: disjoint, with proportional strata and equal quarters; files are checked by line."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sklearn.model_selection import train_test_split
 
+from manybaskets.data import row_store
 from manybaskets.data import splits as dataset_splits
 from manybaskets.files import InputError
 
@@ -50,7 +50,7 @@ def test_too_few_rows_are_named() -> None:
 
 
 def test_other_prompts_bring_items_without_a_human_candidate() -> None:
-    prompts = [f"other {i}" for i in range(50)]
+    prompts = [{"prompt": f"other {i}"} for i in range(50)]
     splits = dataset_splits.from_rows(ROWS, prompts, 80, 20, seed=0)
     asked = {row["prompt"] for row in splits.prompts}
     judged = {row["text"] for row in splits.items}
@@ -83,27 +83,34 @@ def test_documentation_gives_signatures_or_summaries() -> None:
     assert {item["human"] for item in instruct.items} <= {row["summary"] for row in rows}
 
 
-def test_an_empty_field_is_named_with_its_row(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_text('{"q": "a", "a": "b"}\n{"q": "c", "a": " "}\n')
-    with pytest.raises(InputError, match="row 2: the field 'a' is empty"):
-        dataset_splits.read_human_rows(path, "q", "a", None)
+def test_the_same_prompt_with_another_context_is_not_a_duplicate() -> None:
+    system = [{"role": "system", "content": "Be brief."}]
+    rows = [*ROWS, {**ROWS[0], "context_messages": system}]
+    splits = dataset_splits.from_rows(rows, None, 80, 20, 0)
+    assert splits.duplicates == 0
 
 
-def test_a_context_stands_before_the_prompt_where_there_is_one(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_text(
-        '{"q": "Who?", "a": "He.", "c": "A text. "}\n{"q": "Why?", "a": "So.", "c": ""}\n'
-    )
-    rows = dataset_splits.read_human_rows(path, "q", "a", None, "c")
-    assert [row["prompt"] for row in rows] == ["A text.\n\nWho?", "Why?"]
+def test_prompts_and_items_have_the_context_of_their_row() -> None:
+    context = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Hi."}]
+    rows = [{**row, "context_messages": context} for row in ROWS]
+    splits = dataset_splits.from_rows(rows, None, 80, 20, 0)
+    assert splits.prompts[0]["context_messages"] == context
+    assert splits.items[0]["text"].startswith("User: Hello.\n\nAssistant: Hi.\n\nUser: prompt")
+
+
+def test_rows_beyond_memory_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_memory = dataset_splits.from_rows(ROWS, None, 80, 20, 0)
+    monkeypatch.setattr(row_store, "_IN_MEMORY", 100)
+    in_file = dataset_splits.from_rows(ROWS, None, 80, 20, 0)
+    for name in ("train", "test", "prompts", "items"):
+        assert list(getattr(in_file, name)) == list(getattr(in_memory, name))
 
 
 def test_duplicates_stay_where_they_are_to() -> None:
     rows = [*ROWS, *ROWS]
     splits = dataset_splits.from_rows(rows, None, 160, 40, 0, duplicates="keep")
     assert splits.duplicates == 0
-    assert len({row["id"] for row in splits.train + splits.test}) == 200
+    assert len({row["id"] for row in (*splits.train, *splits.test)}) == 200
 
 
 def test_splits_are_those_of_scikit_learn_row_for_row() -> None:

@@ -22,6 +22,10 @@ class Documentation(Section):
     """Seed of the split by modules. It is not a replication seed."""
 
 
+def _is_unset(value: object) -> bool:
+    return value is None
+
+
 class RowFields(Section):
     """Names of the fields in a file of rows. `auto` (the default) recognises the usual shapes.
 
@@ -29,40 +33,26 @@ class RowFields(Section):
     `response`, `context` or `messages`, other fields are not used unless they are named, too.
     """
 
-    prompt: str | None = None
+    prompt: str | None = Field(None, exclude_if=_is_unset)
     """Field of the prompt."""
-    response: str | None = None
+    response: str | None = Field(None, exclude_if=_is_unset)
     """Field of the response."""
-    stratum: str | None = None
+    stratum: str | None = Field(None, exclude_if=_is_unset)
     """Field for stratified splits, for example a category."""
-    context: str | None = None
+    context: str | None = Field(None, exclude_if=_is_unset)
     """Field of a text that the prompt refers to. Where it is not empty, it is placed before the
     prompt, separated by an empty line, as in the Eggs study."""
-    system: str | None = None
+    system: str | None = Field(None, exclude_if=_is_unset)
     """Field of the row's system message."""
-    history: str | None = None
+    history: str | None = Field(None, exclude_if=_is_unset)
     """Field of earlier turns: pairs of prompt and response, or messages."""
-    messages: str | None = None
+    messages: str | None = Field(None, exclude_if=_is_unset)
     """Field of a conversation: messages with a role and a content."""
-
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The names of the fields of plain rows."""
-        return {
-            "prompt": self.prompt or "prompt",
-            "response": self.response or "response",
-            "stratum": self.stratum,
-            "context": self.context,
-        }
 
     @model_validator(mode="before")
     @classmethod
     def _expand_auto(cls, value: Any) -> Any:
         return {} if value == "auto" else value
-
-
-def _is_unset(value: object) -> bool:
-    return value is None
 
 
 class RemoteFile(Section):
@@ -84,8 +74,9 @@ class Rows(RemoteFile):
     """Rows of a prompt and a human response, from a file, a URL or the hub."""
 
     file: str | None = None
-    """A JSON-lines file (or a JSON array) of rows with a prompt and a human response. With `url`, a
-    local copy of that file."""
+    """A file of rows with a prompt and a human response: JSON lines, a JSON array,
+    `{"data": [...]}`, CSV, TSV, Parquet or Arrow, also compressed, or a folder that `save_to_disk`
+    of `datasets` wrote. With `url`, a local copy of that file."""
     hub: str | None = None
     """A dataset on the Hugging Face hub."""
     revision: str | None = None
@@ -93,11 +84,17 @@ class Rows(RemoteFile):
     config: str | None = None
     """Configuration (subset) of the hub dataset."""
     split: str = "train"
-    """Split of the hub dataset."""
+    """Split of the hub dataset, or of a folder with several splits."""
     files: list[str] = ["*.parquet", "*.jsonl", "*.json", "*.csv", "*.jsonl.gz", "*.jsonl.zst"]
     """Patterns of the files of the hub dataset that are downloaded; by default all data files."""
     fields: RowFields = RowFields()
-    """Names of the fields of a row."""
+    """Names of the fields of a row; `auto` (the default) recognises prompt and response by their
+    usual names, Alpaca, Dolly, chat messages and ShareGPT conversations."""
+    incomplete_rows: Literal["error", "drop"] = Field(
+        "error", exclude_if=lambda value: value == "error"
+    )
+    """What becomes of rows of a file without a text as prompt or response: an error, or they are
+    left out and counted. Such rows of a hub dataset are always left out."""
 
 
 class Dataset(Rows):
@@ -112,6 +109,9 @@ class Dataset(Rows):
     """How rows of a file or the hub are split; both methods stratify. `scikit-learn`:
     `train_test_split` into train and test, then twice into halves, which reproduces the splits of
     the Eggs study row for row."""
+    turns: Literal["last", "all"] = Field("last", exclude_if=lambda value: value == "last")
+    """Which turns of the assistant in a conversation carry the loss of training: the last, which is
+    the row's response, or all of them."""
     duplicates: Literal["drop", "keep"] = "drop"
     """Whether repeated prompts are dropped, or kept as in the Eggs study."""
     train: Count = 1200
@@ -121,9 +121,10 @@ class Dataset(Rows):
     seed: int = 0
     """Seed of the split into test rows and quarters. It is not a replication seed."""
     prompts: str | None = None
-    """File of other prompts for the sources, where they do not answer the human prompts."""
-    prompts_field: str = "prompt"
-    """Field of the prompt in the file `prompts`."""
+    """File of other prompts for the sources, where they do not answer the human prompts. It has
+    the formats of `file`."""
+    prompts_field: str | None = Field(None, exclude_if=_is_unset)
+    """Field of the prompt in the file `prompts`; by default it is recognised by its usual names."""
     reasoning: Literal["drop", "keep"] = "drop"
     """Whether text between `<think>` and `</think>` in responses is removed."""
 

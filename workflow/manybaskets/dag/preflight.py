@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from manybaskets.config import validation, yaml_files
-from manybaskets.config.base import HUMAN, VANILLA, ConfigError
-from manybaskets.config.dataset import Rows
+from manybaskets.config.base import VANILLA, ConfigError
 from manybaskets.config.models import Source
 from manybaskets.config.probes import ModelEndpoint, Robustness
 from manybaskets.config.study import StudyConfig
 from manybaskets.config.training import Training
-from manybaskets.dag import results_format, slow_paths
-from manybaskets.data import mixes, recorded, remote_files, request_sets
-from manybaskets.data import splits as dataset_splits
+from manybaskets.dag import data_files, results_format, slow_paths
+from manybaskets.data import request_sets
 from manybaskets.data.safety_requests import read_requests
 from manybaskets.files import InputError, read_json, read_jsonl
 from manybaskets.models import chat_templates, gguf, template_check
@@ -90,6 +88,7 @@ def _merged(below: Any, above: Any) -> Any:
 def notes(study: Study) -> Iterator[str]:
     """Returns warnings about a study, printed before a run."""
     yield from slow_paths.notes(study)
+    yield from data_files.check(study).notes
     for name in study.config.models:
         checked = _checked_template(study, name)
         yield from (f"models.{name}: {note}" for note in (checked.notes if checked else ()))
@@ -259,66 +258,9 @@ def _data(study: Study) -> Iterator[tuple[str, str]]:
         if not table.is_file():
             text = f"there is no table '{table}'. Known: {', '.join(known)}; or give a path."
             yield "reference.table", text
-    preference = config.probes.preference
-    if preference and preference.texts and (path := _present(study, preference.texts)):
-        texts = preference.texts
-        try:
-            _check_copy(texts.file, texts.sha256)
-            dataset_splits.read_human_rows(path, **texts.fields.plain)
-        except InputError as error:
-            yield "probes.preference.texts.file", str(error)
     if config.probes.robustness:
         yield from _robustness(study, config.probes.robustness)
-    prompts = None
-    if config.dataset.prompts:
-        try:
-            field = config.dataset.prompts_field
-            prompts = [row[field] for row in read_jsonl(Path(config.dataset.prompts), [field])]
-        except InputError as error:
-            yield "dataset.prompts", str(error)
-            return
-    unreadable = False
-    for name, source in config.sources.items():
-        if path := _present(study, source):
-            try:
-                _check_copy(source.recorded, source.sha256)
-                recorded.read_responses({**source.model_dump(), "recorded": str(path)})
-            except InputError as error:
-                unreadable = True
-                yield f"sources.{name}.recorded", str(error)
-    if path := _present(study, config.dataset):
-        settings = config.dataset
-        try:
-            _check_copy(settings.file, settings.sha256)
-            fields = settings.fields
-            human = dataset_splits.read_human_rows(path, **fields.plain)
-            splits = dataset_splits.from_rows(
-                human,
-                prompts,
-                settings.train,
-                settings.test,
-                settings.seed,
-                settings.split_method,
-                settings.duplicates,
-            )
-        except InputError as error:
-            yield "dataset.file", str(error)
-            return
-        if not unreadable:
-            yield from _coverage(study, splits)
-
-
-def _present(study: Study, section: Rows | Source) -> Path | None:
-    """Returns the file of a section's rows; None without, and before it is downloaded."""
-    path = study.rows_file(section)
-    if path is None or (study.downloads(section) and not Path(path).is_file()):
-        return None
-    return Path(path)
-
-
-def _check_copy(local: str | None, sha256: str | None) -> None:
-    if local and sha256:
-        remote_files.check_copy(Path(local), sha256)
+    yield from data_files.check(study).problems
 
 
 def _verifier_files(config: StudyConfig) -> Iterator[tuple[str, str]]:
@@ -378,32 +320,6 @@ def _key(key: str, model: ModelEndpoint | Source) -> Iterator[tuple[str, str]]:
             f"the environment variable {model.api_key_env} is not set. Set it to the API key: "
             f"export {model.api_key_env}=…",
         )
-
-
-def _coverage(study: Study, splits: dataset_splits.Splits) -> Iterator[tuple[str, str]]:
-    """Yields recorded sources without an answer to a prompt that a mix assigns to them."""
-    config, rows = study.config, study.rows
-    by_id = {row["id"]: row["prompt"] for row in splits.prompts}
-    by_origin: dict[str, set[str]] = {}
-    for name, mix in config.mixes.items():
-        recipe = mixes.MixRecipe(dict(mix.origins), mix.assign)
-        for seed in config.seeds:
-            try:
-                assigned = mixes.assignment(recipe, rows, seed, splits.train, splits.prompts)
-            except ValueError as error:
-                yield f"mixes.{name}", f"{error}. Lower rows, or bring more prompts."
-                break
-            for prompt, origin in assigned:
-                by_origin.setdefault(origin, set()).add(prompt)
-    for name, source in config.sources.items():
-        path = _present(study, source)
-        if path and name in by_origin and name != HUMAN:
-            prompts = [by_id[prompt] for prompt in sorted(by_origin[name])]
-            settings = {**source.model_dump(), "recorded": str(path)}
-            lacking = recorded.missing_prompts(settings, prompts)
-            if lacking:
-                text = recorded.missing_message(settings, lacking, len(prompts))
-                yield f"sources.{name}.recorded", text
 
 
 def _size(folder: Path) -> int:

@@ -3,16 +3,18 @@
 The splits also contain the prompts that the sources answer, and the texts for judges.
 """
 
+import hashlib
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from manybaskets.data import prompts as prompt_texts
-from manybaskets.data.conversations import context_of
-from manybaskets.data.responses import Rule, normalise, split
-from manybaskets.files import InputError, read_jsonl
+from manybaskets.data.conversations import context_of, messages_of
+from manybaskets.data.row_store import RowStore, StoredRows
+from manybaskets.data.tables.shapes import prompt_key
+from manybaskets.files import InputError, canonical_json
 from manybaskets.seeds import derived_seed
 
 QUARTERS = 4
@@ -30,10 +32,10 @@ class Splits:
     (human, or None). `duplicates`: number of dropped duplicates.
     """
 
-    train: list[Row]
-    test: list[Row]
-    prompts: list[Row]
-    items: list[Row]
+    train: Sequence[Row]
+    test: Sequence[Row]
+    prompts: Sequence[Row]
+    items: Sequence[Row]
     duplicates: int
 
 
@@ -63,97 +65,64 @@ def from_documentation(
         for row in rows
         if row["split"] == "test" and 10 <= len(row["body"].split()) <= 50
     ]
-    return _splits(train_rows, test_rows, None, interleave(items, seed), seed, 0)
+    ordered = [
+        {key: row[key] for key in ("id", "text", "request", "human")}
+        for row in interleave(items, seed)
+    ]
+    return _splits(train_rows, test_rows, None, ordered, seed, 0)
 
 
 def from_rows(
     rows: Iterable[Row],
-    prompts: Sequence[str] | None,
+    prompts: Iterable[Row] | None,
     train: int,
     test: int,
     seed: int,
     splits: str = "interleaved",
     duplicates: str = "drop",
 ) -> Splits:
-    """Returns the splits of a user's rows (prompt, response, stratum).
+    """Returns the splits of a user's rows (prompt, response, stratum, and perhaps their context).
 
     `prompts` are separate prompts for the sources, without human responses. `splits` is the method
-    (`interleaved` or `scikit-learn`); `duplicates` is whether rows with equal prompts are dropped
-    (`drop`) or kept (`keep`). Raises InputError if there are too few rows.
+    (`interleaved` or `scikit-learn`); `duplicates` is whether rows with equal prompts and contexts
+    are dropped (`drop`) or kept (`keep`). The texts are in a temporary file. Raises InputError if
+    there are too few rows.
     """
-    unique: dict[str, Row] = {}
-    total = 0
-    for total, row in enumerate(rows, start=1):
-        key = " ".join(row["prompt"].split()) if duplicates == "drop" else str(total)
-        unique.setdefault(key, {"id": f"{total:06d}", **row})
+    store = RowStore()
+    unique, dropped = _unique(rows, store, duplicates)
     if splits == "scikit-learn":
-        train_rows, test_rows = _as_scikit_learn(list(unique.values()), train, test, seed)
+        train_rows, test_rows = _as_scikit_learn(unique, train, test, seed)
     else:
         key = "dataset.train + dataset.test"
-        sampled = take_stratified(list(unique.values()), train + test, seed, key)
+        sampled = take_stratified(unique, train + test, seed, key)
         test_rows, train_rows = sampled[:test], _in_quarters(sampled[test:])
-    source_prompts = None
-    if prompts is not None:
-        distinct = list(dict.fromkeys(prompts))
-        source_prompts = [
-            {"id": f"p{i:06d}", "prompt": p, "stratum": ""} for i, p in enumerate(distinct, 1)
-        ]
-    items = [
-        {"id": r["id"], "text": r["prompt"], "request": r["prompt"], "human": r["response"]}
-        for r in test_rows
-    ]
-    return _splits(train_rows, test_rows, source_prompts, items, seed, total - len(unique))
+    return _splits(
+        StoredRows(store, train_rows),
+        StoredRows(store, test_rows),
+        None if prompts is None else _source_prompts(prompts),
+        StoredRows(store, test_rows, _item),
+        seed,
+        dropped,
+    )
 
 
-def read_human_rows(
-    path: Path,
-    prompt: str,
-    response: str,
-    stratum: str | None,
-    context: str | None = None,
-    reasoning: Rule = "drop",
-) -> list[Row]:
-    """Returns the rows of a JSONL file with fields prompt, response and stratum.
-
-    The arguments name the fields of the file. Raises InputError for a missing or empty field.
-    """
-    rows = read_jsonl(path, list(filter(None, (prompt, response, stratum, context))))
-    return named_rows(rows, str(path), prompt, response, stratum, context, reasoning)
-
-
-def named_rows(
-    rows: Iterable[Row],
-    origin: str,
-    prompt: str,
-    response: str,
-    stratum: str | None = None,
-    context: str | None = None,
-    reasoning: Rule = "drop",
-) -> list[Row]:
-    """Returns the rows with fields prompt, response and stratum.
-
-    `prompt`, `response`, `stratum` and `context` name the fields in `rows`; a context precedes the
-    prompt. Raises InputError for an empty field, with `origin` (the file) in the message.
-    """
-    return [
-        _named_row(row, origin, n, prompt, response, stratum, context, reasoning)
-        for n, row in enumerate(rows, start=1)
-    ]
-
-
-def judged_texts(rows: Sequence[Row], template: str, count: int, seed: int) -> list[Row]:
+def judged_texts(rows: Iterable[Row], template: str, count: int, seed: int) -> list[Row]:
     """Returns `count` items for judges, from texts with human responses in a random order.
 
     `template` is the prompt for sources, with {text} for the text. Raises InputError if there are
     too few texts.
     """
-    if len(rows) < count:
+    store = RowStore()
+    entries: list[Row] = [
+        {"id": f"t{number:06d}", "at": store.append(row)}
+        for number, row in enumerate(rows, start=1)
+    ]
+    if len(entries) < count:
         raise InputError(
             f"probes.preference.texts: {count} texts are needed, but the file contains "
-            f"{len(rows)}. Lower items and controls, or add texts."
+            f"{len(entries)}. Lower items and controls, or add texts."
         )
-    numbered = [{"id": f"t{number:06d}", **row} for number, row in enumerate(rows, start=1)]
-    numbered.sort(key=lambda row: (derived_seed(seed, "texts", row["id"]), row["id"]))
+    entries.sort(key=lambda row: (derived_seed(seed, "texts", row["id"]), row["id"]))
     return [
         {
             "id": row["id"],
@@ -161,8 +130,16 @@ def judged_texts(rows: Sequence[Row], template: str, count: int, seed: int) -> l
             "request": prompt_texts.summarize_prompt(template, row["prompt"]),
             "human": row["response"],
         }
-        for row in numbered[:count]
+        for row in StoredRows(store, entries[:count])
     ]
+
+
+def transcript(row: Row) -> str:
+    """Returns the prompt as one text, after the system message and the earlier turns, if any."""
+    if not row.get("context_messages"):
+        return str(row["prompt"])
+    turns = (f"{one['role'].capitalize()}: {one['content'].strip()}" for one in messages_of(row))
+    return "\n\n".join(turns)
 
 
 def interleave(rows: Sequence[Row], seed: int) -> list[Row]:
@@ -192,32 +169,69 @@ def take_stratified(rows: Sequence[Row], count: int, seed: int, key: str) -> lis
     return interleave(rows, seed)[:count]
 
 
+def _unique(rows: Iterable[Row], store: RowStore, duplicates: str) -> tuple[list[Row], int]:
+    """Stores the rows without duplicates; returns their entries and the number of duplicates."""
+    entries: list[Row] = []
+    keys: set[bytes] = set()
+    total = 0
+    for total, row in enumerate(rows, start=1):
+        if duplicates == "drop":
+            key = prompt_key(row["prompt"], row.get("context_messages", ()))
+            digest = hashlib.blake2b(key.encode(), digest_size=16).digest()
+            if digest in keys:
+                continue
+            keys.add(digest)
+        stratum = sys.intern(row["stratum"])
+        entries.append({"id": f"{total:06d}", "stratum": stratum, "at": store.append(row)})
+    return entries, total - len(entries)
+
+
+def _source_prompts(prompts: Iterable[Row]) -> list[Row]:
+    distinct: dict[str, Row] = {}
+    for row in prompts:
+        distinct.setdefault(canonical_json(_asked(row)), row)
+    return [
+        {"id": f"p{number:06d}", **_asked(row), "stratum": ""}
+        for number, row in enumerate(distinct.values(), start=1)
+    ]
+
+
+def _asked(row: Row) -> Row:
+    """Returns the part of a row that a source is asked."""
+    return {"prompt": row["prompt"]} | context_of(row)
+
+
+def _prompt(row: Row) -> Row:
+    return {"id": row["id"], **_asked(row), "quarter": row["quarter"]}
+
+
+def _item(row: Row) -> Row:
+    text = transcript(row)
+    return {"id": row["id"], "text": text, "request": text, "human": row.get("response")}
+
+
 def _splits(
-    train: list[Row],
-    test: list[Row],
+    train: Sequence[Row],
+    test: Sequence[Row],
     source_prompts: list[Row] | None,
-    items: list[Row],
+    items: Sequence[Row],
     seed: int,
     duplicates: int,
 ) -> Splits:
+    prompts: Sequence[Row]
     if source_prompts is None:
-        prompts = [
-            {k: row[k] for k in ("id", "prompt", "quarter")} | context_of(row) for row in train
-        ]
+        prompts = train.viewed(_prompt) if isinstance(train, StoredRows) else _prompts(train)
     else:
         order = interleave(source_prompts, seed)
         for_judges = max(1, int(JUDGE_PROMPTS_SHARE * len(order)))
-        items = [
-            {"id": r["id"], "text": r["prompt"], "request": r["prompt"], "human": None}
-            for r in order[:for_judges]
-        ]
+        items = [_item(row) for row in order[:for_judges]]
         multiple = (len(order) - for_judges) // QUARTERS * QUARTERS
-        prompts = [
-            {k: row[k] for k in ("id", "prompt", "quarter")}
-            for row in _in_quarters(order[for_judges : for_judges + multiple])
-        ]
-    items = [{k: row[k] for k in ("id", "text", "request", "human")} for row in items]
+        prompts = _prompts(_in_quarters(order[for_judges : for_judges + multiple]))
     return Splits(train, test, prompts, items, duplicates)
+
+
+def _prompts(rows: Sequence[Row]) -> list[Row]:
+    return [_prompt(row) for row in rows]
 
 
 def _as_scikit_learn(
@@ -268,33 +282,3 @@ def _documentation_row(row: Row, templates: dict[str, str], task: str) -> Row:
         response = row["summary"]
     identity = f"{row['module']}:{row['name']}"
     return {"id": identity, "prompt": prompt, "response": response, "stratum": row["package"]}
-
-
-def _named_row(
-    row: Row,
-    origin: str,
-    n: int,
-    prompt: str,
-    response: str,
-    stratum: str | None,
-    context: str | None,
-    reasoning: Rule,
-) -> Row:
-    for field in (prompt, response):
-        if not isinstance(row[field], str) or not row[field].strip():
-            raise InputError(
-                f"{origin}, row {n}: the field '{field}' is empty or not a string. Correct the row."
-            )
-    context_text = normalise(str(row[context] or "")) if context else ""
-    prompt_text = normalise(row[prompt])
-    answer = split(row[response], reasoning)
-    if not answer.text:
-        raise InputError(
-            f"{origin}, row {n}: the field '{response}' has no text beside its reasoning. Correct "
-            "the row, or set dataset.reasoning: keep."
-        )
-    return {
-        "prompt": f"{context_text}\n\n{prompt_text}" if context_text else prompt_text,
-        "response": answer.text,
-        "stratum": str(row[stratum]) if stratum else "",
-    }

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from manybaskets.paths import PACKAGE
+from manybaskets.stages.content import content_hash
 
 NAME = PACKAGE.name
 ALWAYS = ""  # name of the statements that run whenever a module is imported
@@ -42,9 +43,8 @@ def text_hash(text: str) -> str:
 
 @functools.cache
 def file_hash(path: Path) -> str:
-    """Returns sixteen hex digits of the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    """Returns sixteen hex digits of the SHA-256 of a file's bytes, or of a folder's content."""
+    return content_hash(path)
 
 
 @functools.cache

@@ -48,10 +48,12 @@ def run(options: argparse.Namespace) -> None:
         if (row["id"], sample) in needed
     ]
     if spec.source.recorded:
-        recorded_rows = recorded.response_rows(
+        rows = recorded.response_rows(
             spec.source.model_dump(), requested, spec.generation.reasoning
         )
-        rows = [{**row, "sample": 0} for row in recorded_rows]
+        rows = [
+            {**row, "sample": asked["sample"]} for row, asked in zip(rows, requested, strict=True)
+        ]
     else:
         extends = options.extend and options.output.exists()
         known = {_key(row): row for row in read_jsonl(options.output)} if extends else {}
@@ -61,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
             print(f"{len(requested) - len(new)} of {len(requested)} responses are there already")
         if new:
             purpose = (spec.seed, "generate")
-            named = [{"id": _request(row), "prompt": row["prompt"]} for row in new]
+            named = [{**row, "id": _request(row)} for row in new]
             answers = sessions.source_rows(
                 spec.plain(), named, purpose, options.model, options.output
             )

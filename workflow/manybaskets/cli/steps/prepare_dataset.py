@@ -2,13 +2,14 @@
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.config.dataset import Rows
-from manybaskets.data import hub
+from manybaskets.data import hub, human_rows
 from manybaskets.data import splits as dataset_splits
 from manybaskets.files import InputError, read_jsonl, write_jsonl
 from manybaskets.paths import RESOURCES
@@ -37,13 +38,10 @@ def run(options: argparse.Namespace) -> None:
         rows = read_jsonl(options.documentation)
         splits = dataset_splits.from_documentation(rows, templates, dataset.task, *sizes)
     else:
-        prompts = None
-        if dataset.prompts:
-            field = dataset.prompts_field
-            prompts = [row[field] for row in read_jsonl(Path(dataset.prompts), [field])]
+        separate = dataset.prompts
         splits = dataset_splits.from_rows(
             _rows(dataset),
-            prompts,
+            human_rows.open_prompts(separate, dataset.prompts_field) if separate else None,
             *sizes,
             splits=dataset.split_method,
             duplicates=dataset.duplicates,
@@ -61,27 +59,24 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _rows(spec: Rows) -> list[dataset_splits.Row]:
-    """Returns the rows of a file or of a hub dataset, with the field names of studies."""
-    fields = spec.fields.plain
+def _rows(spec: Rows) -> Iterator[dataset_splits.Row]:
+    """Yields the rows of a file or of a hub dataset, with the field names of studies."""
     if spec.file:
-        return dataset_splits.read_human_rows(Path(spec.file), **fields)
-    assert spec.hub is not None and spec.revision is not None
-    rows = _hub_rows(spec, spec.hub, spec.revision)
-    needed = (fields["prompt"], fields["response"])
-    whole = [row for row in rows if all(str(row[name] or "").strip() for name in needed)]
-    if len(whole) < len(rows):
-        print(
-            f"{len(rows) - len(whole)} rows of {spec.hub} without prompt or response are left out"
-        )
-    return dataset_splits.named_rows(whole, spec.hub, **fields)
+        rows = human_rows.open_rows(spec)
+    else:
+        assert spec.hub is not None and spec.revision is not None
+        table = human_rows.table_of(spec.hub, _hub_rows(spec, spec.hub, spec.revision))
+        rows = human_rows.of_table(table, spec, "drop")
+    print(f"{rows.table.path}: {rows.table.describe()}; {rows.shape.describe()}")
+    yield from rows
+    if rows.left_out_total:
+        print(f"left out: {rows.complaint()}")
 
 
 def _hub_rows(spec: Rows, repo: str, revision: str) -> list[dict[str, Any]]:
     """Returns the rows of a hub dataset at its pinned revision, from verified files."""
     from datasets import load_dataset
 
-    fields = spec.fields.plain
     patterns = [*spec.files, "README.md"]  # the card maps files to splits
     folder = hub.fetch(repo, revision, "dataset", patterns, kind="dataset")
     with tempfile.TemporaryDirectory() as cache:
@@ -93,11 +88,4 @@ def _hub_rows(spec: Rows, repo: str, revision: str) -> list[dict[str, Any]]:
                 f"dataset.hub: {repo} cannot be read with config '{spec.config}' and split "
                 f"'{spec.split}': {reason}. Set dataset.config, dataset.split or dataset.files."
             ) from None
-        columns, rows = loaded.column_names, list(loaded)
-    for name in filter(None, fields.values()):
-        if name not in columns:
-            raise InputError(
-                f"dataset.fields: {repo} has no field '{name}'. Set it to one of "
-                f"{', '.join(columns)}."
-            )
-    return rows
+        return list(loaded)

@@ -28,16 +28,16 @@ def run(options: argparse.Namespace) -> None:
     prompts = [{"id": item["id"], "prompt": item["request"]} for item in items]
     if spec.source.recorded:
         source = spec.source.model_dump()
-        missing = set(recorded.missing_prompts(source, [row["prompt"] for row in prompts]))
+        lacking = {row["id"] for row in recorded.read(source, prompts).lacking(prompts)}
         rows = recorded.response_rows(
             source,
-            [row for row in prompts if row["prompt"] not in missing],
+            [row for row in prompts if row["id"] not in lacking],
             spec.generation.reasoning,
         )
         rows += [
             {**row, "response": "", "state": "failed", "reason": "no recorded answer"}
             for row in prompts
-            if row["prompt"] in missing
+            if row["id"] in lacking
         ]
     else:
         rows = sessions.source_rows(

@@ -79,7 +79,10 @@ def _chosen(folder: Path, names: list[Any], split: str | None) -> str:
     if split in known:
         return str(split)
     wanted = f"has no split '{split}'" if split else "has several splits"
-    raise InputError(f"{folder}: {wanted}. Set split to one of {', '.join(known) or '(none)'}.")
+    raise InputError(
+        f"{folder}: {wanted}. Set split to one of "
+        f"{', '.join(known) or '(none)'}, or give the folder of one."
+    )
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -43,7 +43,8 @@ _Rows = Iterator[tuple[int, dict[str, Any]]]
 class Table:
     """A file of rows. `rows()` streams them from the start, as often as it is called."""
 
-    path: Path
+    path: Path | str
+    """Path, or the name of a dataset, for messages."""
     format: str
     """Name for people, for example `JSON lines`."""
     unit: str

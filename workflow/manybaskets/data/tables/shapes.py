@@ -201,10 +201,16 @@ def shape_of(table: Table, named: RowFields | None = None, needs_response: bool 
                 f"{table.path}: the field '{field}' is missing; the rows have "
                 f"{', '.join(names[:20]) or 'no fields'}. Correct its name."
             )
-    shape = _explicit(named, names, needs_response) or _recognised(names, first, needs_response)
+    is_named = named.messages or named.prompt or named.response or named.context
+    if is_named:
+        shape = _explicit(named, names, needs_response)
+    else:
+        shape = _recognised(names, first, needs_response)
     if shape is None:
+        wanted = "prompt" if needs_response and _first(RESPONSES, names) else "response"
         raise InputError(
-            f"{table.path}: no fields of usual names for prompt and response; the rows have "
+            f"{table.path}: no field of a usual name for the "
+            f"{wanted if needs_response else 'prompt'}; the rows have "
             f"{', '.join(names[:20]) or 'no fields'}. Name them under fields, for example "
             "{prompt: question, response: answer}."
         )
@@ -212,11 +218,11 @@ def shape_of(table: Table, named: RowFields | None = None, needs_response: bool 
 
 
 def _explicit(named: RowFields, names: Collection[str], needs_response: bool) -> Shape | None:
-    """Returns the shape that a config names; None if it leaves it to the file."""
+    """Returns the shape that a config names; None if a field is neither named nor usual."""
     if named.messages:
-        return Shape("messages", messages=named.messages, response=named.messages)
-    if not (named.prompt or named.response or named.context):
-        return None
+        response = named.messages if needs_response else ""
+        system = named.system or ""
+        return Shape("messages", messages=named.messages, response=response, system=system)
     prompt = named.prompt or _first(PROMPTS, names)
     response = named.response or (_first(RESPONSES, names) if needs_response else "")
     if not prompt or (needs_response and not response):
