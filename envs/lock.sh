@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Regenerates envs/cpu.txt, gpu.txt and docs.txt from the .in files: `make locks`.
+# Regenerates envs/cpu.txt, gpu.txt, docs.txt and real.txt from the .in files: `make locks`.
 # uv's own indexes are used (UV_INDEX, …). torch's CPU wheels are not on PyPI: TORCH_CPU says where
 # they are, as options of uv (default: PyTorch's own index).
 set -euo pipefail
@@ -18,6 +18,7 @@ trap 'rm -f .constraints.txt' EXIT
   --python-version 3.11 $torch_cpu "$@"
 "${compile[@]}" docs.in --output-file docs.txt --python-version 3.11 \
   --python-platform x86_64-manylinux_2_28 "$@"
+"${compile[@]}" real.in --no-deps --output-file real.txt "$@"
 for kind in cpu gpu; do
   printf '%s\n' "# Wraps the lock for --sdm conda: the lock is installed by $kind.post-deploy.sh." \
     "# lock sha256: $(sha256sum < "$kind.txt" | cut -d' ' -f1)" \

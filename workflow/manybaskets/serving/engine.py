@@ -29,6 +29,7 @@ from typing import IO, Any, Self
 from manybaskets.devices import CPU, leased, visible
 from manybaskets.files import canonical_json, read_json, write_json
 from manybaskets.processes import locked, private_directory, start_time
+from manybaskets.serving import stall
 from manybaskets.serving.client import Client
 from manybaskets.serving.http import ServerAddress
 from manybaskets.serving.supervisor import (
@@ -80,6 +81,7 @@ class EngineState:
     in_use: bool
     idle_seconds: float  # 0 while in use
     adapters: tuple[str, ...]
+    stalled: str  # "", or why it has requests but produces no tokens
 
 
 @contextmanager
@@ -99,7 +101,10 @@ def engine(
         raise ValueError(
             f"{adapter} cannot be served: max_loras is {settings.max_loras}. Set it to at least 1."
         )
-    with _Session(resolve_base(base), settings, adapter) as session:
+    with (
+        _Session(resolve_base(base), settings, adapter) as session,
+        stall.reported(session.directory),
+    ):
         yield Client(session.address(), session.restart)
 
 
@@ -186,7 +191,7 @@ class _Session:
             sys.executable,
             os.environ.get("SLURM_JOB_ID"),  # SLURM kills all processes of a job at its end
         ]
-        self._directory = private_directory() / _digest(identity)[:12]
+        self.directory = private_directory() / _digest(identity)[:12]
         self._is_restarted = False
         self._log: IO[bytes] | None = None
         self._used: IO[bytes] | None = None
@@ -205,8 +210,8 @@ class _Session:
         if os.environ.get("SLURM_JOB_ID"):
             # At the end of the job, SLURM would kill the supervisor before it can clean up.
             with contextlib.suppress(FileNotFoundError):
-                if not is_used(self._directory):
-                    _terminate(_state(self._directory))
+                if not is_used(self.directory):
+                    _terminate(_state(self.directory))
 
     def address(self) -> ServerAddress:
         """Loads the adapter and returns the address of the model."""
@@ -217,7 +222,7 @@ class _Session:
         dtype = weights_dtype(self._base, self._settings.dtype)
         numbers = [dtype, self._settings.quantization, self._settings.max_model_len]
         identity = canonical_json([self._base.weights, numbers, name])
-        return ServerAddress("http://engine", name, identity, socket=self._directory / "s")
+        return ServerAddress("http://engine", name, identity, socket=self.directory / "s")
 
     def restart(self, failure: str) -> ServerAddress:
         """Restarts a lost engine and returns its address; the second time, raises RuntimeError."""
@@ -234,20 +239,20 @@ class _Session:
     def _join(self) -> None:
         """Joins or starts the engine, and waits until it is healthy."""
         while True:
-            with locked(start_lock(self._directory)):
-                is_new = not is_alive(self._directory)
+            with locked(start_lock(self.directory)):
+                is_new = not is_alive(self.directory)
                 if is_new:
-                    _clear(self._directory)
+                    _clear(self.directory)
                     self._start()
                 with contextlib.suppress(FileNotFoundError):  # the engine is ending
                     self._acquire()
-                    while is_alive(self._directory):
-                        if is_healthy(self._directory / "s"):
+                    while is_alive(self.directory):
+                        if is_healthy(self.directory / "s"):
                             return
                         time.sleep(POLL_SECONDS)
                 if is_new:
-                    _clear(self._directory)
-                    start_lock(self._directory).unlink(missing_ok=True)
+                    _clear(self.directory)
+                    start_lock(self.directory).unlink(missing_ok=True)
                     log = self._log_tail()
                     remedy = MORE_MEMORY if _OUT_OF_MEMORY.search(log) else ""
                     raise RuntimeError(
@@ -257,10 +262,10 @@ class _Session:
             self._release()
 
     def _acquire(self) -> None:
-        self._log = (self._directory / "log").open("rb")
-        self._used = (self._directory / "used").open("rb")
+        self._log = (self.directory / "log").open("rb")
+        self._used = (self.directory / "used").open("rb")
         fcntl.flock(self._used, fcntl.LOCK_SH)
-        (self._directory / "runs" / _run()).touch()
+        (self.directory / "runs" / _run()).touch()
 
     def _start(self) -> None:
         if self._devices and leased():
@@ -268,18 +273,18 @@ class _Session:
                 "An engine leases its devices itself. Request it outside of a lease; within one, "
                 "it would wait forever for the devices of its own job."
             )
-        self._directory.mkdir(mode=0o700)
-        (self._directory / "runs").mkdir()
+        self.directory.mkdir(mode=0o700)
+        (self.directory / "runs").mkdir()
         for name in ("used", "log"):
-            (self._directory / name).touch()
-        write_json(self._directory / "order.json", self._order())
+            (self.directory / name).touch()
+        write_json(self.directory / "order.json", self._order())
         with (
-            (self._directory / "alive").open("a") as alive,
-            (self._directory / "log").open("ab") as log,
+            (self.directory / "alive").open("a") as alive,
+            (self.directory / "log").open("ab") as log,
         ):
             fcntl.flock(alive, fcntl.LOCK_EX)  # inherited by the supervisor until it ends
             subprocess.run(
-                [sys.executable, "-m", "manybaskets.serving.supervisor", str(self._directory)],
+                [sys.executable, "-m", "manybaskets.serving.supervisor", str(self.directory)],
                 env=os.environ | {"PYTHONPATH": python_path()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -293,7 +298,8 @@ class _Session:
         """Returns the content of order.json: command, environment and settings of the server."""
         server = [sys.executable, "-m", "manybaskets.serving.vllm_server"]
         # vLLM's temporary files are deleted with the engine's directory
-        scratch = {"TMPDIR": str(self._directory), "VLLM_RPC_BASE_PATH": str(self._directory)}
+        scratch = {"TMPDIR": str(self.directory), "VLLM_RPC_BASE_PATH": str(self.directory)}
+        scratch[stall.VARIABLE] = str(self.directory / stall.FILE)
         return {
             "base": self._base.name,
             "settings": asdict(self._settings),
@@ -301,7 +307,7 @@ class _Session:
             "keep_alive": self._settings.keep_alive,
             "command": [
                 *server,
-                *("--uds", str(self._directory / "s")),
+                *("--uds", str(self.directory / "s")),
                 *arguments(self._base, self._settings),
             ],
             "environment": environment(self._base, self._settings) | scratch,
@@ -311,7 +317,7 @@ class _Session:
         # Adapters are never unloaded: vLLM keeps the most recently used --max-cpu-loras adapters in
         # memory, and unloading would remove a name that another job may be using.
         body = {"lora_name": name, "lora_path": str(adapter)}
-        socket = self._directory / "s"
+        socket = self.directory / "s"
         try:
             status, text = send_request(socket, "POST", "/v1/load_lora_adapter", body)
         except OSError as error:
@@ -326,10 +332,10 @@ class _Session:
     def _wait_for_end(self) -> None:
         """Waits until the supervisor of a lost server has ended, or the server is healthy."""
         deadline = time.monotonic() + LOST_SECONDS
-        while is_alive(self._directory) and not is_healthy(self._directory / "s"):
+        while is_alive(self.directory) and not is_healthy(self.directory / "s"):
             if time.monotonic() > deadline:
                 with contextlib.suppress(FileNotFoundError):  # the engine just ended
-                    _terminate(_state(self._directory))
+                    _terminate(_state(self.directory))
                 return
             time.sleep(POLL_SECONDS)
 
@@ -418,6 +424,7 @@ def _state(directory: Path) -> EngineState:
         in_use=in_use,
         idle_seconds=0.0 if in_use else idle_seconds,
         adapters=tuple(sorted(adapters)),
+        stalled=stall.text_of(directory),
     )
 
 

@@ -13,6 +13,8 @@ spawned, and does not import everything again (7 s). vLLM's CPU platform overrid
 vLLM 0.32 on CPUs crashes when it returns log-probabilities of prompt tokens while adapters are
 loaded: it applies the adapter of the output layer to more rows than it has indices for. Our
 adapters do not include the output layer, so this module skips that adapter if it is all zeros.
+
+The server also reports when it has requests but produces no tokens (`stall`).
 """
 
 import ctypes
@@ -20,7 +22,11 @@ import multiprocessing
 import os
 import runpy
 import signal
+import sys
+from pathlib import Path
 from typing import Any
+
+from manybaskets.serving import stall
 
 PR_SET_PDEATHSIG = 1
 
@@ -60,7 +66,34 @@ def skip_zero_output_adapters() -> None:
     PunicaWrapperCPU.add_lora_logits = add_lora_logits  # type: ignore[method-assign,assignment]
 
 
+def watch_for_stalls() -> None:
+    """Watches the tokens that come from the engine, if the engine's directory is known."""
+    path = os.environ.get(stall.VARIABLE)
+    if not path:
+        return
+    from vllm.v1.engine.output_processor import OutputProcessor
+
+    watch = stall.Watch(Path(path), sys.argv[sys.argv.index("--dtype") + 1])
+    add, process = OutputProcessor.add_request, OutputProcessor.process_outputs
+
+    def add_request(self: Any, *arguments: Any, **named: Any) -> Any:
+        watch.waiting = self.get_num_unfinished_requests
+        if not watch.waiting():
+            watch.progress()
+        return add(self, *arguments, **named)
+
+    def process_outputs(self: Any, outputs: Any, *arguments: Any, **named: Any) -> Any:
+        if outputs:
+            watch.progress()
+        return process(self, outputs, *arguments, **named)
+
+    OutputProcessor.add_request = add_request  # type: ignore[method-assign]
+    OutputProcessor.process_outputs = process_outputs  # type: ignore[method-assign,assignment]
+    watch.start()
+
+
 if __name__ == "__main__":
     allow_fork()
     skip_zero_output_adapters()
+    watch_for_stalls()
     runpy.run_module("vllm.entrypoints.openai.api_server", run_name="__main__")

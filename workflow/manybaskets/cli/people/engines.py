@@ -24,5 +24,7 @@ def run(options: argparse.Namespace) -> None:
         use = "in use" if state.in_use else f"idle {state.idle_seconds:.0f} s"
         devices, adapters = ",".join(state.devices), len(state.adapters)
         print(f"{state.base}  devices {devices}  {use}  {adapters} adapters  {state.socket}")
+        if state.stalled:
+            print(f"  {state.stalled}")
     if not engines:
         print("no engine is running")

@@ -52,6 +52,8 @@ def run(options: argparse.Namespace) -> None:
     print("\n".join(_progress(jobs, left, at_work, failed)))
     if running:
         print(_time_left(graph, reruns, jobs, left))
+        for model, reason in _stalled():
+            print(f"\n{model}: {reason}")
     for job in failed:
         print("\n".join(["", f"failed: {job.path}: {notes[job]['failed']}", *_tail(graph, job)]))
     if killed:
@@ -94,6 +96,15 @@ def _time_left(graph: Graph, reruns: Reruns, jobs: Sequence[Job], left: Sequence
         return "Time left: unknown until the first job is done."
     minutes = (time.time() - begun) * ahead / done / 60
     return f"Time left: about {minutes:,.0f} minutes at the pace of this run."
+
+
+def _stalled() -> Iterator[tuple[str, str]]:
+    """Yields the model of each engine on this host that produces no tokens, and the reason."""
+    from manybaskets.serving.engine import live_engines
+
+    for state in live_engines():
+        if state.stalled:
+            yield Path(state.base).name, state.stalled
 
 
 def _note(graph: Graph, job: Job) -> dict[str, Any] | None:
