@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 UNFINISHED = ".unfinished"
+MAX_MESSAGE = 3000  # characters
 
 
 def canonical_json(value: Any) -> str:
@@ -120,13 +121,25 @@ def restricted_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
                 file.write(canonical_json(row) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Returns the value in a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 class InputError(ValueError):
-    """Raised for unusable input; the message names the file or key, the problem and the remedy."""
+    """Raised for unusable input; the message names the file or key, the problem and the remedy.
+
+    Messages have at most MAX_MESSAGE characters, whatever the input contains.
+    """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > MAX_MESSAGE:
+            message = f"{message[: MAX_MESSAGE - 500]} … {message[-497:]}"
+        super().__init__(message)
+
+
+def read_json(path: Path) -> Any:
+    """Returns the value in a JSON file; raises InputError for content that is not JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        place = f" at line {error.lineno}" if isinstance(error, _NotJson) else ""
+        raise InputError(f"{path}: {_reason(error, place)}.") from None
 
 
 def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]:
@@ -143,6 +156,8 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
         raise InputError(
             f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8."
         ) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Check the file.") from None
     if text.lstrip().startswith("["):
         numbered = _array_rows(path, text)
     else:
@@ -171,18 +186,33 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
 def _array_rows(path: Path, text: str) -> list[tuple[int, Any]]:
     try:
         return list(enumerate(json.loads(text), start=1))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg}).") from None
+    except (ValueError, RecursionError) as error:
+        place = f"{path}, line {error.lineno}" if isinstance(error, _NotJson) else str(path)
+        raise InputError(f"{place}: {_reason(error)}.") from None
 
 
 def _parse_line(path: Path, number: int, line: str) -> Any:
     try:
         return json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        column = f" at column {error.colno}" if isinstance(error, _NotJson) else ""
         raise InputError(
-            f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}). "
-            "Each line must be one JSON object."
+            f"{path}, line {number}: {_reason(error, column)}. Each line must be one JSON object."
         ) from None
+
+
+_NotJson = json.JSONDecodeError
+
+
+def _reason(error: Exception, place: str = "") -> str:
+    """Returns why a text is not JSON."""
+    if isinstance(error, RecursionError):
+        return "the JSON is nested too deeply"
+    if isinstance(error, _NotJson):
+        return f"not JSON ({error.msg}{place})"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 at byte {error.start}"
+    return "not JSON (an integer of thousands of digits)"
 
 
 def _umask() -> int:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from manybaskets.data.tables.formats import read_table
+from manybaskets.data.tables.values import text_of
 from manybaskets.files import InputError
 
 CONTRASTS = Path("findings/contrasts.csv")
@@ -21,6 +23,7 @@ PUBLISHED = (
     *("target", "mix", "probe", "metric", "item_set", "sign", "unit", "value"),
     *("quantity", "source"),
 )
+CONCLUSION = ("target", "difference", "ci_low", "ci_high", "decided", "family")
 SAME_UNIT = "same"  # a published value in the unit of our metric; of others only the sign counts
 EFFECTS = (
     *("target", *KEY, "published", "difference", "ci_low", "ci_high", "same_sign", "inside"),
@@ -41,10 +44,10 @@ def read(place: Path) -> pd.DataFrame:
             f"{path}: there is no such file. Give the results of a study (results/<study>), its "
             "contrasts.csv, or a table of resources/reference/."
         )
-    frame = pd.read_csv(path, keep_default_na=False, dtype=str)
+    frame = _texts(path)
     if set(PUBLISHED) <= set(frame.columns):
         return _published(path, frame)
-    if missing := sorted({"target", *KEY, "difference", "ci_low", "ci_high"} - set(frame.columns)):
+    if missing := sorted({*CONCLUSION, *KEY} - set(frame.columns)):
         raise InputError(
             f"{path}: neither contrasts (there is no {', '.join(missing)}) nor published numbers "
             f"(columns {', '.join(PUBLISHED)})."
@@ -53,6 +56,26 @@ def read(place: Path) -> pd.DataFrame:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
     frame["decided"] = frame["decided"] == "True"
     return own(frame)
+
+
+def _texts(path: Path) -> pd.DataFrame:
+    """Returns the cells of a table as texts; raises InputError for a table that is not rectangular.
+
+    A study without contrasts has a table of headings only.
+    """
+    headings = path.read_bytes()[:10_000].splitlines()
+    if len(headings) == 1 and not path.read_bytes()[len(headings[0]) :].strip():
+        return pd.DataFrame(columns=headings[0].decode("utf-8", "replace").split(","), dtype=str)
+    rows = read_table(path)
+    return pd.DataFrame(
+        [
+            {
+                name: text_of(value, f"{path}, line {row.number}, {name[:100]}")
+                for name, value in row.fields.items()
+            }
+            for row in rows
+        ]
+    )
 
 
 def own(contrasts: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,6 @@ A value that could not be computed is None with the reason in `note`; it is neve
 How a metric is computed is not decided here.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -170,8 +169,6 @@ def _read_measurements(path: Path) -> list[Measurement]:
         content = read_json(path)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Run the probe first.") from None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON ({error.msg} at line {error.lineno}).") from None
     if isinstance(content, dict) and "diverged" in content:
         probe = "selection" if "selections" in path.parts else path.stem
         return [Measurement(probe, "diverged", "cell", 1.0, 1, note=str(content["diverged"]))]
