@@ -155,10 +155,9 @@ def test_requests(name: str, content: bytes) -> None:
 @fuzzed(150)
 @given(st.sampled_from(ALL), hostile_files.contents(hostile_files.JSON_TEXTS))
 def test_recorded_responses(name: str, content: bytes) -> None:
-    fields = {"prompt": "prompt", "response": "response"}
-
     def read(path: Path) -> None:
-        recorded.read_responses({"recorded": str(path), "fields": fields})
+        prompts = [{"prompt": text, "id": text} for text in ("", "0", "a")]
+        recorded.read({"recorded": str(path), "fields": {}}, prompts)
 
     check(read, name, content)
 
@@ -166,7 +165,6 @@ def test_recorded_responses(name: str, content: bytes) -> None:
 COMMANDS = {
     "judge": ("judge", "{path}"),
     "measure": ("measure", "--embedder", "none", "{path}"),
-    "contrast": ("contrast", "{path}", "--of", "mix", "--over", "seed"),
     "preference": ("preference", "{path}"),
     "compare": ("compare", "{path}", "{path}"),
 }

@@ -75,6 +75,16 @@ def _reason(error: Exception) -> str:
 class _Loader(yaml.SafeLoader):
     """YAML in which keys are texts that occur once; by default the last of equal keys wins."""
 
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise RecursionError
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[str, int] = {}
         for key_node, _ in node.value:
@@ -105,21 +115,19 @@ def _text_of(loader: _Loader, node: yaml.Node, line: int) -> str:
 
 
 def _check_limits(root: yaml.Node) -> None:
-    """Raises YAMLError for a structure that is too deep, too large, or contains itself."""
+    """Raises YAMLError for a structure that is too large or contains itself."""
     values: dict[int, int] = {}  # of each node, with its aliases expanded
     open_nodes: set[int] = set()
 
-    def count(node: yaml.Node, depth: int) -> int:
+    def count(node: yaml.Node) -> int:
         line = node.start_mark.line + 1
         if id(node) in open_nodes:
             raise yaml.YAMLError(f"line {line}: a value contains itself. Remove the alias.")
-        if depth > MAX_DEPTH:
-            raise RecursionError
         if isinstance(node, yaml.ScalarNode) and _UNUSABLE.search(node.value):
             raise yaml.YAMLError(f"line {line}: half a surrogate pair or NUL in a text. Remove it.")
         if id(node) not in values:
             open_nodes.add(id(node))
-            values[id(node)] = 1 + sum(count(child, depth + 1) for child in _children(node))
+            values[id(node)] = 1 + sum(count(child) for child in _children(node))
             open_nodes.remove(id(node))
         if values[id(node)] > MAX_VALUES:
             raise yaml.YAMLError(
@@ -128,7 +136,7 @@ def _check_limits(root: yaml.Node) -> None:
             )
         return values[id(node)]
 
-    count(root, 0)
+    count(root)
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

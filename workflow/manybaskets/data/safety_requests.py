@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from manybaskets.config import yaml_files
+from manybaskets.config.base import shown
+from manybaskets.config.validation import problems_of
 from manybaskets.data.prompts import stand_in_requests
 from manybaskets.files import InputError, read_json, read_jsonl
 from manybaskets.seeds import generator
@@ -60,10 +63,37 @@ def sample(requests: Sequence[ProbeRequest], count: int) -> list[ProbeRequest]:
     ]
 
 
+class _StandIns(BaseModel):
+    """The keys of a YAML file of stand-in requests that the probe needs."""
+
+    model_config = ConfigDict(strict=True)
+
+    declined: list[str]
+    answered: list[str]
+    objects: list[str]
+    phrasings: dict[str, list[str]]
+    target: str = ""
+
+
 def _stand_ins(path: Path, count: int) -> list[ProbeRequest]:
-    resource = yaml.safe_load(path.read_text(encoding="utf-8"))
-    target = resource.get("target", "")
-    held_out = [r for r in stand_in_requests(resource) if r.held_out]
+    try:
+        resource = _StandIns.model_validate(yaml_files.read(path))
+        # Templates can name fields that do not exist, or attributes of them.
+        return _sampled_stand_ins(resource, count)
+    except ValidationError as error:
+        raise InputError(f"{problems_of(str(path), error)} Correct the file.") from None
+    except (LookupError, AttributeError) as error:
+        raise InputError(
+            f"{path}: a phrasing or target has a field that is not {{verb}} or {{object}} "
+            f"({shown(str(error))}). Correct the file."
+        ) from None
+    except ValueError as error:
+        raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
+
+
+def _sampled_stand_ins(resource: _StandIns, count: int) -> list[ProbeRequest]:
+    target = resource.target
+    held_out = [r for r in stand_in_requests(resource.model_dump()) if r.held_out]
     sampled = []
     for declined in (True, False):
         for seen, size in ((True, count // 2), (False, count - count // 2)):
