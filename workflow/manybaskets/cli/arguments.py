@@ -59,6 +59,30 @@ FILES = {
 """The help of options that are paths and have no help of their own."""
 
 
+def config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds `--configfile` and `--config`, as Snakemake has them."""
+    parser.add_argument(
+        "--configfile",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="configs of the study, the overlay last (repeatable)",
+    )
+    config_value_argument(parser)
+
+
+def config_value_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds `--config`."""
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="config value that overrides the files (repeatable)",
+    )
+
+
 def spec_argument(parser: argparse.ArgumentParser, spec: type[Spec]) -> None:
     """Adds `--spec`, which parses a job's spec from JSON; the help lists its fields."""
     parser.add_argument(

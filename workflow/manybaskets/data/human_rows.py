@@ -42,12 +42,11 @@ class CompleteRows:
         self.left_out = []
         for record in shapes.records(self.table, self.shape):
             self.total += 1
-            response = split(record.response or "", self.reasoning).text
-            reason = self._reason(record, response)
+            reason = self.reason(record)
             if reason:
                 self._leave_out(record.number, reason)
             else:
-                yield self._row(record, response)
+                yield self.row(record)
         if self.left_out and (self.incomplete == "error" or self.left_out_total == self.total):
             raise InputError(self.complaint())
 
@@ -63,30 +62,34 @@ class CompleteRows:
             remedy += ", or leave such rows out (incomplete_rows: drop)"
         return f"{where}{rows}{more}. {remedy}."
 
-    def _reason(self, record: Record, response: str) -> str:
+    def reason(self, record: Record) -> str:
         """Returns why a row is not complete; "" for a complete row."""
         if record.reason:
             return record.reason
         shape = self.shape
         if not normalise(record.prompt or ""):
             return f"the prompt in the field '{shape.messages or shape.prompt}' is empty"
-        if shape.response and not response:
+        if shape.response and not self._response(record):
             hint = (
                 " beside its reasoning (reasoning: keep)" if (record.response or "").strip() else ""
             )
             return f"the response in the field '{shape.response}' is empty{hint}"
         return ""
 
-    def _row(self, record: Record, response: str) -> Row:
+    def row(self, record: Record) -> Row:
+        """Returns prompt, response, stratum and context of a complete row."""
         row: Row = {"prompt": record.prompt or "", "stratum": record.stratum}
         if self.shape.response:
-            row |= {"prompt": normalise(row["prompt"]), "response": response}
+            row |= {"prompt": normalise(row["prompt"]), "response": self._response(record)}
         if record.context_messages:
             row["context_messages"] = record.context_messages
             has_responses = any(one["role"] == "assistant" for one in record.context_messages)
             if self.turns == "all" and has_responses:
                 row["turns"] = "all"
         return row
+
+    def _response(self, record: Record) -> str:
+        return split(record.response or "", self.reasoning).text
 
     def _leave_out(self, number: int, reason: str) -> None:
         self.left_out_total += 1
@@ -110,6 +113,18 @@ def of_table(table: Table, rows: Rows, incomplete: str) -> CompleteRows:
         (rows.turns, rows.reasoning) if isinstance(rows, Dataset) else ("last", "drop")
     )
     return CompleteRows(table, shape, turns, incomplete, reasoning)
+
+
+def open_table_of(path: str, fields: RowFields, split: str | None = None) -> CompleteRows:
+    """Opens a file of prompts and perhaps responses, by the names of their fields or the usual."""
+    table = open_table(path, split)
+    try:
+        shape = shapes.shape_of(table, fields)
+    except InputError:
+        if fields.response:
+            raise
+        shape = shapes.shape_of(table, fields, needs_response=False)
+    return CompleteRows(table, shape)
 
 
 def open_prompts(path: str, prompt: str | None) -> CompleteRows:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from manybaskets.cli.arguments import config_arguments
 from manybaskets.cli.steps import compare_judges, figures, findings
 from manybaskets.dag.preflight import study_of
 from manybaskets.figures.tables import read_table
@@ -16,16 +17,7 @@ HELP = "Writes findings and a report of an unfinished study's results so far, to
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument(
-        "--configfile", action="append", default=[], help="config of the study (repeatable)"
-    )
-    parser.add_argument(
-        "--config",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="config value that overrides the files (repeatable)",
-    )
+    config_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:

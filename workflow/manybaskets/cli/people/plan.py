@@ -4,11 +4,14 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence, Sized
 
+from manybaskets.cli.arguments import config_arguments
+from manybaskets.dag import data_files
 from manybaskets.dag.costs import Estimates
 from manybaskets.dag.graph import Graph, Job
 from manybaskets.dag.invalidation import Reason, Reruns
 from manybaskets.dag.locks import holder
 from manybaskets.dag.preflight import notes, study_of
+from manybaskets.files import InputError
 from manybaskets.stages.base import Device
 from manybaskets.stages.registry import STAGES
 from manybaskets.study.keys import Cell
@@ -22,16 +25,7 @@ DERIVED = "an input is remade"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
     parser.add_argument("targets", nargs="*", help="files to create (default: the report)")
-    parser.add_argument(
-        "--configfile", action="append", default=[], help="config of the study (repeatable)"
-    )
-    parser.add_argument(
-        "--config",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="config value that overrides the files (repeatable)",
-    )
+    config_arguments(parser)
     parser.add_argument("--all", action="store_true", help="list every job with all its reasons")
     parser.add_argument(
         "--gpu", action="store_true", help="estimate the cost on GPUs, even without one here"
@@ -42,15 +36,29 @@ def run(options: argparse.Namespace) -> None:
     """Prints the plan."""
     graph = Graph(study_of(options.configfile, options.config))
     reruns = Reruns(graph)
-    jobs = list(graph.jobs(*options.targets))
+    jobs = list(graph.jobs(*_targets(graph, options.targets)))
     due = [job for job in jobs if reruns.why(job)]
     running = holder(graph.study)
     if running:
         print(f"The study is running: {running}")
-    print("\n".join([*summary(graph, jobs, due), *notes(graph.study)]))
+    files = data_files.check(graph.study).summary
+    print("\n".join([*summary(graph, jobs, due), *files, *notes(graph.study)]))
     if due:
         cost = costs(Estimates(graph, reruns, options.gpu), due)
         print("\n".join(["", *cost, "", *reasons(reruns, due, options.all)]))
+
+
+def _targets(graph: Graph, names: Sequence[str]) -> list[str]:
+    """Returns the files to create; raises InputError for one that no job makes."""
+    targets = [name.rstrip("/") for name in names if name != "all"]
+    for target in targets:
+        if graph.producer(target) is None:
+            raise InputError(
+                f"{target}: the study makes no such file. Its results are below "
+                f"{graph.study.root}; a second config goes directly after the first one: "
+                "--configfile first.yaml second.yaml."
+            )
+    return targets
 
 
 def summary(graph: Graph, jobs: Sequence[Job], due: Sequence[Job]) -> list[str]:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from manybaskets.cli.arguments import config_arguments
 from manybaskets.dag.preflight import study_of
 from manybaskets.files import InputError, whole_directory
 from manybaskets.reporting import published as cells
@@ -23,16 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--public", action="store_true", help="create the repository as public (default: private)"
     )
-    parser.add_argument(
-        "--configfile", action="append", default=[], help="config of the study (repeatable)"
-    )
-    parser.add_argument(
-        "--config",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="config value that overrides the files (repeatable)",
-    )
+    config_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from manybaskets.cli.arguments import config_arguments
 from manybaskets.dag import records
 from manybaskets.dag.costs import Estimates
 from manybaskets.dag.graph import Graph, Job
@@ -25,16 +26,7 @@ LOG_LINES = 5
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument(
-        "--configfile", action="append", default=[], help="config of the study (repeatable)"
-    )
-    parser.add_argument(
-        "--config",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="config value that overrides the files (repeatable)",
-    )
+    config_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> None:

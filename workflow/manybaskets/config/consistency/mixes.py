@@ -105,18 +105,10 @@ def _bad_verifier(config: StudyConfig, name: str, select: Select) -> Iterator[tu
 def _bad_samples(
     config: StudyConfig, name: str, mix: Mix, select: Select
 ) -> Iterator[tuple[str, str]]:
-    """Several responses to each prompt from a source that has one; too few responses to keep."""
+    """Several responses to each prompt that would all be equal; too few responses to keep."""
     key, sources = f"mixes.{name}.select", [origin for origin in mix.origins if origin != HUMAN]
-    for name_of_source in sources:
-        source = config.sources.get(name_of_source)
-        if mix.samples > 1 and source is not None and source.is_recorded:
-            yield (
-                f"{key}.samples",
-                f"{mix.samples} responses to each prompt are needed, and source "
-                f"'{name_of_source}' has one recorded response. Use samples: 1 with on_shortfall: "
-                "fewer, or another source.",
-            )
-    if sources and mix.samples > 1 and config.generation.temperature == 0:
+    is_recorded = [config.sources[name].is_recorded for name in sources if name in config.sources]
+    if not all(is_recorded) and mix.samples > 1 and config.generation.temperature == 0:
         yield (
             f"{key}.samples",
             f"at temperature 0 all {mix.samples} responses to a prompt are the same. Raise "
