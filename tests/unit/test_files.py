@@ -1,11 +1,14 @@
 """Writes are atomic, and errors about unusable files name the line and the remedy."""
 
+import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from manybaskets import files
+from manybaskets.files import InputError
 
 
 def test_a_failed_write_leaves_nothing_new_and_keeps_the_old(tmp_path: Path) -> None:
@@ -88,3 +91,52 @@ def test_restricted_rows_are_their_owner_s_and_so_are_the_folders_above(tmp_path
     assert (top / "labels" / "a.jsonl").stat().st_mode & 0o777 == 0o600
     assert {p.stat().st_mode & 0o777 for p in (top, top / "labels")} == {0o700}
     assert files.read_jsonl(top / "labels" / "a.jsonl") == [{"x": "é"}]
+
+
+def test_a_device_a_fifo_and_hard_links_are_written_through(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    received: list[str] = []
+    reader = threading.Thread(target=lambda: received.append(fifo.read_text()))
+    reader.start()
+    files.write_for_person(fifo, "labels\n")
+    reader.join()
+    assert received == ["labels\n"] and stat.S_ISFIFO(fifo.stat().st_mode)
+    files.write_for_person(Path("/dev/null"), "labels\n")
+    assert Path("/dev/null").is_char_device()
+    (tmp_path / "one").write_text("old")
+    os.link(tmp_path / "one", tmp_path / "other")
+    files.write_for_person(tmp_path / "other", "new")
+    assert (tmp_path / "one").read_text() == "new"
+
+
+def test_a_link_stays_a_link_and_a_file_keeps_its_mode(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to("target")
+    files.write_for_person(link, "new")
+    assert link.is_symlink() and target.read_text() == "new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    missing = tmp_path / "dangling"
+    missing.symlink_to("later")
+    files.write_for_person(missing, "new")
+    assert missing.is_symlink() and (tmp_path / "later").read_text() == "new"
+
+
+def test_a_file_of_a_person_stays_when_its_writer_fails(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), files.file_for_person(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", [".", "file/below", "loop", "x" * 300])
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="Name a"):
+        files.write_for_person(tmp_path / name, "text")
+    assert (tmp_path / "loop").is_symlink()

@@ -6,6 +6,7 @@ Every step writes its outputs through this module: an output is either complete 
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 
 UNFINISHED = ".unfinished"
 MAX_MESSAGE = 3000  # characters
+NAME_LENGTH = 40  # characters of a file's name in the name of its temporary file
 
 
 def canonical_json(value: Any) -> str:
@@ -26,6 +28,14 @@ def canonical_json(value: Any) -> str:
     )
 
 
+def indented_json(value: Any) -> str:
+    """Returns the JSON of a value for files: sorted keys, indented, non-ASCII text unescaped.
+
+    Raises ValueError for NaN and infinity.
+    """
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path in the folder of `path`, to be written to.
@@ -33,7 +43,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     The temporary file replaces `path` when the block succeeds, and is deleted when it raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name}.", path.parent)
+    handle, name = tempfile.mkstemp(UNFINISHED, f".{path.name[:NAME_LENGTH]}.", path.parent)
     os.close(handle)
     temporary = Path(name)
     temporary.chmod(0o666 & ~_umask())  # mkstemp creates files with mode 0600
@@ -60,6 +70,73 @@ def whole_directory(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def file_for_person(path: Path) -> Iterator[Path]:
+    """Yields a temporary path to be written to, for a file that a person names.
+
+    A device, FIFO, or file with other names (hard links) is written through. For a symbolic link,
+    its target is written and the link stays. Any other file is replaced when the block succeeds,
+    and keeps its mode. Raises InputError for a folder, and for a path that cannot be written.
+    """
+    with _explained(path):
+        is_folder, is_written_through = path.is_dir(), _is_written_through(path)
+    if is_folder:
+        raise InputError(f"{path}: this is a folder. Name a file.")
+    if is_written_through:
+        with tempfile.TemporaryDirectory() as folder:
+            yield (temporary := Path(folder, "content"))
+            with _explained(path):
+                _write_through(path, temporary.read_bytes())
+        return
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise InputError(f"{path}: this link leads to itself. Name another file.")
+    with _explained(path), whole_file(target) as temporary:
+        if target.exists():
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        yield temporary
+
+
+def write_for_person(path: Path, text: str) -> None:
+    """Writes `text` in UTF-8 to a file that a person names; see `file_for_person`."""
+    with file_for_person(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _is_written_through(path: Path) -> bool:
+    """Returns whether a path cannot be replaced: it is not a regular file, or has other names."""
+    if str(path.absolute()).startswith(("/dev/", "/proc/")):
+        return True
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    is_replaceable = os.access(Path(os.path.realpath(path)).parent, os.W_OK)
+    return not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or not is_replaceable
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    # /dev/stdout may be a file that other output is appended to
+    is_device = str(path.absolute()).startswith(("/dev/", "/proc/"))
+    with path.open("ab" if is_device else "wb", buffering=0) as file:
+        remaining = memoryview(content)
+        while remaining:
+            remaining = remaining[file.write(remaining) :]
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Raises InputError for an OSError of a path, except for a reader that closed a pipe."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise InputError(
+            f"{path}: this cannot be written ({error.strerror or error}). Name another path."
+        ) from None
 
 
 def clear_unfinished(folder: Path) -> None:
@@ -91,10 +168,7 @@ def write_json(path: Path, value: Any) -> None:
 
     Raises ValueError for NaN and infinity.
     """
-    write_text(
-        path,
-        json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
-    )
+    write_text(path, indented_json(value))
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:

@@ -1,15 +1,65 @@
 """Publishes the adapter of a cell with its model card: to a folder, or to the hub."""
 
+import hashlib
+import tempfile
 from pathlib import Path
 
 from manybaskets.config.base import VANILLA
 from manybaskets.dag import records
 from manybaskets.data import hub
-from manybaskets.files import InputError, read_json, write_json, write_text
+from manybaskets.files import UNFINISHED, InputError, read_json, write_json, write_text
 from manybaskets.reporting.model_card import card
 from manybaskets.reporting.published import Published, record_of
 
 WEIGHTS, SETTINGS = "adapter_model.safetensors", "adapter_config.json"
+FILES = ("README.md", SETTINGS, WEIGHTS)
+MARKER = ".manybaskets.json"  # the SHA-256 of each file of a publication, by name
+
+
+def publish(published: Published, folder: Path, name: str) -> None:
+    """Writes adapter and card to a new or empty folder, or over an earlier publication.
+
+    The folder itself and other files in it stay. Raises InputError like `write`, for a folder with
+    files that is not an earlier publication, and for files of one that were modified since.
+    """
+    _refuse_foreign(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(UNFINISHED, ".publication.", folder) as beside:
+        write(published, Path(beside), name)
+        hashes = {file: _hash(Path(beside, file)) for file in FILES}
+        write_json(folder / MARKER, hashes)
+        for file in FILES:
+            Path(beside, file).replace(folder / file)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Raises InputError if publishing to a folder would mix with, or replace, other files."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise InputError(f"--output {folder}: this is not a folder. Name a folder.")
+    try:
+        hashes = read_json(folder / MARKER)
+        is_publication = isinstance(hashes, dict)
+    except (OSError, ValueError):
+        hashes, is_publication = {}, False
+    if not is_publication and (others := sorted(path.name for path in folder.iterdir())):
+        raise InputError(
+            f"--output {folder}: the folder contains {others[0]} and is not an earlier "
+            "publication, so nothing is written. Name a new or empty folder."
+        )
+    for path in (folder / file for file in FILES):
+        is_same = path.is_file() and not path.is_symlink() and _hash(path) == hashes.get(path.name)
+        if (path.exists() or path.is_symlink()) and not is_same:
+            raise InputError(
+                f"--output {folder}: {path.name} was modified since it was published, so nothing "
+                "is written. Move that file away, or name another folder."
+            )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write(published: Published, folder: Path, name: str) -> None:
@@ -40,6 +90,7 @@ def push(folder: Path, repo: str, private: bool) -> str:
         done = api.upload_folder(
             repo_id=repo,
             folder_path=folder,
+            allow_patterns=list(FILES),
             commit_message="Adapter and card of a manybaskets cell",
         )
     except errors.HfHubHTTPError as error:

@@ -51,7 +51,7 @@ def compute(step: str, spec: dict[str, Any], inputs: list[Path], folder: Path) -
     from safetensors.numpy import load_file, save_file
 
     from manybaskets.devices import lease
-    from manybaskets.files import whole_file, write_json
+    from manybaskets.files import file_for_person, indented_json, write_for_person
     from manybaskets.simulations.eigenvalues import generators, students
 
     def report(point: dict[str, Any]) -> None:
@@ -65,9 +65,9 @@ def compute(step: str, spec: dict[str, Any], inputs: list[Path], folder: Path) -
             arrays, summary = generators.labels(spec, load_file(inputs[0]))
         else:
             arrays, summary = students.student(spec, load_file(inputs[0]), report)
-    with whole_file(folder / f"{step}.safetensors") as beside:
+    with file_for_person(folder / f"{step}.safetensors") as beside:
         save_file(arrays, beside)
-    write_json(folder / f"{step}.json", summary)
+    write_for_person(folder / f"{step}.json", indented_json(summary))
     print(json.dumps({key: value for key, value in summary.items() if key != "curve"}))
 
 
@@ -80,13 +80,13 @@ def tabulate(
     """
     import pandas as pd
 
-    from manybaskets.files import read_json, whole_file
+    from manybaskets.files import file_for_person, read_json
     from manybaskets.simulations.eigenvalues import findings
 
     published = pd.read_csv(reference) if reference else None
     tables = findings.tables(spec, [read_json(path) for path in inputs], published)
     for name, table in tables.items():
-        with whole_file(folder / f"{name}.csv") as beside:
+        with file_for_person(folder / f"{name}.csv") as beside:
             table.to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
     print("\n".join(findings.sentences(spec, tables)))
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from manybaskets.files import InputError, read_json, write_text
+from manybaskets.files import InputError, read_json, write_for_person
 from manybaskets.probes.robustness import judges, label_file
 from manybaskets.probes.robustness.judge_prompts import texts_of
 from manybaskets.serving.engine import endpoint, engine
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
     is_table = options.responses.suffix.lower() in (".csv", ".tsv")
     text = label_file.written(labels, options.json or not is_table)
     if options.output:
-        write_text(options.output, text)
+        write_for_person(options.output, text)
     else:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from manybaskets.cli.arguments import config_arguments
 from manybaskets.dag.preflight import study_of
-from manybaskets.files import InputError, whole_directory
+from manybaskets.files import InputError
 from manybaskets.reporting import published as cells
 from manybaskets.reporting import publishing
 
@@ -18,7 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "cell", help="results/<study>/cells/<target>/<mix>/seed=N, or <target>/<mix>/<seed>"
     )
     parser.add_argument(
-        "--output", type=Path, help="folder (default: results/<study>/published/<cell>)"
+        "--output",
+        type=Path,
+        help="new or empty folder (default: results/<study>/published/<cell>)",
     )
     parser.add_argument("--push", metavar="OWNER/NAME", help="push to this repository of the hub")
     parser.add_argument(
@@ -34,8 +36,7 @@ def run(options: argparse.Namespace) -> None:
     name = f"{published.config.study}-{cell.target}-{cell.mix}-seed{cell.seed}"
     name += f"-generation{cell.generation}" if cell.generation else ""
     output = options.output or published.root / "published" / name
-    with whole_directory(output) as folder:
-        publishing.write(published, folder, options.push or name)
+    publishing.publish(published, output, options.push or name)
     print(output)
     if options.push:
         print(publishing.push(output, options.push, private=not options.public))

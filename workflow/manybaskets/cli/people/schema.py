@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from manybaskets.config import key_reference, study
-from manybaskets.files import write_json, write_text
+from manybaskets.files import indented_json, write_for_person
 from manybaskets.paths import REPOSITORY
 
 HELP = "Writes the JSON schema for editors, and the reference of all config keys."
@@ -27,8 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes both files."""
-    write_json(options.output, study.schema())
-    write_text(options.page, reference_page())
+    write_for_person(options.output, indented_json(study.schema()))
+    write_for_person(options.page, reference_page())
 
 
 def reference_page() -> str:

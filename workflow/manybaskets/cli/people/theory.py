@@ -52,11 +52,11 @@ def run(options: argparse.Namespace) -> None:
 
 def compute(part: str, settings: dict[str, object], seed: int, output: Path) -> None:
     """Writes the table of a part."""
-    from manybaskets.files import whole_file
+    from manybaskets.files import file_for_person
     from manybaskets.simulations import theory
 
     table = theory.table(part, settings, seed)
-    with whole_file(output) as beside:
+    with file_for_person(output) as beside:
         table.to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
     if "inside" in table:
         inside, points = table["inside"].sum(), len(table)
