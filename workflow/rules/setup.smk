@@ -25,6 +25,13 @@ try:
 except ConfigError as error:
     print(f"The study cannot run as it is written:\n{error}", file=sys.stderr)
     sys.exit(2)
+if set("{}") & set(LIBRARY + sys.executable):
+    print(
+        f"{LIBRARY}: Snakemake reads the braces in the path of this checkout, or of its Python "
+        f"({sys.executable}), as wildcards. Move them to a path without braces.",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 graph = Graph(study)
 
 # The environment of every job. Engines end when this process does; threads that wait for work

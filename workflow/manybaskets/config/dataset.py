@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from manybaskets.config.base import Count, Section, Sha256, Share
+from manybaskets.config.base import Count, Section, Seed, Sha256, Share
 
 
 class Documentation(Section):
@@ -18,7 +18,7 @@ class Documentation(Section):
     """Share of the rows of each package, in whole modules, for testing."""
     train_share: Share = 0.12
     """Share of the rows for fine-tuning; the rest is for pretraining scratch models."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the split by modules. It is not a replication seed."""
 
 
@@ -118,7 +118,7 @@ class Dataset(Rows):
     """Number of rows for fine-tuning, in four equal quarters."""
     test: Count = 240
     """Number of rows that no model is trained on."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the split into test rows and quarters. It is not a replication seed."""
     prompts: str | None = None
     """File of other prompts for the sources, where they do not answer the human prompts. It has

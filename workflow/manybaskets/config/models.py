@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from manybaskets.config.base import Count, Section
+from manybaskets.config.base import Count, Section, Seed
 from manybaskets.config.dataset import RemoteFile, RowFields
 
 ORIGINS = ("scratch", "path", "hub", "gguf", "package")
@@ -39,7 +39,7 @@ class Scratch(Section):
     """Peak learning rate of AdamW for embeddings; Muon uses twice this rate for matrices."""
     batch_tokens: Count = 1024
     """Tokens per optimizer step."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of initialization and of the order of the text. It is not a replication seed."""
 
 

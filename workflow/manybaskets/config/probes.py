@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from manybaskets import plugins
-from manybaskets.config.base import Count, NoNulls, Section
+from manybaskets.config.base import Count, NoNulls, Section, Seed
 from manybaskets.config.dataset import Rows
 
 OF_RESPONSES = "probes.of_responses"
@@ -158,7 +158,7 @@ class JudgedTexts(Rows):
 
     request: str = "summarize"
     """Name of the template under `resources/prompts/` with {text} that asks a source."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the draw of texts."""
 
     @model_validator(mode="after")

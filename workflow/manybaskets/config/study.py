@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from manybaskets.config.analysis import Contrasts, Reference
-from manybaskets.config.base import NoNulls, Section
+from manybaskets.config.base import NoNulls, Section, Seed
 from manybaskets.config.dataset import Dataset
 from manybaskets.config.mixes import Mix
 from manybaskets.config.models import Model, Source
@@ -25,7 +25,7 @@ class StudyConfig(Section):
     """Name of the study and of its results folder."""
     question: str = ""
     """The research question in one sentence; the report begins with it."""
-    seeds: list[int] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
     """Replication seeds. A seed determines the data draw, the sampling and the training."""
     dataset: Dataset
     """Human prompts and human responses."""

@@ -14,6 +14,7 @@ from manybaskets.config.consistency import contradictions
 from manybaskets.config.controls import with_controls
 from manybaskets.config.renamed import renamed_keys
 from manybaskets.config.study import StudyConfig
+from manybaskets.config.written_names import names_that_are_not_text
 
 MAX_PROBLEMS = 50  # lines of a message
 MAX_LINE = 2000  # characters
@@ -50,6 +51,13 @@ def problems_of(file: str, error: ValidationError) -> str:
         for one in error.errors()
     ]
     return _lines(file, problems)
+
+
+def refuse_unquoted(raw: Mapping[Any, Any], file: str) -> None:
+    """Raises ConfigError with every name of a model, source, mix, … that is not text."""
+    problems = list(names_that_are_not_text(raw))
+    if problems:
+        raise ConfigError(_lines(file, problems))
 
 
 def _lines(file: str, problems: Iterable[tuple[str, str]]) -> str:

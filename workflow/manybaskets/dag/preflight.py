@@ -17,7 +17,7 @@ from manybaskets.config.models import Source
 from manybaskets.config.probes import ModelEndpoint, Robustness
 from manybaskets.config.study import StudyConfig
 from manybaskets.config.training import Training
-from manybaskets.dag import data_files, results_format, slow_paths
+from manybaskets.dag import data_files, path_names, results_format, slow_paths
 from manybaskets.data import request_sets
 from manybaskets.data.safety_requests import read_requests
 from manybaskets.files import InputError, read_json, read_jsonl
@@ -44,10 +44,11 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
                 f"snakemake --configfile {name}, or with manybaskets {other} --configfile {name} "
                 "--output FOLDER."
             )
+    validation.refuse_unquoted(raw, name)
     config = validation.load(_plain(raw), name)
     study = Study(config)
     results_format.check(Path(study.root))
-    problems = [*_environment(study), *_data(study)]
+    problems = [*path_names.with_braces(config), *_environment(study), *_data(study)]
     try:
         robustness.attack_texts(study)
     except ConfigError as error:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 from scipy import stats
 
-from manybaskets.config.base import ConfigError, Count, Section
+from manybaskets.config.base import ConfigError, Count, Section, Seed
 from manybaskets.config.validation import problems_of
 from manybaskets.seeds import derived_seed
 from manybaskets.simulations import gaussian_mixture, self_consuming
@@ -119,7 +119,7 @@ class TheoryStudy(Section):
     """Name of the study and of its results folder."""
     question: str = ""
     """The research question in one sentence."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of all draws."""
     theory: Theory
     """The parts of the study."""

@@ -8,12 +8,31 @@ from manybaskets.config.base import HUMAN, VANILLA
 from manybaskets.config.study import StudyConfig
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
-NAMED = ("models", "sources", "mixes")
+RESERVED = {
+    "models": ("tokenizer", "yardstick", "yardstick.json"),
+    "sources": (HUMAN,),
+    "mixes": (VANILLA,),
+}
+"""Names of files and folders that the workflow itself writes beside those of a section."""
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+"""Names of devices on Windows, also with an extension, which its file systems refuse."""
 
 
 def is_file_name(name: str) -> bool:
     """Whether a name can be part of a path on every file system."""
     return bool(SAFE_NAME.fullmatch(name)) and len(name) <= 64
+
+
+def named_sections(config: StudyConfig) -> dict[str, list[str]]:
+    """The names that a study chooses and that are parts of paths, by the key of their section."""
+    robustness, preference = config.probes.robustness, config.probes.preference
+    return {
+        "models": list(config.models),
+        "sources": list(config.sources),
+        "mixes": list(config.mixes),
+        "probes.robustness.judges": list(robustness.judges) if robustness else [],
+        "probes.preference.judges": list(preference.judges) if preference else [],
+    }
 
 
 def unknown(name: str, kind: str, known: Sequence[str]) -> str:
@@ -26,7 +45,7 @@ def unknown(name: str, kind: str, known: Sequence[str]) -> str:
 def bad_names(config: StudyConfig) -> Iterator[tuple[str, str]]:
     """Names that cannot be part of a path or are used twice; repeated seeds and targets."""
     named = [("study", config.study)]
-    for key in NAMED:
+    for key in ("models", "sources", "mixes"):
         named += [(f"{key}.{name}", name) for name in getattr(config, key)]
     for key, name in named:
         if not is_file_name(name):
@@ -35,16 +54,30 @@ def bad_names(config: StudyConfig) -> Iterator[tuple[str, str]]:
                 f"'{name}' cannot be a file name. Use up to 64 letters, digits, '-', '_' "
                 "and single dots, starting with a letter or digit.",
             )
-    for key, reserved in (("sources", HUMAN), ("mixes", VANILLA)):
-        if reserved in getattr(config, key):
-            yield f"{key}.{reserved}", f"'{reserved}' is a reserved name. Choose another name."
-    for key in NAMED:
-        yield from _differ_in_case(key, list(getattr(config, key)))
+    for key, names in named_sections(config).items():
+        yield from _reserved(key, names)
+        yield from _differ_in_case(key, names)
     if len(set(config.targets)) < len(config.targets):
         yield "targets", "a target is listed twice. Remove the repeat."
     if len(set(config.seeds)) < len(config.seeds):
         repeated = sorted({seed for seed in config.seeds if config.seeds.count(seed) > 1})
         yield "seeds", f"seeds must be unique; {repeated} are repeated. Remove the repeats."
+
+
+def _reserved(key: str, names: list[str]) -> Iterator[tuple[str, str]]:
+    """Names of the workflow itself, of devices, and of the summary of another model."""
+    reserved = {name.lower() for name in RESERVED.get(key, ())}
+    summaries = {f"{name}.json".lower() for name in names} if key == "models" else set()
+    for name in names:
+        if name.lower() in reserved:
+            yield f"{key}.{name}", f"'{name}' is a reserved name. Choose another name."
+        elif DEVICES.fullmatch(name):
+            yield f"{key}.{name}", f"'{name}' is a device on Windows. Choose another name."
+        elif name.lower() in summaries:
+            yield (
+                f"{key}.{name}",
+                f"'{name}' is the file of the model '{name[:-5]}'. Choose another name.",
+            )
 
 
 def _differ_in_case(key: str, names: list[str]) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from manybaskets.config.base import ConfigError, Count, Section
+from manybaskets.config.base import ConfigError, Count, Section, Seed
 from manybaskets.config.validation import problems_of, refuse_renamed
 from manybaskets.simulations.eigenvalues.arms import Arm, controls
 from manybaskets.simulations.eigenvalues.settings import Labels, Network, Problem, Training
@@ -78,14 +78,14 @@ class EigenStudy(Section):
     """Name of the study and of its results folder."""
     question: str = ""
     """The research question in one sentence."""
-    seeds: list[int] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
     """Replications: each seed has its own generator, labels, students and test matrices."""
     eigenvalues: Eigenvalues
     """The settings of the study."""
 
     @field_validator("seeds")
     @classmethod
-    def _distinct(cls, seeds: list[int]) -> list[int]:
+    def _distinct(cls, seeds: list[Seed]) -> list[int]:
         if len(set(seeds)) < len(seeds):
             raise ValueError("seeds must differ")
         return seeds
