@@ -140,3 +140,10 @@ def test_a_path_that_cannot_be_written_is_named(tmp_path: Path, name: str) -> No
     with pytest.raises(InputError, match="Name a"):
         files.write_for_person(tmp_path / name, "text")
     assert (tmp_path / "loop").is_symlink()
+
+
+def test_a_fifo_without_a_reader_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "READER_SECONDS", 0.1)
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(InputError, match="no process reads this FIFO"):
+        files.write_for_person(tmp_path / "fifo", "text")

@@ -3,11 +3,13 @@
 Every step writes its outputs through this module: an output is either complete or absent.
 """
 
+import errno
 import json
 import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 UNFINISHED = ".unfinished"
 MAX_MESSAGE = 3000  # characters
+READER_SECONDS = 10.0
 NAME_LENGTH = 40  # characters of a file's name in the name of its temporary file
 
 
@@ -120,10 +123,29 @@ def _is_written_through(path: Path) -> bool:
 def _write_through(path: Path, content: bytes) -> None:
     # /dev/stdout may be a file that other output is appended to
     is_device = str(path.absolute()).startswith(("/dev/", "/proc/"))
-    with path.open("ab" if is_device else "wb", buffering=0) as file:
+    opener = _open_fifo if path.is_fifo() else None
+    with open(path, "ab" if is_device else "wb", buffering=0, opener=opener) as file:
         remaining = memoryview(content)
         while remaining:
             remaining = remaining[file.write(remaining) :]
+
+
+def _open_fifo(fifo: str, flags: int) -> int:
+    """Opens a FIFO once a process reads it; raises InputError after `READER_SECONDS`."""
+    deadline = time.monotonic() + READER_SECONDS
+    while True:
+        try:
+            descriptor = os.open(fifo, flags | os.O_NONBLOCK)
+            os.set_blocking(descriptor, True)
+            return descriptor
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+        if time.monotonic() > deadline:
+            raise InputError(
+                f"{fifo}: no process reads this FIFO. Start its reader first, or name a file."
+            )
+        time.sleep(0.05)
 
 
 @contextmanager
