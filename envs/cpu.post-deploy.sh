@@ -7,4 +7,4 @@ torch="$(grep -E '^torch==' "$lock")"
 pip install --no-deps "$torch" ||
   pip install --no-deps --index-url https://download.pytorch.org/whl/cpu "$torch"
 grep -v -E '^torch==' "$lock" > "$CONDA_PREFIX/lock.txt"
-pip install --no-deps -r "$CONDA_PREFIX/lock.txt"
+pip install --no-deps --require-hashes -r "$CONDA_PREFIX/lock.txt"

@@ -3,4 +3,4 @@
 set -euo pipefail
 lock="$(dirname "$0")/gpu.txt"
 [ -f "$lock" ] || lock=envs/gpu.txt
-pip install --no-deps -r "$lock"
+pip install --no-deps --require-hashes -r "$lock"

@@ -13,11 +13,12 @@ kind="${MANYBASKETS_ENV:-$kind}"
 echo "Installing envs/$kind.txt into .venv (a minute or two) …"
 [ -x .venv/bin/python ] || "$python" -m venv .venv
 pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check)
-"${pip[@]}" uv==0.11.* 2> /dev/null || "${pip[@]}" uv
+"${pip[@]}" --no-deps --require-hashes -r envs/uv.txt
 lock=.venv/lock.txt
 torch="$(grep -E '^torch==' "envs/$kind.txt")"
 if [ "$kind" = cpu ]; then
-  # The CPU build is not on PyPI: first the indexes pip is configured with, then PyTorch's own.
+  # The CPU build is not on PyPI: first the indexes pip is configured with, then PyTorch's own. It is
+  # the only package without a hash in its lock, since these have different files of one version.
   "${pip[@]}" --no-deps "$torch" 2> /dev/null ||
     "${pip[@]}" --no-deps --index-url https://download.pytorch.org/whl/cpu "$torch"
   grep -v -E '^torch==' "envs/$kind.txt" > "$lock"
@@ -26,7 +27,7 @@ else
 fi
 # uv is several times faster; pip knows mirrors that only pip is configured with.
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --compile-bytecode \
-  -r "$lock" ||
-  "${pip[@]}" --no-deps -r "$lock"
+  --require-hashes -r "$lock" ||
+  "${pip[@]}" --no-deps --require-hashes -r "$lock"
 "${pip[@]}" --no-deps --no-build-isolation --editable .
 echo "$kind" > .venv/.ready
