@@ -14,6 +14,7 @@ import pytest
 
 from manybaskets import devices
 from manybaskets.devices import lease, leased, visible
+from manybaskets.files import InputError
 from manybaskets.paths import WORKFLOW
 from manybaskets.processes import locked, private_directory, start_time
 
@@ -203,6 +204,21 @@ def test_directory_that_others_may_enter_is_refused() -> None:
     with pytest.raises(PermissionError, match="chmod 700"):
         private_directory()
     (Path(os.environ["XDG_RUNTIME_DIR"]) / "manybaskets").chmod(0o700)
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "dangling"])
+def test_private_directory_that_is_no_directory_is_refused(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "manybaskets"
+    if kind == "file":
+        place.touch(mode=0o600)
+    else:
+        place.symlink_to(tmp_path if kind == "link" else "missing")
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="Remove it"):
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+        patch.setattr("manybaskets.processes.MAX_DIRECTORY_BYTES", 500)
+        private_directory()
 
 
 def test_start_time_tells_the_living_from_the_dead() -> None:

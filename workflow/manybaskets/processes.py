@@ -1,14 +1,22 @@
 """Private directory, process start times and file locks of one user on one host."""
 
+import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from manybaskets.files import InputError
+
 MAX_DIRECTORY_BYTES = 50  # the path of a unix socket below it has at most 107 bytes
+
+
+class PrivateDirectoryError(InputError, PermissionError):
+    """Raised if another user owns or can enter the directory for sockets and locks."""
 
 
 def private_directory() -> Path:
@@ -16,18 +24,20 @@ def private_directory() -> Path:
 
     The directory is `$XDG_RUNTIME_DIR/manybaskets` or, without that variable, `manybaskets-<uid>`
     in the directory for temporary files; `/tmp/manybaskets-<uid>` if the path is too long for a
-    socket. It is created if necessary. Raises PermissionError if another user owns the directory
-    or can enter it.
+    socket. It is created if necessary. Raises PrivateDirectoryError if another user owns the
+    directory or can enter it.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     candidates = [Path(runtime) / "manybaskets"] if runtime and Path(runtime).is_dir() else []
     candidates.append(Path(tempfile.gettempdir()) / f"manybaskets-{os.getuid()}")
     short = [path for path in candidates if len(os.fsencode(path)) <= MAX_DIRECTORY_BYTES]
     directory = short[0] if short else Path(f"/tmp/manybaskets-{os.getuid()}")
-    directory.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
     status = directory.lstat()
-    if directory.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise PermissionError(
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    if not is_own or status.st_mode & 0o077:
+        raise PrivateDirectoryError(
             f"{directory} must be a directory that only user {os.getuid()} can enter "
             f"(owner {status.st_uid}, mode {status.st_mode & 0o777:o}). Remove it, or run "
             f"chmod 700 on it if it is yours."

@@ -16,6 +16,7 @@ from manybaskets.config.base import ConfigError
 from manybaskets.devices import CPU, on_cpu, visible
 from manybaskets.dag.graph import Graph
 from manybaskets.dag.progress import watch
+from manybaskets.processes import PrivateDirectoryError
 from manybaskets.stages.registry import STAGES
 from manybaskets.study import keys
 from manybaskets.study.environment import endpoint_environment, engine_environment
@@ -47,7 +48,11 @@ exports = {
 is_own_interpreter = not workflow.deployment_settings.deployment_method
 can_fork = is_own_interpreter and on_cpu() and sys.platform == "linux"
 if can_fork and forkserver.VARIABLE not in os.environ:
-    exports[forkserver.VARIABLE] = str(forkserver.place())
+    try:
+        exports[forkserver.VARIABLE] = str(forkserver.place())
+    except PrivateDirectoryError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 prefix = "".join(
     f"export {name}={shlex.quote(value)}; " for name, value in exports.items()
 )
