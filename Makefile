@@ -101,7 +101,7 @@ lint: setup
 
 # The GPU lock has the same packages; CPU builds of torch are not on PyPI.
 audit: .venv/tools/audit/.ready
-	.venv/tools/audit/bin/pip-audit --strict --no-deps --disable-pip -r envs/gpu.txt
+	.venv/tools/audit/bin/pip-audit --strict --require-hashes --disable-pip -r envs/gpu.txt
 
 locks: setup
 	UV=$(BIN)/uv bash envs/lock.sh
