@@ -154,3 +154,23 @@ def test_200_of_the_450_prompts_of_xstest_must_be_declined() -> None:
     declared = request_sets.declared("xstest")
     copy = path_of(PublicFile(declared.url, declared.sha256))
     assert sum(r.declined for r in request_sets.read_set("xstest", copy)) == 200
+
+
+def test_the_key_of_the_hub_is_neither_redirected_nor_sent_without_encryption(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def opened(request: Any, **_: Any) -> Any:
+        asked.append(request)
+        raise TimeoutError
+
+    monkeypatch.setenv("HF_TOKEN", "secret-key")
+    monkeypatch.setattr("urllib.request.urlopen", opened)
+    hosts = ("https://huggingface.co", "http://huggingface.co", "https://huggingface.co.evil.org")
+    for host in hosts:
+        with pytest.raises(InputError):
+            request_sets.verified_content(entry(f"{host}/set.csv"), None)
+    assert asked[0].unredirected_hdrs == {"Authorization": "Bearer secret-key"}
+    assert all("Authorization" not in request.headers for request in asked)
+    assert all(not request.unredirected_hdrs for request in asked[1:])

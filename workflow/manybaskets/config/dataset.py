@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from manybaskets.config.base import Count, Section, Seed, Sha256, Share
+from manybaskets.config.urls import FileUrl
 
 
 class Documentation(Section):
@@ -58,7 +59,7 @@ class RowFields(Section):
 class RemoteFile(Section):
     """A file that is downloaded once. `sha256` is required with `url`."""
 
-    url: str | None = Field(None, pattern="^https?://", exclude_if=_is_unset)
+    url: FileUrl | None = Field(None, exclude_if=_is_unset)
     """URL of the file of rows. It should contain a commit."""
     sha256: Sha256 | None = Field(None, exclude_if=_is_unset)
     """SHA-256 of the file."""

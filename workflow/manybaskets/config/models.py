@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from manybaskets.config.base import Count, Section, Seed
 from manybaskets.config.dataset import RemoteFile, RowFields
+from manybaskets.config.urls import EndpointUrl
 
 ORIGINS = ("scratch", "path", "hub", "gguf", "package")
 
@@ -124,7 +125,7 @@ class Source(RemoteFile):
     """A file of existing prompt/response pairs. With `url`, a local copy of that file."""
     fields: RowFields = RowFields()
     """Names of the fields in the file `recorded`."""
-    endpoint: str | None = None
+    endpoint: EndpointUrl | None = None
     """Base URL of an OpenAI-compatible server, up to and including `/v1`."""
     api_key_env: str | None = None
     """Name of the environment variable with the API key of the endpoint."""

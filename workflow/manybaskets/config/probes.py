@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from manybaskets import plugins
 from manybaskets.config.base import Count, NoNulls, Section, Seed
 from manybaskets.config.dataset import Rows
+from manybaskets.config.urls import EndpointUrl
 
 OF_RESPONSES = "probes.of_responses"
 
@@ -78,7 +79,7 @@ class ModelEndpoint(Section):
 
     model: str
     """A name under `models` (served by vLLM), or with `endpoint` the model's name there."""
-    endpoint: str | None = None
+    endpoint: EndpointUrl | None = None
     """Base URL of an OpenAI-compatible server, up to and including `/v1`."""
     api_key_env: str | None = None
     """Name of the environment variable with the API key of the endpoint."""

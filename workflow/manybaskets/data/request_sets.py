@@ -150,14 +150,14 @@ def _read_copy(name: str, path: Path) -> bytes:
 
 
 def _download(name: str, url: str) -> bytes:
-    headers = {"User-Agent": "manybaskets"}
-    key = os.environ.get(HUB_KEY, "").strip()
-    host = urlparse(url).hostname or ""
-    if key and (host == "huggingface.co" or host.endswith(".huggingface.co")):
-        headers["Authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(url, headers={"User-Agent": "manybaskets"})
+    key, place = os.environ.get(HUB_KEY, "").strip(), urlparse(url)
+    host = place.hostname or ""
+    if key and place.scheme == "https" and f".{host}".endswith(".huggingface.co"):
+        # Redirects, such as those to a CDN, do not get the key.
+        request.add_unredirected_header("Authorization", f"Bearer {key}")
     offline = f"To use a copy, set probes.robustness.local_files: {{{name}: <file>}}."
     try:
-        request = urllib.request.Request(url, headers=headers)
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             return bytes(response.read())
     except urllib.error.HTTPError as error:

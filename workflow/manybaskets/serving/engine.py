@@ -26,8 +26,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
+from manybaskets.config.urls import checked_endpoint, is_private
 from manybaskets.devices import CPU, leased, visible
-from manybaskets.files import canonical_json, read_json, write_json
+from manybaskets.files import InputError, canonical_json, read_json, write_json
 from manybaskets.processes import locked, private_directory, start_time
 from manybaskets.serving import stall
 from manybaskets.serving.client import Client
@@ -118,8 +119,17 @@ def endpoint(
     tokens of prompts and replies; rows beyond it have the state failed. Raises RuntimeError if the
     variable is not set.
     """
+    try:
+        checked_endpoint(url)
+    except ValueError as error:
+        raise InputError(f"The endpoint: {error}.") from None
     key = None
     if api_key_env is not None:
+        if not is_private(url):
+            raise InputError(
+                f"{url}: the key would be sent without encryption. Use https, or a tunnel to "
+                "localhost."
+            )
         key = os.environ.get(api_key_env, "").strip()
         if not key:
             raise RuntimeError(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from manybaskets.config.base import HUMAN, VANILLA
 from manybaskets.config.study import StudyConfig
+from manybaskets.config.urls import is_private
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 RESERVED = {
@@ -99,9 +100,22 @@ def bad_sources(config: StudyConfig) -> Iterator[tuple[str, str]]:
             yield f"sources.{name}.model", unknown(source.model, "model", list(config.models))
         if source.api_key_env and not source.endpoint:
             yield f"sources.{name}.api_key_env", "only endpoints have an API key. Remove it."
+        yield from unprotected_key(f"sources.{name}", source.endpoint, source.api_key_env)
     for target in config.targets:
         if target not in config.models:
             yield "targets", unknown(target, "model", list(config.models))
+
+
+def unprotected_key(
+    key: str, endpoint: str | None, variable: str | None
+) -> Iterator[tuple[str, str]]:
+    """An API key that would be sent to another machine without encryption."""
+    if endpoint and variable and not is_private(endpoint):
+        yield (
+            f"{key}.endpoint",
+            "the key would be sent without encryption. Use https, a tunnel to localhost, or remove "
+            "api_key_env.",
+        )
 
 
 def bad_references(config: StudyConfig) -> Iterator[tuple[str, str]]:

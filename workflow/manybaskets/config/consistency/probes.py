@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from manybaskets.config.base import MINILM, VANILLA
-from manybaskets.config.consistency.names import is_file_name, unknown
+from manybaskets.config.consistency.names import is_file_name, unknown, unprotected_key
 from manybaskets.config.probes import ModelEndpoint, Preference
 from manybaskets.config.study import StudyConfig
 
@@ -45,6 +45,7 @@ def _bad_judges(config: StudyConfig) -> Iterator[tuple[str, str]]:
             yield f"{key}.model", unknown(judge.model, "model", list(config.models))
         if judge.api_key_env and not judge.endpoint:
             yield f"{key}.api_key_env", "only endpoints have an API key. Remove it."
+        yield from unprotected_key(key, judge.endpoint, judge.api_key_env)
 
 
 def _bad_preference_judges(
