@@ -12,6 +12,7 @@
 # make bench-patches  time saved by each patch of Snakemake (some minutes)
 # make bench-collapse cost of the collapse probe
 # make bench-train    training compared with a bare loop and with TRL
+# make bench-real     bench-train and bench-engine with the model of make test-real
 # make docs           the guide as a site: docs/_build/index.html
 # make lint           formatting, types, imports, spelling, prose, Snakemake's linter
 # make audit          known vulnerabilities of the locked packages
@@ -21,7 +22,7 @@ BIN := .venv/bin
 PROSE := $(wildcard *.md) Makefile Snakefile config.yaml docs workflow tests resources profiles envs .ci .github .pre-commit-config.yaml
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup study study-real test test-fast test-unit test-network test-cluster test-faults test-real test-presets bench-engine bench-scale bench-patches bench-collapse bench-train docs lint audit locks schema
+.PHONY: setup study study-real test test-fast test-unit test-network test-cluster test-faults test-real test-presets bench-engine bench-scale bench-patches bench-collapse bench-train bench-real docs lint audit locks schema
 
 setup: .venv/.ready
 
@@ -66,6 +67,10 @@ test-real: setup .venv/.real
 
 test-presets: setup
 	python -m pytest tests/presets --durations=5
+
+bench-real: setup .venv/.real
+	PYTHONPATH=workflow python -m tests.bench.train --real
+	PYTHONPATH=workflow python -m tests.bench.engine --real --quick
 
 docs: .venv/tools/docs/.ready
 	.venv/tools/docs/bin/sphinx-build -q -W -b html docs docs/_build

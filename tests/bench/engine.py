@@ -1,6 +1,6 @@
 """Measures the time that warm engines save on the responses of 12 cells of one base model.
 
-    python -m tests.bench.engine [--quick] [--repeats N] [--gpu]
+    python -m tests.bench.engine [--quick] [--repeats N] [--gpu | --real]
 
 Every way answers the same 200 prompts with up to 64 new tokens by each of 12 LoRA adapters, twelve
 jobs of the same Snakemake with the same two cores, everything included from Snakemake's start to
@@ -17,7 +17,8 @@ Ways take turns, so that other work on the machine slows all of them alike. A se
 compares tokens per second of the warm server, through the project's client, with those of the
 offline LLM on the same requests.
 
---gpu uses a model of the shape of Llama-3.1-8B with random weights.
+--gpu uses a model of the shape of Llama-3.1-8B with random weights, --real the model of
+`make test-real`.
 """
 
 import argparse
@@ -34,10 +35,11 @@ import time
 from pathlib import Path
 
 from manybaskets.devices import on_cpu
-from manybaskets.files import canonical_json, read_jsonl, write_json, write_jsonl
+from manybaskets.files import canonical_json, read_json, read_jsonl, write_json, write_jsonl
 from manybaskets.models import architectures
 from manybaskets.serving.engine import engine, stop_engines
 from tests.bench import engine_peers as peers
+from tests.bench import real_model
 from tests.bench.engine_peers import CONTEXT, NEW_TOKENS, RANK, THREADS, chat_requests, settings
 from tests.support.paths import ROOT
 
@@ -81,7 +83,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="3 cells × 20 prompts, once")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--gpu", action="store_true")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--gpu", action="store_true")
+    shape.add_argument("--real", action="store_true")
     options = parser.parse_args()
     if options.gpu == on_cpu():
         sys.exit("--gpu needs a GPU and the GPU environment; without --gpu there must be neither.")
@@ -93,7 +97,7 @@ def main() -> None:
 
 def bench(folder: Path, cells: int, prompts: int, options: argparse.Namespace) -> None:
     """Every way in turn, `repeats` times."""
-    prepare(folder, cells, prompts, options.gpu)
+    prepare(folder, cells, prompts, options)
     sizes = sorted({8, 32, prompts})
     tried = {size: one_cell(folder, size) for size in sizes}
     best = min(tried, key=lambda size: tried[size])
@@ -110,8 +114,8 @@ def bench(folder: Path, cells: int, prompts: int, options: argparse.Namespace) -
     report(folder, cells, prompts, seconds, rates, best)
 
 
-def prepare(folder: Path, cells: int, prompts: int, large: bool) -> None:
-    """A base model with random weights, adapters, and prompts."""
+def prepare(folder: Path, cells: int, prompts: int, options: argparse.Namespace) -> None:
+    """A base model, random adapters, and prompts."""
     import torch
 
     texts = [
@@ -120,10 +124,15 @@ def prepare(folder: Path, cells: int, prompts: int, large: bool) -> None:
     tokenizer = architectures.train_tokenizer(texts, 4096)
     torch.manual_seed(0)
     base = folder / "base"
-    if large:
+    if options.gpu:
         write_json(base / "config.json", LARGE)
         tokenizer.save_pretrained(base)
         wide, layers, kv, inner = 4096, 32, 1024, 14336
+    elif options.real:
+        real_model.convert(base)
+        known = read_json(base / "config.json")
+        wide, layers = known["hidden_size"], known["num_hidden_layers"]
+        kv, inner = known["num_key_value_heads"] * known["head_dim"], known["intermediate_size"]
     else:
         model = architectures.build("llama", vocabulary=4096, context=CONTEXT, **TINY)
         architectures.save(model, tokenizer, base)

@@ -1,6 +1,9 @@
 """Measures the cost of training and of comparable trainers in one run: `make bench-train`.
 
-On a CPU, with a target of the embedded study's size, the same rows and the same batches, in turns:
+    python -m tests.bench.train [--real]
+
+On a CPU, with a target of the embedded study's size (`--real`: the model of `make test-real`), the
+same rows and the same batches, in turns:
 
 - `ours`: the training phase of the train step;
 - `bare`: a PyTorch loop over the same model, adapter and batches, with the same optimizer;
@@ -15,6 +18,7 @@ per second, peak memory and model FLOP utilisation, beside TRL's.
 import itertools
 import json
 import math
+import os
 import re
 import statistics
 import subprocess
@@ -24,10 +28,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench import real_model
+from tests.support.paths import ROOT
+
 THREADS = 1  # of a job of the embedded study
 ROUNDS = 3
 ROWS, VOCABULARY, CONTEXT = 1000, 4096, 512
-SETTINGS = {
+REAL_ROWS = 24
+SETTINGS: dict[str, Any] = {
     "rank": 8, "alpha": 16.0, "dropout": 0.0, "modules": "all-linear", "learning_rate": 2e-3,
     "epochs": 2.0, "batch_size": 16, "gradient_accumulation": 1, "max_length": 256,
     "threads": THREADS,
@@ -37,13 +45,18 @@ LARGE = {
     "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
     "max_position_embeddings": 8192, "rope_theta": 500_000.0, "tie_word_embeddings": False,
 }  # fmt: skip
+REAL = "MANYBASKETS_BENCH_REAL" in os.environ
+if REAL:
+    SETTINGS |= {"epochs": 1.0, "batch_size": 4, "max_length": 384, "learning_rate": 2e-4}
 LARGE_ROWS, LARGE_TOKENS, LARGE_BATCH = 96, 1024, 8
 PEAK_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
 
 
 def main() -> None:
     """Runs every part in a process of its own and prints the table."""
-    if len(sys.argv) > 1:
+    if sys.argv[1:] == ["--real"]:
+        os.environ["MANYBASKETS_BENCH_REAL"] = "1"
+    elif len(sys.argv) > 1:
         print("\n" + json.dumps(PARTS[sys.argv[1]](*sys.argv[2:])))
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -115,13 +128,19 @@ def _whole_step(base: Path, folder: Path) -> None:
 
 
 def prepare(folder: str) -> dict[str, Any]:
-    """A target of the embedded study's size, untrained, and rows of documentation."""
+    """A target of the embedded study's size, untrained, and rows; or a real one."""
     import torch
 
     from manybaskets.data import docstrings
-    from manybaskets.files import write_jsonl
+    from manybaskets.files import read_jsonl, write_jsonl
     from manybaskets.models import architectures
 
+    if REAL:
+        real_model.convert(Path(folder, "base"))
+        problems = read_jsonl(ROOT / "tests/data/gsm8k/problems.jsonl")[:REAL_ROWS]
+        rows = [{"prompt": row["question"], "response": row["answer"]} for row in problems]
+        write_jsonl(Path(folder, "rows.jsonl"), rows)
+        return {"rows": len(rows)}
     found = docstrings.without_duplicates(docstrings.documented_in("stdlib", (6, 60)))
     rows = [
         {"prompt": f"Document {row.module}.{row.name}.", "response": row.description}
@@ -146,7 +165,7 @@ def ours(folder: str) -> dict[str, Any]:
 
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
-    recipe = trainers.TrainingConfig(**SETTINGS, seed=1)  # type: ignore[arg-type]
+    recipe = trainers.TrainingConfig(**SETTINGS, seed=1)
     trainer = trainers.build(Path(folder, "base"), _rows(folder), recipe, Path(folder, "work"))
     began = _now()
     trainer.train()
@@ -166,10 +185,12 @@ def bare(folder: str) -> dict[str, Any]:
     model = load_model(Path(folder, "base"), torch.float32)
     torch.manual_seed(1)
     model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **_lora())).train()
-    batches, epochs = _batches(folder), int(SETTINGS["epochs"])  # type: ignore[call-overload]
+    batches, epochs = _batches(folder), int(SETTINGS["epochs"])
     steps = len(batches(0)) * epochs
     weights = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=2e-3, weight_decay=0.01, fused=True)
+    optimizer = torch.optim.AdamW(
+        weights, lr=SETTINGS["learning_rate"], weight_decay=0.01, fused=True
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     losses = []
     began = _now()
@@ -198,7 +219,7 @@ def trl(folder: str) -> dict[str, Any]:
 
     torch.set_num_threads(THREADS)
     torch.manual_seed(1)
-    epochs = int(SETTINGS["epochs"])  # type: ignore[call-overload]
+    epochs = int(SETTINGS["epochs"])
     batches = _batches(folder)
 
     class SameBatches(SFTTrainer):  # type: ignore[misc]
@@ -218,7 +239,8 @@ def trl(folder: str) -> dict[str, Any]:
         model=load_model(Path(folder, "base"), torch.float32),
         args=SFTConfig(
             output_dir=str(Path(folder, "trl")), num_train_epochs=1, seed=1, use_cpu=True,
-            per_device_train_batch_size=16, learning_rate=2e-3, lr_scheduler_type="cosine",
+            per_device_train_batch_size=SETTINGS["batch_size"],
+            learning_rate=SETTINGS["learning_rate"], lr_scheduler_type="cosine",
             warmup_steps=0.03, weight_decay=0.01, logging_steps=5, save_strategy="no",
             report_to="none",
         ),
@@ -296,7 +318,7 @@ def _large(peer: bool) -> dict[str, Any]:
             )  # fmt: skip
         else:
             trainers._model = model
-            recipe = trainers.TrainingConfig(**settings, seed=1)  # type: ignore[arg-type]
+            recipe = trainers.TrainingConfig(**settings, seed=1)
             trainer = trainers.build(base, rows, recipe, Path(folder, "work"))
         torch.cuda.reset_peak_memory_stats()
         times: list[float] = []
@@ -343,8 +365,8 @@ def _batches(folder: str) -> Any:
     from manybaskets.training.batching import StepBatches, padded
     from manybaskets.training.trainer import encode
 
-    rows = encode(load_tokenizer(Path(folder, "base")), _rows(folder), 256)
-    order = StepBatches([len(row.ids) for row in rows], 16, 1, 1)
+    rows, _ = encode(load_tokenizer(Path(folder, "base")), _rows(folder), SETTINGS["max_length"])
+    order = StepBatches([len(row.ids) for row in rows], SETTINGS["batch_size"], 1, 1)
 
     def of(epoch: int) -> list[dict[str, Any]]:
         order.set_epoch(epoch)
@@ -373,7 +395,7 @@ def _since(began: tuple[float, float]) -> dict[str, float]:
 def _found(history: list[dict[str, Any]], took: dict[str, float], folder: str) -> dict[str, Any]:
     tokens = sum(
         int(batch["attention_mask"].sum())
-        for epoch in range(2)
+        for epoch in range(int(SETTINGS["epochs"]))
         for batch in _batches(folder)(epoch)
     )
     losses = [entry["loss"] for entry in history if "loss" in entry]
