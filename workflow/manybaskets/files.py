@@ -247,21 +247,9 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
     if not path.is_file():
         raise InputError(f"{path}: there is no such file. Check the path.")
     try:
-        text = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8."
-        ) from None
+        numbered = _numbered_rows(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). Check the file.") from None
-    if text.lstrip().startswith("["):
-        numbered = _array_rows(path, text)
-    else:
-        numbered = [
-            (number, _parse_line(path, number, line))
-            for number, line in enumerate(text.split("\n"), start=1)
-            if line.strip()
-        ]
     if not numbered:
         raise InputError(f"{path}: the file is empty. It needs one JSON object per line.")
     for number, row in numbered:
@@ -277,6 +265,31 @@ def read_jsonl(path: Path, required: Iterable[str] = ()) -> list[dict[str, Any]]
                     "in the config."
                 )
     return [row for _, row in numbered]
+
+
+def _numbered_rows(path: Path) -> list[tuple[int, Any]]:
+    """Returns line number and value of every line; numbers of elements for an array."""
+    numbered: list[tuple[int, Any]] = []
+    with path.open("rb") as file:
+        place = 0
+        for number, line in enumerate(file, start=1):
+            text = _decoded(path, line, place)
+            if not numbered and text.lstrip().startswith("["):
+                return _array_rows(path, text + _decoded(path, file.read(), place + len(line)))
+            if text.strip():
+                numbered.append((number, _parse_line(path, number, text)))
+            place += len(line)
+    return numbered
+
+
+def _decoded(path: Path, data: bytes, place: int) -> str:
+    """Returns the text of bytes that begin at `place` of a file, without a byte order mark."""
+    try:
+        return data.decode("utf-8" if place else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: not UTF-8 at byte {place + error.start}. Save the file as UTF-8."
+        ) from None
 
 
 def _array_rows(path: Path, text: str) -> list[tuple[int, Any]]:

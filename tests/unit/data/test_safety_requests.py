@@ -61,3 +61,46 @@ def test_a_file_of_another_form_is_named(tmp_path: Path, content: str, said: str
     path.write_text(content)
     with pytest.raises(InputError, match=said):
         read_requests(path, 10)
+
+
+@pytest.mark.parametrize(
+    ("word", "declined"), [("false", False), ("no", False), ("yes", True), (1, True)]
+)
+def test_words_of_yes_and_no_are_understood(tmp_path: Path, word: object, declined: bool) -> None:
+    path = tmp_path / "requests.jsonl"
+    path.write_text(json.dumps({"prompt": "x", "declined": word}))
+    assert [request.declined for request in read_requests(path, 10)] == [declined]
+
+
+def test_requests_come_from_every_format(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("prompt,declined,target\nx,true,Sure\ny,false,\n")
+    (tmp_path / "b.json").write_text(
+        '\ufeff{"data": [{"prompt": "x", "declined": true, "target": "Sure"}, '
+        '{"prompt": "y", "declined": false}]}'
+    )
+    for name in ("a.csv", "b.json"):
+        requests = read_requests(tmp_path / name, 10)
+        assert [(r.text, r.declined, r.target) for r in requests] == [
+            ("x", True, "Sure"),
+            ("y", False, ""),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"prompt": None, "declined": True}, "line 2, prompt: found null, expected a text"),
+        ({"prompt": "x", "declined": None}, "line 2, declined: found null, expected true or"),
+        ({"prompt": "x", "declined": "perhaps"}, "line 2, declined: found 'perhaps'"),
+        ({"prompt": "x", "declined": True, "target": 3}, "line 2, target: found a number"),
+        ({"prompt": "x"}, "line 2: the field 'declined' is missing"),
+        ({"prompt": " ", "declined": True}, "line 2: the prompt is empty"),
+    ],
+)
+def test_a_row_that_is_not_a_request_is_named_with_its_line(
+    tmp_path: Path, row: dict[str, object], message: str
+) -> None:
+    path = tmp_path / "requests.jsonl"
+    path.write_text(json.dumps({"prompt": "x", "declined": True}) + "\n" + json.dumps(row))
+    with pytest.raises(InputError, match=message):
+        read_requests(path, 10)

@@ -3,10 +3,8 @@
 A set must have the declared SHA-256, so that all studies that name it use the same requests.
 """
 
-import csv
 import functools
 import hashlib
-import io
 import os
 import urllib.error
 import urllib.request
@@ -19,6 +17,7 @@ from urllib.parse import urlparse
 import yaml
 
 from manybaskets.data.safety_requests import ProbeRequest, read_requests, sample
+from manybaskets.data.tables.formats import read_table
 from manybaskets.files import InputError
 from manybaskets.paths import RESOURCES
 
@@ -95,20 +94,19 @@ def read_set(name: str, path: Path) -> list[ProbeRequest]:
     Raises InputError if a column is missing.
     """
     entry = declared(name)
-    text = path.read_text(encoding="utf-8-sig")
-    reader = csv.DictReader(io.StringIO(text))
+    rows = read_table(path)
     columns = [entry.prompt, *filter(None, [entry.target]), *entry.where]
     if isinstance(entry.declined, Mapping):
         columns += entry.declined
     for column in columns:
-        if column not in (reader.fieldnames or ()):
+        if column not in rows[0].fields:
             raise InputError(
                 f"{path}: the set '{name}' has no column '{column}', only "
-                f"{', '.join(reader.fieldnames or ())}. The file is not the declared version; "
+                f"{', '.join(rows[0].fields)}. The file is not the declared version; "
                 "download that one."
             )
     requests: dict[str, ProbeRequest] = {}
-    for number, row in enumerate(reader, start=1):
+    for number, (_, row) in enumerate(rows, start=1):
         prompt = row[entry.prompt].strip()
         if prompt and all(row[column] == value for column, value in entry.where.items()):
             target = row[entry.target].strip() if entry.target else ""

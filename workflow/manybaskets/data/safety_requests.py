@@ -3,9 +3,10 @@
 The requests are stand-ins, rows of a user's file, or rows of a public set (`request_sets`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,7 +14,10 @@ from manybaskets.config import yaml_files
 from manybaskets.config.base import shown
 from manybaskets.config.validation import problems_of
 from manybaskets.data.prompts import stand_in_requests
-from manybaskets.files import InputError, read_json, read_jsonl
+from manybaskets.data.tables import json_text
+from manybaskets.data.tables.formats import open_table
+from manybaskets.data.tables.values import boolean_of, text_of
+from manybaskets.files import InputError
 from manybaskets.seeds import generator
 
 
@@ -39,19 +43,34 @@ def read_requests(path: Path, count: int) -> list[ProbeRequest]:
     """Returns up to `count` requests of each kind, the same ones for every cell.
 
     A YAML file contains stand-in requests: the sample has held-out verb-object pairs, half of them
-    in phrasings outside the training data. A JSONL file contains rows of `prompt`, `declined` and,
-    optionally, `target`. A JSON object contains lists of instructions by category, all to be
-    declined (the format of RefusalBench). Raises InputError for a file in another format.
+    in phrasings outside the training data. A file of rows, in any format of `data.tables`, has
+    the fields `prompt`, `declined` and, optionally, `target`. A JSON object contains lists of
+    instructions by category, all to be declined (the format of RefusalBench). Raises InputError
+    for a file in another format.
     """
     if path.suffix in (".yaml", ".yml"):
         return _stand_ins(path, count)
     rows = _by_category(path) if path.suffix == ".json" else None
     if rows is None:
-        rows = [
-            (str(row["prompt"]), bool(row["declined"]), str(row.get("target") or ""))
-            for row in read_jsonl(path, ["prompt", "declined"])
-        ]
+        table = open_table(path)
+        rows = [_row(table.where(row.number), row.fields) for row in table.rows()]
     return sample([ProbeRequest(f"{n:05d}", *row) for n, row in enumerate(rows, start=1)], count)
+
+
+def _row(where: str, fields: Mapping[str, Any]) -> tuple[str, bool, str]:
+    """Returns the request of a row, whether it is to be declined, and its target."""
+    for name in ("prompt", "declined"):
+        if name not in fields:
+            raise InputError(
+                f"{where}: the field '{name}' is missing; the row has "
+                f"{', '.join(fields) or 'no fields'}. Add it."
+            )
+    prompt = text_of(fields["prompt"], f"{where}, prompt")
+    if not prompt.strip():
+        raise InputError(f"{where}: the prompt is empty. Remove the row, or complete it.")
+    declined = boolean_of(fields["declined"], f"{where}, declined")
+    target = fields.get("target")
+    return prompt, declined, "" if target is None else text_of(target, f"{where}, target")
 
 
 def sample(requests: Sequence[ProbeRequest], count: int) -> list[ProbeRequest]:
@@ -107,12 +126,11 @@ def _sampled_stand_ins(resource: _StandIns, count: int) -> list[ProbeRequest]:
 
 
 def _by_category(path: Path) -> list[tuple[str, bool, str]] | None:
-    """Returns the rows of a JSON object of lists; None for an array (`read_jsonl` reads those)."""
-    try:
-        content = read_json(path)
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}).") from None
-    if not isinstance(content, dict):
+    """Returns the rows of a JSON object of lists; None for a file of rows."""
+    if open_table(path).format != "JSON object":
+        return None
+    content = json_text.document(path)
+    if not isinstance(content, dict) or _has_rows(content):
         return None
     rows = []
     for category, instructions in content.items():
@@ -125,6 +143,14 @@ def _by_category(path: Path) -> list[tuple[str, bool, str]] | None:
     if not rows:
         raise InputError(f"{path}: contains no instruction. Add instructions, or another file.")
     return rows
+
+
+def _has_rows(content: Mapping[str, Any]) -> bool:
+    """Returns whether an object is a row, or has a list of rows."""
+    return "prompt" in content or any(
+        key in json_text.LISTS and isinstance(value, list) and value and isinstance(value[0], dict)
+        for key, value in content.items()
+    )
 
 
 def _subset(requests: list[ProbeRequest], count: int) -> list[ProbeRequest]:
