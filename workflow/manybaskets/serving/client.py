@@ -353,7 +353,8 @@ class _PartialRows(Generic[AnyReply]):
         """Returns a hash of all that determines the reply (not the row's id)."""
         fields = {name: value for name, value in asdict(request).items() if name != "id"}
         content = canonical_json([self._kind, identity, fields])
-        return hashlib.sha256(content.encode()).hexdigest()[:32]
+        # Texts of a request may contain halves of surrogate pairs.
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def finished(self, keys: dict[str, str]) -> dict[str, AnyReply]:
         """Returns the replies in the file by request id; skips incomplete lines."""
