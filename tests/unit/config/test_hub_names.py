@@ -19,7 +19,6 @@ PIN = "d" * 40
         "https://example.org/x",
         "a/..",
         "a--b/c",
-        "",
         "ü/x",
         "a b",
         "-rf",
@@ -36,9 +35,9 @@ def test_name_that_the_hub_cannot_have(study_config: dict[str, Any], key: str, n
         model = {"hub": "people/model", "revision": PIN}
         adapter = {"adapter": "people/adapter", "adapter_revision": PIN}
         study_config["models"]["m"] = model | (adapter if last == "adapter" else {}) | {last: name}
-    with pytest.raises(ConfigError, match=r"is not the name of a repository on the hub|needs") as e:
+    with pytest.raises(ConfigError, match="is not the name of a repository on the hub") as e:
         validation.load(study_config, "my.yaml")
-    assert key in str(e.value) or not name
+    assert f"my.yaml: {key}: " in str(e.value)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "people/model", "Qwen/Qwen2.5-0.5B-Instruct", "a_b/c.d"])
