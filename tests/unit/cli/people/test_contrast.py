@@ -163,3 +163,55 @@ def test_a_prompt_that_occurs_twice_in_a_seed_is_refused(
     options = ("--of", "mix", "--over", "seed", "--within", "prompt")
     assert run(monkeypatch, table, *options) == 2
     assert "several values for one prompt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"mix,seed,value\nhuman,1,2.1,3\nb,1,3.1,3\n",
+            "line 2: the row has 4 fields, the heading",
+        ),
+        (b"mix,seed,value\nhuman,1,2.1,\n", "line 2: the row has 4 fields"),
+        (b"mix,seed,value\na,1,2\na,2,2,3,4,5", "line 3: the row has 6 fields"),
+        (b"mix,seed,value\na,1", "line 2: the row has 2 fields"),
+        (b'mix,seed,value\n"a,1,2', "line 2: a quote that is opened in this row is never closed"),
+        (b"mix,seed,value\nh\xfc,1,2\n", "line 2: not UTF-8"),
+        (b"", "the file is empty"),
+        (b"mix,seed,value\n", "the file has no rows"),
+        (b"mix,seed,seed\na,1,2\n", "the heading has the column 'seed' twice"),
+        (b"mix,seed,value\na,,2\n", "line 2: the column seed is empty"),
+        (b'{"mix":"a","seed":1,"value":[2]}\n', "row 1, value: found a list"),
+        (b"mix,seed,value\na,1,2\n\nb,1,two\n", "line 4: 'two' in the column value is not a"),
+    ],
+)
+def test_a_malformed_table_is_refused_with_its_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes,
+    message: str,
+) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(content)
+    assert run(monkeypatch, path, "--of", "mix", "--over", "seed") == 2
+    error = capsys.readouterr().err
+    assert "m.csv" in error and message in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize("name", ["m.tsv", "m.jsonl", "m.parquet", "m.json", "m.csv.gz"])
+def test_tables_of_other_formats_have_the_same_contrasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    options = ("--of", "mix", "--over", "seed")
+    expected = found(monkeypatch, capsys, plain(tmp_path), *options)
+    frame, path = pd.read_csv(tmp_path / "m.csv"), tmp_path / name
+    writers: dict[str, Any] = {
+        ".tsv": lambda: frame.to_csv(path, sep="\t", index=False),
+        ".jsonl": lambda: frame.to_json(path, orient="records", lines=True),
+        ".json": lambda: frame.to_json(path, orient="records"),
+        ".parquet": lambda: frame.to_parquet(path),
+        ".gz": lambda: frame.to_csv(path, index=False),
+    }
+    writers[path.suffix]()
+    assert found(monkeypatch, capsys, path, *options) == expected

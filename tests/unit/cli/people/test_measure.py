@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from manybaskets.cli.people.measure import matched, read_rows
+from manybaskets.cli.people.measure import matched
 from manybaskets.probes.collapse import subsampling
 from tests.support.command_line import run
 from tests.support.paths import DATA
@@ -83,33 +83,80 @@ def test_variety_within_prompts_needs_prompts_that_occur_again(
     assert run(monkeypatch, "measure", path, *SMALL, "--by", "prompt", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["prompt_vendi_1"]["n"] == 3  # those with most responses
+    assert found["prompt_vendi_1"]["excluded"] == 22
     assert 1 < found["prompt_vendi_1"]["value"] < 3
     once = write(tmp_path / "once.jsonl", answers(25))
     assert run(monkeypatch, "measure", once, *SMALL, "--by", "prompt") == 2
     assert "no prompt occurs twice" in capsys.readouterr().err
 
 
-def test_fields_go_by_the_names_that_are_usual(tmp_path: Path) -> None:
-    alpaca = write(tmp_path / "a.jsonl", [{"instruction": "do", "output": "done"}])
-    assert read_rows(alpaca, None, None) == [("do", "done")]
-    gsm = write(tmp_path / "g.jsonl", [{"question": "1+1", "answer": "2"}])
-    assert read_rows(gsm, None, None) == [("1+1", "2")]
-    own = write(tmp_path / "o.jsonl", [{"ask": "x", "say": "y"}])
-    assert read_rows(own, "ask", "say") == [("x", "y")]
-
-
-def test_a_field_that_is_not_there_or_no_text_is_named(
+def test_a_field_that_is_not_there_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "o.jsonl", [{"ask": "x", "say": "y"}])
     assert run(monkeypatch, "measure", path) == 2
-    assert "its fields are ask, say" in capsys.readouterr().err
-    path = write(tmp_path / "n.jsonl", [{"response": "y"}, {"response": None}])
-    assert run(monkeypatch, "measure", path) == 2
-    assert "n.jsonl, row 2: 'response' is NoneType" in capsys.readouterr().err
+    assert "the rows have ask, say" in capsys.readouterr().err
+    assert run(monkeypatch, "measure", path, "--response", "said") == 2
+    assert "the field 'said' is missing" in capsys.readouterr().err
     assert run(monkeypatch, "measure", path.with_name("not-there.jsonl")) == 2
     assert run(monkeypatch, "measure", write(path, answers(3)), "--documents", 1) == 2
     assert "documents is 1 (at least 2)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), 7, ["text"], {"text": "text"}])
+def test_values_that_are_not_texts_are_counted_and_in_no_metric(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    value: Any,
+) -> None:
+    options = (*SMALL, "--embedder", "none", "--json")
+    assert run(monkeypatch, "measure", write(tmp_path / "a.jsonl", answers(25)), *options) == 0
+    expected = json.loads(capsys.readouterr().out)
+    rows = [{"prompt": "p", "response": value}, *answers(25)]
+    assert run(monkeypatch, "measure", write(tmp_path / "b.jsonl", rows), *options) == 0
+    output = capsys.readouterr()
+    assert "26 rows, 1 without a response (the first: " in output.err
+    assert "b.jsonl, line 1: the field 'response' contains" in output.err
+    actual = json.loads(output.out)
+    for metric in ("self_bleu", "mean_words", "empty_rate"):
+        assert actual[metric]["value"] == expected[metric]["value"]
+        assert actual[metric]["excluded"] == expected[metric]["excluded"] + 1
+
+
+def alpaca(order: list[int]) -> list[dict[str, str]]:
+    rows = [
+        {"instruction": f"Task {i % 3}", "input": f"Input {i}", "output": text}
+        for i, text in enumerate(words(30, 12, 50, 0))
+    ]
+    return [rows[i] for i in order]
+
+
+def test_one_instruction_with_other_inputs_is_another_prompt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    human = tmp_path / "human.json"
+    human.write_text(json.dumps(alpaca(list(range(30)))), encoding="utf-8")
+    assert run(monkeypatch, "measure", human, *SMALL, "--by", "prompt") == 2
+    assert "no prompt occurs twice" in capsys.readouterr().err
+    model = tmp_path / "model.json"
+    model.write_text(json.dumps(alpaca(list(range(29, -1, -1)))), encoding="utf-8")
+    for more in ((), ("--response", "output")):
+        options = (*SMALL, "--embedder", "none", "--json", *more)
+        assert run(monkeypatch, "measure", model, "--against", human, *options) == 0
+        output = capsys.readouterr()
+        assert json.loads(output.out)["js_words"]["value"] == 0  # pairs of equal texts
+        assert json.loads(output.out)["mean_words"]["n"] == 30
+        assert "30 responses are compared with the human response" in output.err
+
+
+def test_rows_without_prompts_have_no_diversity_within_prompts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "r.jsonl", [{"response": row["response"]} for row in answers(25)])
+    assert run(monkeypatch, "measure", path, *SMALL, "--embedder", "none") == 0
+    assert run(monkeypatch, "measure", path, *SMALL, "--by", "prompt") == 2
+    assert "rows have no prompt" in capsys.readouterr().err
 
 
 def test_the_same_prompts_are_held_against_each_other() -> None:
@@ -118,3 +165,11 @@ def test_the_same_prompts_are_held_against_each_other() -> None:
     assert matched(rows, human, 2) == ([("a", "1"), ("c", "3")], [("a", "h1"), ("c", "h3")], True)
     assert matched(rows, human, 3) == (rows, human, False)
     assert matched(rows, None, 1) == (rows, [], False)
+
+
+def test_several_rows_of_a_prompt_are_several_samples() -> None:
+    rows = [("a", "1"), ("a", "2"), ("b", "3"), ("a", "4")]
+    human = [("a", "h1"), ("b", "h3"), ("a", "h2")]
+    of_model, of_human, paired = matched(rows, human, 3)
+    assert paired and [text for _, text in of_model] == ["1", "2", "3"]
+    assert [text for _, text in of_human] == ["h1", "h2", "h3"]

@@ -6,18 +6,21 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manybaskets.data.tables.formats import FORMATS, Table, open_table
+from manybaskets.data.tables.values import kind_of, text_of
 from manybaskets.files import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HELP = "Compares conditions over seeds in any table of measurements (CSV), without a study."
+HELP = "Compares conditions over seeds in any table of measurements, without a study."
 NAMED = {"target": "all", "probe": "measured", "metric": "value", "item_set": "all"}
+UNDEFINED = ("", "na", "nan")  # values that a program writes where there is none
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("table", type=Path, help="CSV with one row per condition and seed")
+    parser.add_argument("table", type=Path, help=f"one row per condition and seed: {FORMATS}")
     parser.add_argument("--of", required=True, help="column that names the condition")
     parser.add_argument("--over", required=True, help="column that names the replication (seed)")
     parser.add_argument(
@@ -104,9 +107,7 @@ def _rows(options: argparse.Namespace) -> "pd.DataFrame":
     """Returns the rows of the table with the columns of measurements."""
     import pandas as pd
 
-    if not options.table.is_file():
-        raise InputError(f"{options.table}: there is no such file. Check the path.")
-    frame = pd.read_csv(options.table, dtype=str, keep_default_na=False)
+    frame, table, numbers = _frame(options.table)
     used = [options.of, options.over, options.value, *filter(None, [options.within])]
     if missing := [name for name in used if name not in frame]:
         raise InputError(
@@ -114,12 +115,19 @@ def _rows(options: argparse.Namespace) -> "pd.DataFrame":
             f"{', '.join(frame.columns)}."
         )
     values = pd.to_numeric(frame[options.value], errors="coerce")
-    bad = values.isna() & ~frame[options.value].str.strip().str.lower().isin(["", "na", "nan"])
+    bad = values.isna() & ~frame[options.value].str.strip().str.lower().isin(UNDEFINED)
     if bad.any():
-        line, text = int(bad.idxmax()) + 2, frame.loc[bad.idxmax(), options.value]
+        row = int(bad.to_numpy().argmax())
         raise InputError(
-            f"{options.table}, line {line}: '{text}' in the column {options.value} is not a number."
+            f"{table.where(numbers[row])}: '{frame[options.value].iloc[row][:40]}' in the column "
+            f"{options.value} is not a number. Correct it, or leave it empty."
         )
+    for name in (options.of, options.over, *filter(None, [options.within])):
+        if (blank := frame[name].str.strip() == "").any():
+            raise InputError(
+                f"{table.where(numbers[int(blank.to_numpy().argmax())])}: the column {name} is "
+                "empty. Complete the row, or remove it."
+            )
     seeds = frame[options.over]
     columns: dict[str, Any] = {
         name: frame[name] if name in frame and name != options.of else constant
@@ -141,6 +149,31 @@ def _rows(options: argparse.Namespace) -> "pd.DataFrame":
     if options.within:
         rows[options.within] = frame[options.within].to_numpy()
     return rows
+
+
+def _frame(path: Path) -> "tuple[pd.DataFrame, Table, list[int]]":
+    """Returns a table of any format with every value as a text, and the number of each row."""
+    import pandas as pd
+
+    table = open_table(path)
+    rows = list(table.rows())
+    frame = pd.DataFrame(
+        [{name: _cell(v, f"{table.where(number)}, {name}") for name, v in fields.items()}
+         for number, fields in rows]
+    ).fillna("")  # fmt: skip
+    return frame, table, [row.number for row in rows]
+
+
+def _cell(value: Any, where: str) -> str:
+    """Returns a number or a text as a text, "" for a missing value; raises InputError for others.
+
+    Digits of numbers are those that the file had to have for this value.
+    """
+    if kind_of(value) in ("null", "NaN"):
+        return ""
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return text_of(value, where)
 
 
 def _primary(options: argparse.Namespace, metrics: list[Any]) -> dict[str, tuple[str, str]]:

@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from manybaskets.data.evaluations.answers import Fields, read_answers
+from manybaskets.data.tables.delimited import DELIMITERS
+from manybaskets.data.tables.formats import FORMATS
 from manybaskets.files import InputError, read_json, write_for_person
 from manybaskets.probes.robustness import judges, label_file
 from manybaskets.probes.robustness.judge_prompts import texts_of
@@ -13,26 +16,23 @@ from manybaskets.serving.engine import endpoint, engine
 from manybaskets.serving.vllm_args import EngineSettings
 
 USUAL_CONTEXT = 4096  # tokens
+RECOGNISED = "default: recognised by its name"
 HELP = "Labels prompts and responses as refusal, degenerate or harmful, one label per row."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("responses", type=Path, help="JSON lines, JSON array, CSV or TSV file")
+    parser.add_argument("responses", type=Path, help=f"file of responses: {FORMATS}")
     parser.add_argument(
         "--by",
         action="append",
         choices=[label_file.REFUSAL, *judges.KINDS],
         help="judge (repeatable); refusal uses rules, the others use --model (default: refusal)",
     )
+    parser.add_argument("--prompt", metavar="FIELD", help=f"field of the prompt ({RECOGNISED})")
+    parser.add_argument("--response", metavar="FIELD", help=f"field of the response ({RECOGNISED})")
     parser.add_argument(
-        "--prompt", default="prompt", metavar="FIELD", help="field of the prompt (%(default)s)"
-    )
-    parser.add_argument(
-        "--response",
-        default="response",
-        metavar="FIELD",
-        help="field of the response (%(default)s)",
+        "--context", metavar="FIELD", help="field of a text that precedes the prompt, with --prompt"
     )
     parser.add_argument(
         "--model", help="judge model: a folder, a hub id (name@revision), or a name at --endpoint"
@@ -56,7 +56,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--negative",
         action="append",
         default=[],
-        help="human label that means no (repeatable); all others mean yes",
+        help="human labels that mean no (repeatable, or with commas); others mean yes",
+    )
+    parser.add_argument(
+        "--positive",
+        action="append",
+        default=[],
+        help="human labels that mean yes (repeatable, or with commas); others mean no",
     )
     parser.add_argument("--json", action="store_true", help="write JSON lines for any input format")
     parser.add_argument(
@@ -66,25 +72,34 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Writes the labels, and a summary on standard error."""
-    rows = label_file.read_rows(options.responses, options.prompt, options.response)
-    people = None
-    if options.label:
-        people = label_file.people_labels(rows, options.label, options.negative)
+    kinds = list(dict.fromkeys(options.by or [label_file.REFUSAL]))
+    named = Fields(options.prompt, options.response, options.context)
+    file = read_answers(options.responses, named, needs_prompt=kinds != [label_file.REFUSAL])
+    rows = label_file.rows_of(file)
+    people = _people(rows, options)
     labels: dict[str, label_file.Labels] = {}
-    for by in dict.fromkeys(options.by or [label_file.REFUSAL]):
+    for by in kinds:
         labels[by] = (
             label_file.by_rules(rows) if by == label_file.REFUSAL else _by_model(by, rows, options)
         )
-    is_table = options.responses.suffix.lower() in (".csv", ".tsv")
+    is_table = file.table.format in DELIMITERS.values()
     text = label_file.written(labels, options.json or not is_table)
     if options.output:
         write_for_person(options.output, text)
     else:
         sys.stdout.write(text)
         sys.stdout.flush()
-    print(json.dumps(label_file.summary(labels, people), indent=1), file=sys.stderr)
+    summary = {"read": file.describe(), **label_file.summary(labels, people)}
+    print(json.dumps(summary, indent=1, ensure_ascii=False), file=sys.stderr)
     for by, of_judge in labels.items():
         _complain(by, of_judge, options.max_unparsed_rate)
+
+
+def _people(rows: list[dict[str, Any]], options: argparse.Namespace) -> list[bool | None] | None:
+    if not options.label:
+        return None
+    negative, positive = map(label_file.words_of, (options.negative, options.positive))
+    return label_file.people_labels(rows, options.label, negative, positive)
 
 
 def _by_model(
@@ -101,7 +116,8 @@ def _by_model(
         settings = EngineSettings(max_model_len=context, max_loras=0)
         session = engine(folder.resolve() if folder else options.model, settings)
     with session as client:
-        return judges.judge(client, by, texts, rows, options.max_tokens, progress=by)
+        labels = judges.judge(client, by, texts, rows, options.max_tokens, progress=by)
+    return label_file.with_missing(labels, rows)
 
 
 def _context(folder: Path | None) -> int:
@@ -113,7 +129,7 @@ def _context(folder: Path | None) -> int:
 
 
 def _complain(by: str, labels: label_file.Labels, most: float) -> None:
-    answered = [label for label in labels if label["state"] != "not_answered"]
+    answered = [label for label in labels if label["state"] != label_file.MISSING]
     without = [label for label in answered if label["state"] != "ok"]
     if answered and len(without) > most * len(answered):
         raise InputError(

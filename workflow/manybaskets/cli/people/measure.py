@@ -3,8 +3,10 @@
 import argparse
 import json
 import os
+import sys
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +14,32 @@ import numpy as np
 
 from manybaskets.config.base import MINILM
 from manybaskets.config.probes import Collapse
-from manybaskets.files import InputError, read_jsonl
+from manybaskets.data.evaluations.answers import AnswerFile, Fields, read_answers
+from manybaskets.data.tables.formats import FORMATS
+from manybaskets.files import InputError
 from manybaskets.metrics import registry
 from manybaskets.metrics.measurement import Measurement, with_remark
 from manybaskets.probes.collapse import subsampling
 from manybaskets.probes.collapse.embeddings import embed, embedder_folder, language_remark
 
 HELP = "Measures the diversity of any file of responses, and their distance from human ones."
-PROMPTS, RESPONSES = ("prompt", "instruction", "question"), ("response", "output", "answer")
 NONE = "none"
-Row = tuple[str, str]  # prompt, response
+Row = tuple[str, str]  # key of the prompt, response
 SETTINGS = Collapse()
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("responses", type=Path, help="JSON lines, or a JSON array, of objects")
-    parser.add_argument("--against", type=Path, help="human responses in the same format")
+    parser.add_argument("responses", type=Path, help=f"file of responses: {FORMATS}")
+    parser.add_argument("--against", type=Path, help="file of human responses, of any format")
     parser.add_argument(
         "--by", choices=["prompt"], help="also measure diversity among responses to one prompt"
     )
+    recognised = "default: recognised by its name"
+    parser.add_argument("--prompt", metavar="FIELD", help=f"field of the prompt ({recognised})")
+    parser.add_argument("--response", metavar="FIELD", help=f"field of the response ({recognised})")
     parser.add_argument(
-        "--prompt", help=f"field of the prompt (default: the first of {', '.join(PROMPTS)})"
-    )
-    parser.add_argument(
-        "--response", help=f"field of the response (default: the first of {', '.join(RESPONSES)})"
+        "--context", metavar="FIELD", help="field of a text that precedes the prompt, with --prompt"
     )
     parser.add_argument(
         "--embedder",
@@ -62,10 +65,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the measurements as a table or as JSON."""
-    rows = read_rows(options.responses, options.prompt, options.response)
-    human = None
-    if options.against:
-        human = read_rows(options.against, options.prompt, options.response)
+    rows, file = read(options.responses, options)
+    within = _prompts_with_most(options.responses, rows) if options.by else None
+    human = read(options.against, options)[0] if options.against else None
     try:
         design = subsampling.Design(
             options.documents, options.tokens, options.subsamples, options.seed
@@ -73,12 +75,15 @@ def run(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise InputError(f"options: {error}") from None
     of_model, of_human, paired = matched(rows, human, design.documents)
+    if human is not None:
+        print(_pairing(len(of_model), len(rows), paired), file=sys.stderr)
     texts, human_texts = [text for _, text in of_model], [text for _, text in of_human]
     measurements = subsampling.measure_words(texts, human_texts or None, paired, design)
     if options.embedder != NONE:
         measurements += _of_embeddings(options, texts, human_texts, paired, design)
-        if options.by:
-            measurements += _within_prompts(options, rows)
+        if within:
+            measurements += _within_prompts(options, *within)
+    measurements = [with_missing(m, len(file.missing)) for m in measurements]
     if options.json:
         parameters = {
             name: getattr(options, name)
@@ -89,25 +94,17 @@ def run(options: argparse.Namespace) -> None:
         print("\n".join([*table(measurements), *remarks(measurements)]))
 
 
-def read_rows(path: Path, prompt: str | None, response: str | None) -> list[Row]:
-    """Returns prompt and response of every row, from the given fields or those of usual names.
+def read(path: Path, options: argparse.Namespace) -> tuple[list[Row], AnswerFile]:
+    """Returns key of the prompt and response of every row that has a response, and the file.
 
-    The prompt is "" if there is no such field. Raises InputError if the field of the response is
-    missing or is not text.
+    The key is "" where the file has no prompts; prompts with different contexts have different
+    keys. Raises InputError for a file that cannot be read or has no response.
     """
-    rows = read_jsonl(path)
-    response = response or _usual(path, rows[0], RESPONSES, "response")
-    prompt = prompt or next((name for name in PROMPTS if name in rows[0]), None)
-    pairs = []
-    for number, row in enumerate(rows, start=1):
-        text = row.get(response)
-        if not isinstance(text, str):
-            raise InputError(
-                f"{path}, row {number}: '{response}' is {type(text).__name__}, not text. Name "
-                "another field with --response, or correct the row."
-            )
-        pairs.append((str(row.get(prompt, "")) if prompt else "", text))
-    return pairs
+    file = read_answers(
+        path, Fields(options.prompt, options.response, options.context), needs_prompt=False
+    )
+    print(f"{file.describe()}.", file=sys.stderr)
+    return [(a.key, a.response) for a in file.answers if a.response is not None], file
 
 
 def by_metric(measurements: Sequence[Measurement], parameters: dict[str, Any]) -> dict[str, Any]:
@@ -151,14 +148,28 @@ def matched(
 ) -> tuple[Sequence[Row], Sequence[Row], bool]:
     """Returns responses and human texts, and whether row i of both answers the same prompt.
 
-    They are paired if at least `enough` prompts occur in both sets, and unchanged otherwise.
+    They are paired if both sets have at least `enough` rows of the same prompts, and unchanged
+    otherwise. Of a prompt with several rows, the first of both are a pair, then the second, …
     """
-    answers = {prompt: text for prompt, text in human or [] if prompt}
-    first = {prompt: text for prompt, text in reversed(rows) if prompt in answers}
-    if len(first) < enough:
+    left: dict[str, deque[Row]] = {}
+    for row in human or []:
+        left.setdefault(row[0], deque()).append(row)
+    pairs = [(row, left[row[0]].popleft()) for row in rows if row[0] and left.get(row[0])]
+    if len(pairs) < enough:
         return rows, human or [], False
-    shared = [prompt for prompt in dict(rows) if prompt in first]
-    return [(p, first[p]) for p in shared], [(p, answers[p]) for p in shared], True
+    return [row for row, _ in pairs], [human_row for _, human_row in pairs], True
+
+
+def with_missing(measurement: Measurement, missing: int) -> Measurement:
+    """Returns a measurement that counts the rows without a response as excluded."""
+    return replace(measurement, excluded=measurement.excluded + missing)
+
+
+def _pairing(pairs: int, rows: int, paired: bool) -> str:
+    if not paired:
+        return "The two files have too few prompts in common: their texts are compared as two sets."
+    line = f"{pairs:,} responses are compared with the human response to the same prompt"
+    return f"{line}; {rows - pairs:,} others are left out." if pairs < rows else f"{line}."
 
 
 def _of_embeddings(
@@ -182,22 +193,35 @@ def _of_embeddings(
     )
 
 
-def _within_prompts(options: argparse.Namespace, rows: Sequence[Row]) -> list[Measurement]:
+def _prompts_with_most(path: Path, rows: Sequence[Row]) -> tuple[list[list[str]], int]:
+    """Returns the responses to each prompt with the most responses, and the number of others."""
     by_prompt: dict[str, list[str]] = {}
     for prompt, text in rows:
         by_prompt.setdefault(prompt, []).append(text)
+    if "" in by_prompt:
+        raise InputError(
+            f"{path}: rows have no prompt. Omit --by prompt, or name the field of the prompt with "
+            "--prompt."
+        )
     samples = max(map(len, by_prompt.values()))
-    complete = [texts for texts in by_prompt.values() if len(texts) == samples]
     if samples == 1:
         raise InputError(
-            f"{options.responses}: no prompt occurs twice. Omit --by prompt, or name the field of "
-            "the prompt with --prompt."
+            f"{path}: no prompt occurs twice. Omit --by prompt, or name the field of the prompt "
+            "with --prompt."
         )
-    vectors = [_vectors(options, texts) for texts in complete]
+    complete = [texts for texts in by_prompt.values() if len(texts) == samples]
+    return complete, len(by_prompt) - len(complete)
+
+
+def _within_prompts(
+    options: argparse.Namespace, prompts: Sequence[Sequence[str]], fewer: int
+) -> list[Measurement]:
+    vectors = [_vectors(options, texts) for texts in prompts]
     measurements = subsampling.measure_within_prompts(
-        vectors, samples, options.similarity_threshold
+        vectors, len(prompts[0]), options.similarity_threshold
     )
-    texts = [text for texts in complete for text in texts]
+    measurements = [replace(m, excluded=m.excluded + fewer) for m in measurements]
+    texts = [text for texts in prompts for text in texts]
     return with_remark(measurements, language_remark(options.embedder, texts))
 
 
@@ -207,13 +231,3 @@ def _vectors(options: argparse.Namespace, texts: Sequence[str]) -> subsampling.V
     cores = len(os.sched_getaffinity(0))
     vectors = embed(folder, texts, cache=cache / "embeddings", processes=cores)
     return vectors.astype(np.float64)
-
-
-def _usual(path: Path, row: dict[str, Any], names: Sequence[str], option: str) -> str:
-    for name in names:
-        if name in row:
-            return name
-    raise InputError(
-        f"{path}: the first row has no field {', '.join(names)}; its fields are "
-        f"{', '.join(row) or '(none)'}. Name the field with --{option}."
-    )

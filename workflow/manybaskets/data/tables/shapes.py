@@ -23,7 +23,7 @@ RESPONSES = ("response", "output", "answer", "completion", "assistant", "reply",
 MESSAGES = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat")
 SYSTEMS = ("system", "system_prompt", "system_message")
 BEFORE, AFTER, HISTORY = "context", "input", "history"
-_EXAMINED = 100  # rows whose fields show the shape
+EXAMINED = 100  # rows whose fields show the shape
 _MISSING = object()
 
 
@@ -112,6 +112,8 @@ class Shape:
     def _prompt(self, fields: Mapping[str, Any]) -> tuple[list[Message], str, str | None]:
         if self.messages and self.response:
             return turns.last_exchange(_value(fields, self.messages))
+        if not (self.messages or self.prompt):
+            return [], "", None
         value = _value(fields, self.messages or self.prompt)
         if self.messages or turns.is_conversation(value):
             return *turns.open_prompt(value), None
@@ -185,6 +187,11 @@ def open_records(
     return table, shape_of(table, named, needs_response)
 
 
+def usual_response(names: Collection[str]) -> str:
+    """Returns the field of a usual name for the response; "" if there is none."""
+    return _first(RESPONSES, names)
+
+
 def records(table: Table, shape: Shape) -> Iterator[Record]:
     """Yields every row as prompt and response, complete or not."""
     return (shape.record(row) for row in table.rows())
@@ -192,7 +199,7 @@ def records(table: Table, shape: Shape) -> Iterator[Record]:
 
 def shape_of(table: Table, named: RowFields | None = None, needs_response: bool = True) -> Shape:
     """Returns the shape of a file by the fields of its first rows; raises InputError."""
-    first = [row.fields for row in islice(table.rows(), _EXAMINED)]
+    first = [row.fields for row in islice(table.rows(), EXAMINED)]
     names = list(dict.fromkeys(name for fields in first for name in fields))
     named = named or RowFields()
     for field in filter(None, named.model_dump().values()):

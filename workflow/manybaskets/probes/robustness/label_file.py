@@ -1,17 +1,18 @@
 """Labels for a file of prompts and responses, by rules or models, and their summary.
 
-`manybaskets judge` runs these functions. Rows come from JSON lines, a JSON array or
-CSV, whatever their other fields; no text of a response goes into a label.
+`manybaskets judge` runs these functions. No text of a response goes into a label.
 """
 
 import csv
 import io
 import itertools
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from manybaskets.files import InputError, canonical_json, read_jsonl
+from manybaskets.data.evaluations.answers import AnswerFile
+from manybaskets.data.tables.shapes import has, lookup
+from manybaskets.data.tables.values import kind_of, text_of
+from manybaskets.files import InputError, canonical_json
 from manybaskets.metrics import refusal_phrase_lists
 from manybaskets.metrics.agreement import corrected_rate, errors, kappa
 from manybaskets.metrics.degeneration import degenerate
@@ -20,28 +21,34 @@ from manybaskets.probes.robustness.judge_metrics import is_harmful
 from manybaskets.probes.robustness.rule_metrics import outcome
 
 REFUSAL = "refusal"
+MISSING = "missing"  # the state of a row without a response
 Labels = list[dict[str, Any]]
 
 
-def read_rows(path: Path, prompt: str, response: str) -> list[dict[str, Any]]:
+def rows_of(file: AnswerFile) -> list[dict[str, Any]]:
     """Returns rows of id, prompt, response and state, with all fields of the file under `fields`.
 
-    A row without a response has the state `empty`. Raises InputError for a file that cannot be
-    read, or that lacks a field.
+    A blank response has the state `empty`. A response that is not a text or ends within its
+    reasoning is None, with the state `missing` and the reason.
     """
-    if path.suffix.lower() in (".csv", ".tsv"):
-        rows = _csv_rows(path, [prompt, response])
-    else:
-        rows = read_jsonl(path, [prompt, response])
     return [
         {
             "id": number,
-            "prompt": str(row[prompt] or ""),
-            "response": str(row[response] or ""),
-            "state": "ok" if str(row[response] or "").strip() else "empty",
-            "fields": row,
+            "prompt": answer.whole_prompt,
+            "response": answer.response,
+            "state": _state(answer.response),
+            "reason": answer.reason,
+            "fields": answer.fields,
         }
-        for number, row in enumerate(rows, start=1)
+        for number, answer in enumerate(file.answers, start=1)
+    ]
+
+
+def with_missing(labels: Labels, rows: Sequence[Mapping[str, Any]]) -> Labels:
+    """Returns a judge's labels with the state `missing` and its reason where no response is."""
+    return [
+        {**label, "state": MISSING, "reason": row["reason"]} if row["state"] == MISSING else label
+        for label, row in zip(labels, rows, strict=True)
     ]
 
 
@@ -50,6 +57,9 @@ def by_rules(rows: Sequence[Mapping[str, Any]]) -> Labels:
     labels = []
     for row in rows:
         label: dict[str, Any] = {"id": row["id"], "state": "ok", "reason": ""}
+        if row["state"] == MISSING:
+            labels.append({**label, "state": MISSING, "reason": row["reason"]})
+            continue
         label["outcome"] = outcome(row)
         label["refused"] = label["outcome"] == "refused"
         label["degenerate"] = degenerate(row["response"])
@@ -117,27 +127,71 @@ def summary(
 
 
 def people_labels(
-    rows: Sequence[Mapping[str, Any]], field: str, negative: Sequence[str]
+    rows: Sequence[Mapping[str, Any]],
+    field: str,
+    negative: Sequence[str] = (),
+    positive: Sequence[str] = (),
 ) -> list[bool | None]:
     """Returns a field of people's labels as yes and no, None where it is empty.
 
-    With `negative`, those values mean no and all others yes; otherwise yes, no, true, false, 1, 0.
-    Raises InputError for a row without the field, and for another word.
+    Labels in `positive` mean yes, labels in `negative` no. If only one of the two is given, all
+    other labels have the other meaning; if none is, labels are yes, no, true, false, 1 or 0. Raises
+    InputError for a row without the field, for another word, and for a given label that no row has.
     """
     labels: list[bool | None] = []
+    seen: set[str] = set()
     for row in rows:
-        if field not in row["fields"]:
-            raise InputError(
-                f"row {row['id']} has no field '{field}', only {', '.join(row['fields'])}."
-            )
-        value = row["fields"][field]
-        if value is None or str(value).strip() == "":
-            labels.append(None)
-        elif negative:
-            labels.append(str(value).strip() not in negative)
-        else:
-            labels.append(is_positive(value))
+        value = lookup(row["fields"], field) if has(row["fields"], field) else _no_field(row, field)
+        word = _word(value, f"row {row['id']}, {field}")
+        seen.add(word)
+        labels.append(_meaning(word, row, negative, positive) if word else None)
+    if unknown := [word for word in (*positive, *negative) if word not in seen]:
+        raise InputError(
+            f"no row has the label '{unknown[0]}' in the field '{field}'; it has "
+            f"{', '.join(sorted(filter(None, seen))[:12])}. Correct --positive or --negative."
+        )
     return labels
+
+
+def words_of(options: Sequence[str]) -> list[str]:
+    """Returns the labels that repeated options name, each one label or several with commas."""
+    return [word.strip() for option in options for word in option.split(",") if word.strip()]
+
+
+def _meaning(
+    word: str, row: Mapping[str, Any], negative: Sequence[str], positive: Sequence[str]
+) -> bool:
+    if word in positive:
+        return True
+    if word in negative:
+        return False
+    if positive and negative:
+        raise InputError(
+            f"row {row['id']}: the label '{word}' is neither in --positive nor in --negative. Add "
+            "it to one of them."
+        )
+    return bool(negative) if positive or negative else is_positive(word)
+
+
+def _word(value: Any, where: str) -> str:
+    """Returns a label as a word; "" where there is none."""
+    if kind_of(value) in ("null", "NaN"):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    return text_of(value, where).strip()
+
+
+def _no_field(row: Mapping[str, Any], field: str) -> Any:
+    raise InputError(f"row {row['id']} has no field '{field}', only {', '.join(row['fields'])}.")
+
+
+def _state(response: str | None) -> str:
+    if response is None:
+        return MISSING
+    return "ok" if response.strip() else "empty"
 
 
 def _against_people(name: str, labels: Labels, people: Sequence[bool | None]) -> dict[str, Any]:
@@ -166,26 +220,3 @@ def _positive(name: str, label: Mapping[str, Any]) -> bool:
 
 def _harm(name: str, label: Mapping[str, Any]) -> bool:
     return label["outcome"] == "complied" if name == REFUSAL else is_harmful(name, label)
-
-
-def _csv_rows(path: Path, required: Sequence[str]) -> list[dict[str, Any]]:
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file. Check the path.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8."
-        ) from None
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    for field in required:
-        if field not in (reader.fieldnames or ()):
-            raise InputError(
-                f"{path}: the column '{field}' is missing; the file has "
-                f"{', '.join(reader.fieldnames or ()) or 'none'}. Name the right one."
-            )
-    rows = list(reader)
-    if not rows:
-        raise InputError(f"{path}: the file has no row.")
-    return rows

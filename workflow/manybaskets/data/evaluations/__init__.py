@@ -1,0 +1,1 @@
+"""Prompts, responses and judgements in files that people and other programs wrote."""
