@@ -149,6 +149,9 @@ def environment(base: Base, settings: EngineSettings) -> dict[str, str]:
         # Spinning threads block cores that other jobs need: on 2 busy cores, throughput is 3,800
         # tokens per second with spinning and 10,300 without.
         added["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+        # vLLM's log asks for tcmalloc and libiomp by LD_PRELOAD. For a model of 135 million weights
+        # in float32 and one thread, tokens per second of processor time were 91 without them, 86
+        # with tcmalloc and 89 with libiomp.
         added["CUDA_VISIBLE_DEVICES"] = ""
         added["GLOO_SOCKET_IFNAME"] = "lo"  # torch connects a group of one process over TCP
         # Otherwise parts of the sampler are compiled with a C++ compiler, if installed, at the
