@@ -42,11 +42,12 @@ class CompleteRows:
         self.left_out = []
         for record in shapes.records(self.table, self.shape):
             self.total += 1
-            reason = self.reason(record)
+            response = self._response(record)
+            reason = self.reason(record, response)
             if reason:
                 self._leave_out(record.number, reason)
             else:
-                yield self.row(record)
+                yield self.row(record, response)
         if self.left_out and (self.incomplete == "error" or self.left_out_total == self.total):
             raise InputError(self.complaint())
 
@@ -62,25 +63,30 @@ class CompleteRows:
             remedy += ", or leave such rows out (incomplete_rows: drop)"
         return f"{where}{rows}{more}. {remedy}."
 
-    def reason(self, record: Record) -> str:
-        """Returns why a row is not complete; "" for a complete row."""
+    def reason(self, record: Record, response: str | None = None) -> str:
+        """Returns why a row is not complete; "" for a complete row.
+
+        `response` is the row's response without its reasoning, if it is known already.
+        """
         if record.reason:
             return record.reason
         shape = self.shape
         if not normalise(record.prompt or ""):
             return f"the prompt in the field '{shape.messages or shape.prompt}' is empty"
-        if shape.response and not self._response(record):
+        response = self._response(record) if response is None else response
+        if shape.response and not response:
             hint = (
                 " beside its reasoning (reasoning: keep)" if (record.response or "").strip() else ""
             )
             return f"the response in the field '{shape.response}' is empty{hint}"
         return ""
 
-    def row(self, record: Record) -> Row:
+    def row(self, record: Record, response: str | None = None) -> Row:
         """Returns prompt, response, stratum and context of a complete row."""
+        response = self._response(record) if response is None else response
         row: Row = {"prompt": record.prompt or "", "stratum": record.stratum}
         if self.shape.response:
-            row |= {"prompt": normalise(row["prompt"]), "response": self._response(record)}
+            row |= {"prompt": normalise(row["prompt"]), "response": response}
         if record.context_messages:
             row["context_messages"] = record.context_messages
             has_responses = any(one["role"] == "assistant" for one in record.context_messages)

@@ -9,12 +9,11 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-REPLACEMENT = "\ufffd"
+from manybaskets.data.tables.values import encodable
+
 UNFINISHED = "the response ends within its reasoning"
 Rule = Literal["drop", "keep", "separate"]
 
-# JSON can contain halves of surrogate pairs, which no tokenizer and no UTF-8 file accepts.
-_UNUSABLE = re.compile("[\ud800-\udfff\x00]")
 # Tags between which models write their reasoning. A tag in backquotes is quoted, not used.
 _TAGS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
 
@@ -33,7 +32,7 @@ class Response:
 
 def normalise(text: str) -> str:
     """Returns a text without white space at its ends; lone surrogates and NUL become U+FFFD."""
-    return _UNUSABLE.sub(REPLACEMENT, text).strip()
+    return encodable(text).strip()
 
 
 def split(text: str, rule: Rule = "drop") -> Response:

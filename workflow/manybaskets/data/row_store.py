@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
 Row = dict[str, Any]
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _IN_MEMORY = 64 * 1024**2  # bytes; larger stores go to a file
 
 
@@ -21,7 +22,7 @@ class RowStore:
 
     def append(self, row: Row) -> int:
         """Stores a row and returns its position."""
-        line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        line = _encode(row).encode() + b"\n"
         position = self._end
         self._file.write(line)
         self._end += len(line)

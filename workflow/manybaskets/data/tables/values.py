@@ -10,6 +10,7 @@ from typing import Any
 
 from manybaskets.files import InputError
 
+# JSON can contain halves of surrogate pairs, which no tokenizer and no UTF-8 file accepts.
 _UNENCODABLE = re.compile("[\ud800-\udfff\0]")
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
