@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from manybaskets.config import validation, yaml_files
+from manybaskets.config import pins, validation, yaml_files
 from manybaskets.config.base import VANILLA, ConfigError
 from manybaskets.config.models import Source
 from manybaskets.config.probes import ModelEndpoint, Robustness
@@ -48,7 +48,12 @@ def checked_study(raw: dict[str, Any], files: list[str]) -> Study:
     config = validation.load(_plain(raw), name)
     study = Study(config)
     results_format.check(Path(study.root))
-    problems = [*path_names.with_braces(config), *_environment(study), *_data(study)]
+    problems = [
+        *path_names.with_braces(config),
+        *pins.unpinned(config),
+        *_environment(study),
+        *_data(study),
+    ]
     try:
         robustness.attack_texts(study)
     except ConfigError as error:

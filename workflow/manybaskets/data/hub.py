@@ -52,6 +52,25 @@ def fetch(
     return Path(folder)
 
 
+def commit_of(repo: str, revision: str, key: str, kind: str = "model") -> str:
+    """Returns the full hash of the commit that a branch or tag of a repository is now.
+
+    Raises InputError if the repository or revision is missing, or the hub cannot be reached.
+    """
+    from huggingface_hub import HfApi, constants, errors
+
+    try:
+        return str(HfApi().repo_info(repo, revision=revision, repo_type=kind).sha)
+    except errors.HFValidationError as error:
+        raise InputError(f"{key}.hub: '{repo}' is not a name on the hub: {error}") from None
+    except (OSError, errors.HTTPError) as error:
+        message = _message(error, repo, revision, kind) if isinstance(error, OSError) else None
+        if message is None:
+            cause = _first_line(error) or type(error).__name__
+            message = f"hub: {constants.ENDPOINT} cannot be reached ({cause}). Start again later."
+        raise InputError(f"{key}.{message}") from None
+
+
 def verify(folder: Path, repo: str, key: str) -> None:
     """Compares every file of a snapshot in the hub cache with the hash that the hub declares.
 

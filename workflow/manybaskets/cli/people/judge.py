@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from manybaskets.config.pins import is_commit
 from manybaskets.data.evaluations.answers import Fields, read_answers
 from manybaskets.data.tables.delimited import DELIMITERS
 from manybaskets.data.tables.formats import FORMATS
@@ -35,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--context", metavar="FIELD", help="field of a text that precedes the prompt, with --prompt"
     )
     parser.add_argument(
-        "--model", help="judge model: a folder, a hub id (name@revision), or a name at --endpoint"
+        "--model", help="judge model: a folder, a hub id (name@commit), or a name at --endpoint"
     )
     parser.add_argument("--endpoint", help="URL of an OpenAI-compatible server, including /v1")
     parser.add_argument("--api-key-env", help="environment variable with the endpoint's key")
@@ -112,6 +113,11 @@ def _by_model(
     if options.endpoint:
         session = endpoint(options.endpoint, options.model, options.api_key_env)
     else:
+        if folder is None and not is_commit(options.model.partition("@")[2]):
+            raise InputError(
+                f"--model {options.model}: a model of the hub needs the full hash of a commit, so "
+                "that the labels can be repeated: name@commit."
+            )
         context = options.max_model_len or _context(folder)
         settings = EngineSettings(max_model_len=context, max_loras=0)
         session = engine(folder.resolve() if folder else options.model, settings)
