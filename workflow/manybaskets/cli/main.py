@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,9 @@ def _generation(key: "Cell | Pool") -> str:
 def main() -> int:
     """Runs one command and returns its exit status; 2 and a message for bad input."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that is not UTF-8 shows "?"
+            stream.reconfigure(errors="replace")
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     parser = argparse.ArgumentParser(prog="manybaskets", description=DESCRIPTION)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="<command>")

@@ -33,6 +33,7 @@ from manybaskets.processes import locked, private_directory, start_time
 from manybaskets.serving import stall
 from manybaskets.serving.client import Client
 from manybaskets.serving.http import ServerAddress
+from manybaskets.serving.repeated_errors import EndpointError
 from manybaskets.serving.supervisor import (
     NO_RUN,
     is_alive,
@@ -116,8 +117,8 @@ def endpoint(
     """Yields a client of an OpenAI-compatible endpoint; `url` ends with "/v1".
 
     The key is the value of the environment variable `api_key_env`. `token_budget` is the budget for
-    tokens of prompts and replies; rows beyond it have the state failed. Raises RuntimeError if the
-    variable is not set.
+    tokens of prompts and replies; rows beyond it have the state failed. Raises EndpointError if the
+    variable is not set or is not a key.
     """
     try:
         checked_endpoint(url)
@@ -132,9 +133,14 @@ def endpoint(
             )
         key = os.environ.get(api_key_env, "").strip()
         if not key:
-            raise RuntimeError(
+            raise EndpointError(
                 f"The key for {url} is read from the environment variable {api_key_env}, which is "
                 f"not set. Set it (export {api_key_env}=…) and start again."
+            )
+        if not key.isprintable() or " " in key:
+            raise EndpointError(
+                f"The key in the environment variable {api_key_env} contains a space, a line break "
+                "or another control character. Set it to the key alone."
             )
     base_url = url.rstrip("/")
     yield Client(

@@ -14,7 +14,7 @@ from typing import Any
 from manybaskets.devices import on_cpu
 from manybaskets.files import read_json
 from manybaskets.machine import cpu_computes
-from manybaskets.paths import WORKFLOW
+from manybaskets.paths import WORKFLOW, cache_folder
 
 GIB = 1024**3
 ADAPTERS_IN_MEMORY = 16  # vLLM drops the least recently used adapter, and reloads it from its file
@@ -172,11 +172,10 @@ def _bytecode() -> dict[str, str]:
         return {}
     if Path(cache_from_source(vllm.origin)).exists():
         return {}
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return {
-        "PYTHONDONTWRITEBYTECODE": "",
-        "PYTHONPYCACHEPREFIX": f"{cache}/manybaskets/bytecode",
-    }
+    cache = cache_folder()
+    if cache is None:
+        return {}
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{cache}/bytecode"}
 
 
 def python_path() -> str:

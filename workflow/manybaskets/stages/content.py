@@ -7,13 +7,13 @@ not read a file of gigabytes again. The cache is `$XDG_CACHE_HOME/manybaskets` o
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from manybaskets.files import whole_file
+from manybaskets.paths import cache_folder
 
 LARGE = 8 * 1024**2  # bytes from which a hash is kept
 _UNSETTLED_SECONDS = 2.0  # a file that changed this recently may change within its time stamp
@@ -60,14 +60,9 @@ def _computed(path: Path) -> str:
 
 
 def _place(kind: str, key: str) -> Path | None:
-    folder = os.environ.get("XDG_CACHE_HOME")
-    if not folder:
-        try:
-            folder = str(Path.home() / ".cache")
-        except RuntimeError:  # a user without a home
-            return None
+    folder = cache_folder()
     name = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
-    return Path(folder, "manybaskets", kind, f"{name[:32]}.json")
+    return folder / kind / f"{name[:32]}.json" if folder else None
 
 
 def _read(place: Path | None) -> dict[str, Any] | None:

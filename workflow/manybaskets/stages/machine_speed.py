@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from manybaskets.files import read_json, write_json
 from manybaskets.machine import cpu_computes
+from manybaskets.paths import cache_folder
 
 TIMEOUT_SECONDS = 300.0
 WIDE, NARROW = 1024, 128  # widths of the models whose speed is measured
@@ -94,8 +95,11 @@ def _kept() -> Speed | None:
 
 
 def _file() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "manybaskets", f"speed-{socket.gethostname()}.json")
+    """Returns the file of this host; raises FileNotFoundError without a home directory."""
+    cache = cache_folder()
+    if cache is None:
+        raise FileNotFoundError("a user without a home directory has no cache")
+    return cache / f"speed-{socket.gethostname()}.json"
 
 
 def _identity() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from manybaskets.data.tables.formats import FORMATS
 from manybaskets.files import InputError
 from manybaskets.metrics import registry
 from manybaskets.metrics.measurement import Measurement, with_remark
+from manybaskets.paths import cache_folder
 from manybaskets.probes.collapse import subsampling
 from manybaskets.probes.collapse.embeddings import embed, embedder_folder, language_remark
 
@@ -227,7 +228,7 @@ def _within_prompts(
 
 def _vectors(options: argparse.Namespace, texts: Sequence[str]) -> subsampling.Vectors:
     folder = embedder_folder(MINILM) if options.embedder == MINILM else options.embedder
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "manybaskets")
+    cache = cache_folder()
     cores = len(os.sched_getaffinity(0))
-    vectors = embed(folder, texts, cache=cache / "embeddings", processes=cores)
+    vectors = embed(folder, texts, cache=cache and cache / "embeddings", processes=cores)
     return vectors.astype(np.float64)
