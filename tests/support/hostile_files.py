@@ -9,7 +9,7 @@ import yaml
 from hypothesis import strategies as st
 
 FIELDS = ("prompt", "response", "declined", "refused", "instruction", "output", "messages", "judge")
-COLUMNS = ("mix", "seed", "value", "prompt", "response", "declined", "target", "difference")
+COLUMNS = ("mix", "seed", "value", "prompt", "response", "declined", "target", "label")
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "latin-1", "utf-32")
 
 _ODD_TEXTS = st.sampled_from(

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from manybaskets.cli import main
 from manybaskets.config.base import ConfigError
 from manybaskets.dag import preflight
-from manybaskets.data import recorded, safety_requests
+from manybaskets.data import human_rows, recorded, request_sets, safety_requests
 from manybaskets.data.tables import formats, shapes
 from manybaskets.files import InputError
 from manybaskets.serving import answers
@@ -125,13 +125,15 @@ READERS: dict[str, Callable[[Path], object]] = {
     "rows of a table": formats.read_table,
     "recognised shapes": read_records,
     "named fields": read_fields,
+    "prompts": lambda path: list(human_rows.open_prompts(str(path), None)),
+    "a public set": lambda path: request_sets.read_set("xstest", path),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS.keys())
 def test_tables(read: Callable[[Path], object]) -> None:
-    @fuzzed(200)
+    @fuzzed(120)
     @given(
         st.sampled_from(ALL),
         hostile_files.contents(st.one_of(hostile_files.JSON_TEXTS, hostile_files.CSV_TEXTS)),
@@ -165,6 +167,7 @@ def test_recorded_responses(name: str, content: bytes) -> None:
 COMMANDS = {
     "judge": ("judge", "{path}"),
     "measure": ("measure", "--embedder", "none", "{path}"),
+    "contrast": ("contrast", "{path}", "--of", "mix", "--over", "seed"),
     "preference": ("preference", "{path}"),
     "compare": ("compare", "{path}", "{path}"),
 }
