@@ -270,3 +270,41 @@ DISCERNMENT = Metric(
     unit="share",
     reading="0.5: chance",
 )
+
+WIN_RATE = Metric(
+    "win_rate",
+    "win rate",
+    "Mean probability with which the judge chooses text of this origin over another, over pairs "
+    "judged in one order only, from 0 to 1; 0.5 is neutral if the order was drawn by chance.",
+    better="neither",
+    unit="probability",
+    label_on=lambda item_set: f"win rate of {item_set}",
+)
+
+LENGTH_CONTROLLED_WIN_RATE = Metric(
+    "length_controlled_win_rate",
+    "win rate at equal length",
+    "The win rate if both texts had the same length, by AlpacaEval's logistic regression on the "
+    "difference in length without its term for instructions, over pairs judged in one order only.",
+    better="neither",
+    unit="probability",
+    label_on=lambda item_set: f"win rate of {item_set} at equal length",
+)
+
+JUDGE_SCORE = Metric(
+    "judge_score",
+    "score",
+    "Mean score that the judge gives to texts of this origin, on the scale of the file.",
+    better="higher",
+    unit="score",
+    label_on=lambda item_set: f"score of {item_set}",
+)
+
+JUDGE_SCORE_BIAS = Metric(
+    "judge_score_bias",
+    "score of own text",
+    "Mean score of the judge's own origin minus the mean of the other synthetic origins, over the "
+    "items for which every model's text has a score; above 0 favours its own text.",
+    better="nearest 0",
+    unit="score",
+)

@@ -171,7 +171,7 @@ def test_turning_pairs_towards_an_origin_turns_all_that_is_known_of_them() -> No
         ({"item": 1, "a": "x", "b": "y", "order": "ab", "p_a": 1.5}, "p_a is 1.5"),
         (
             {"item": 1, "a": "x", "b": "y", "order": "ab", "p_a": 0.5, "length_a": "long"},
-            "length_a is 'long'",
+            "length_a: found 'long'",
         ),
     ],
 )

@@ -7,17 +7,28 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from manybaskets.files import InputError, read_jsonl
+from manybaskets.data.evaluations.judgements import read_judgements
+from manybaskets.data.tables.formats import FORMATS
+from manybaskets.data.tables.values import name_of
+from manybaskets.files import InputError
 from manybaskets.metrics import registry
-from manybaskets.probes.preference import measures, single_text
+from manybaskets.probes.preference import measures, scores, single_text
 from manybaskets.probes.preference.pairs import ALONE
 
+# Fields of rows about single texts, by their question; other questions have log_probs.
+NEEDED = {"likelihood": ("nats", "bytes"), scores.SCORE: ("score",)}
 HELP = "Measures preferences, self-preference and position bias of judges from their judgements."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("files", type=Path, nargs="+", help="judgements of any judges, JSON lines")
+    parser.add_argument(
+        "files",
+        type=Path,
+        nargs="+",
+        help="judgements of any judges, annotations of AlpacaEval or judgements of MT-bench: "
+        f"{FORMATS}",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--human", default="human", help="name of the human texts' origin")
     parser.add_argument(
@@ -33,7 +44,9 @@ def run(options: argparse.Namespace) -> None:
     """Prints the measures of every judge in the files."""
     rows = []
     for path, name in zip(options.files, _names(options.files), strict=True):
-        rows += [name | row for row in read_jsonl(path)]
+        of_file, description = read_judgements(path)
+        print(description, file=sys.stderr)
+        rows += [name | _named(row, f"{path}, row {n}") for n, row in enumerate(of_file, start=1)]
     for option in options.own:
         judge, separator, origin = option.partition("=")
         if not separator or not any(row.get("judge", ALONE) == judge for row in rows):
@@ -43,11 +56,11 @@ def run(options: argparse.Namespace) -> None:
             )
         rows = [{**row, "own": origin} if row.get("judge", ALONE) == judge else row for row in rows]
     findings = measures.findings(rows, options.human, ", ".join(map(str, options.files)))
+    findings += _of_questions(rows, options.human)
     if not findings:
         raise InputError(
             f"{options.files[0]}: it contains no judgement of a pair. Name files of judgements."
         )
-    findings += _of_questions(rows, options.human)
     if options.json:
         json.dump(_as_json(findings), sys.stdout, indent=1, ensure_ascii=False, allow_nan=False)
         print()
@@ -55,12 +68,19 @@ def run(options: argparse.Namespace) -> None:
         print("\n".join(_lines(findings)))
 
 
+def _named(row: dict[str, Any], where: str) -> dict[str, Any]:
+    """Returns a row whose judge, if it names one, is a text."""
+    if row.get("judge") in (None, ""):
+        return {key: value for key, value in row.items() if key != "judge"}
+    return {**row, "judge": name_of(row["judge"], f"{where}, judge")}
+
+
 def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[measures.Finding]:
     """Returns each judge's measures from questions about single texts, without intervals."""
     rows = [{"judge": ALONE, "state": "ok", "reason": "", **row} for row in rows]
     single = [row for row in rows if row.get("question", "pair") != "pair"]
     for number, row in enumerate(single, start=1):
-        needed = ("nats", "bytes") if row["question"] == "likelihood" else ("log_probs",)
+        needed = NEEDED.get(row["question"], ("log_probs",))
         needed = ("item", "candidate", *(needed if row["state"] == "ok" else ()))
         if lacking := [name for name in needed if row.get(name) is None]:
             raise InputError(
@@ -76,11 +96,15 @@ def _of_questions(rows: Sequence[dict[str, Any]], human: str) -> list[measures.F
             if row["judge"] == judge and "item" in row
         ]
         own = next((row["own"] for row in of_judge if row.get("own")), judge)
+        of_scores = [row for row in of_judge if row.get("question") == scores.SCORE]
         findings += [
             measures.Finding(
                 judge, m.metric, m.item_set, m.value, None, None, m.n, m.excluded, m.note
             )
-            for m in single_text.question_measurements(of_judge, own, human)
+            for m in (
+                *single_text.question_measurements(of_judge, own, human),
+                *scores.score_measurements(of_scores, own, human),
+            )
         ]
     return findings
 

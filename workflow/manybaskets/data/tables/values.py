@@ -49,6 +49,15 @@ def text_of(value: Any, where: str) -> str:
     return encodable(value)
 
 
+def name_of(value: Any, where: str) -> str:
+    """Returns a name: a text that is not blank, or the digits of a number."""
+    if isinstance(value, str) and value.strip():
+        return encodable(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return str(value)
+    raise InputError(f"{where}: found {_shown(value)}, expected a name. Correct the row.")
+
+
 def boolean_of(value: Any, where: str) -> bool:
     """Returns true or false; also from the words true, false, yes, no, 1 and 0."""
     if isinstance(value, bool):

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from manybaskets.metrics.measurement import Measurement
 from manybaskets.probes.preference import bootstrap, preference, self_preference
 from manybaskets.probes.preference.judge_matrix import Matrix
-from manybaskets.probes.preference.pairs import Dropped, Pairs, excluded, tabulate
+from manybaskets.probes.preference.pairs import Dropped, Pairs, excluded, in_one_order, tabulate
 
 Values = NDArray[np.float64]
 
 PROBE = "preference"
 ALL = "all"  # `judge` of measures that compare judges with each other
 NOBODY = "no origin of these"  # own origin of a judge without one
+ONE_ORDER = "judged in one order: a preference for a place is part of it"
 ONE_SIDED = 1.645  # normal quantile of 95 %
 # Measures that are small for a judge without discernment, whatever its preference.
 BIASES = {
@@ -91,14 +92,19 @@ def findings(
     """
     rows = list(judgements)
     pairs, controls = tabulate(rows, where=where), tabulate(rows, control=True, where=where)
+    single = in_one_order(rows, where)
     all_findings = []
     for judge in sorted({*pairs.judges, *controls.judges}):
+        of_single = _of(single, judge)
+        if len(of_single) and not len(_of(pairs, judge)):
+            all_findings += [_finding(e, resamples, judge) for e in one_order_catalogue(of_single)]
+            continue
         own = pairs.own.get(judge, NOBODY)
         of_controls = controls.of(judge) if judge in controls.judges else tabulate(())
         all_findings += _judge_findings(
             _of(pairs, judge), of_controls, own, human, resamples, judge
         )
-    if len(pairs.judges) > 1:
+    if len(pairs.judges) > 1 and len(pairs):
         all_findings += [_finding(entry, resamples, ALL) for entry in _joint(pairs)]
     return all_findings
 
@@ -144,6 +150,27 @@ def catalogue(pairs: Pairs, controls: Pairs, own: str, human: str) -> Iterator[E
     if len(known):
         yield _entry("discernment", "known", known, partial(preference.discernment, known))
     yield from _own_catalogue(pairs, own, human)
+
+
+def one_order_catalogue(pairs: Pairs) -> Iterator[Entry]:
+    """Yields the measures of one judge whose every pair was judged in one order."""
+    for origin in pairs.judged:
+        of_origin = pairs.towards(origin)
+        entry = _entry("win_rate", origin, of_origin, partial(_win_rate, of_origin))
+        yield replace(entry, note=ONE_ORDER)
+        measured = of_origin.where(np.isfinite(of_origin.facts["length"].sum(axis=1)))
+        if len(measured):
+            entry = _entry(
+                "length_controlled_win_rate",
+                origin,
+                measured,
+                partial(self_preference.length_controlled_preference, measured),
+                len(of_origin) - len(measured),
+                "of unknown length",
+            )
+            yield replace(entry, note=ONE_ORDER)
+    reason = "every pair was judged in one order"
+    yield _entry("position_bias", "pairs", pairs, partial(_undefined, reason))
 
 
 def _own_catalogue(pairs: Pairs, own: str, human: str) -> Iterator[Entry]:
@@ -258,7 +285,7 @@ def _entry(
 
 
 def _finding(entry: Entry, resamples: int, judge: str) -> Finding:
-    note = excluded(entry.dropped)
+    note = "; ".join(filter(None, [entry.note, excluded(entry.dropped)]))
     value = interval = None
     try:
         value = float(entry.measure(preference.once(entry.pairs))[0])
@@ -306,6 +333,10 @@ def _chance_note(judge_findings: Sequence[Finding]) -> str:
                 "chance: a small bias does not show that the judge is unbiased"
             )
     return ""
+
+
+def _win_rate(pairs: Pairs, weights: Values) -> Values:
+    return preference.mean(pairs, pairs.preference, weights)
 
 
 def _score(pairs: Pairs, origin: str, weights: Values) -> Values:

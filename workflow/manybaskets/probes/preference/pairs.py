@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from manybaskets.data.tables.values import boolean_of, name_of, number_of
 from manybaskets.files import InputError
 
 Values = NDArray[np.float64]
@@ -136,6 +137,23 @@ def excluded(dropped: Iterable[Dropped]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
 
 
+def in_one_order(rows: Iterable[Mapping[str, Any]], where: str = "") -> Pairs:
+    """Returns the table of the pairs that were judged in one order only.
+
+    `one_first` and `one_second` are both the probability of choosing `one` in that order, so that
+    `preference` contains the judge's preference for a place. Rows and errors are as in `tabulate`.
+    """
+    judgements, own = _grouped(rows, False, where)
+    counted, dropped = [], []
+    for key, of_pair in sorted(judgements.items()):
+        reason = _reason(of_pair, 1)
+        if reason:
+            dropped.append(Dropped(key[0], *key[2:], False, reason))
+        elif len({judgement.first for judgement in of_pair}) == 1:
+            counted.append((key, of_pair))
+    return _table(list(judgements), counted, dropped, own)
+
+
 def tabulate(rows: Iterable[Mapping[str, Any]], control: bool = False, where: str = "") -> Pairs:
     """Returns the table of the judged pairs in `rows`: control pairs if `control`, else others.
 
@@ -181,11 +199,12 @@ def _grouped(
     judgements: dict[_Key, list[_Judgement]] = {}
     own: dict[str, str] = {}
     for number, row in enumerate(rows, start=1):
-        if row.get("question", "pair") != "pair" or bool(row.get("control")) != control:
+        place = f"{where + ', ' if where else ''}row {number}"
+        if row.get("question", "pair") != "pair" or _is_control(row, place) != control:
             continue
-        judgement = _parsed(row, f"{where + ', ' if where else ''}row {number}")
+        judgement = _parsed(row, place)
         if row.get("own"):
-            own[judgement.judge] = str(row["own"])
+            own[judgement.judge] = _name(row, "own", place)
         one, other = sorted((judgement.first, judgement.second))
         key = (judgement.judge, judgement.seed, judgement.item, one, other)
         of_pair = judgements.setdefault(key, [])
@@ -219,7 +238,7 @@ def _parsed(row: Mapping[str, Any], place: str) -> _Judgement:
     outside = "a" in row and "b" in row  # of another program
     names = ("a", "b") if outside else ("first", "second")
     _check_fields(row, ("item", *names, *(("order", "p_a") if outside else ())), place)
-    first, second = str(row[names[0]]), str(row[names[1]])
+    first, second = (name_of(row[name], f"{place}, {name}") for name in names)
     if first == second:
         raise InputError(
             f"{place}: '{first}' is compared with itself. Name two different candidates."
@@ -241,21 +260,35 @@ def _parsed(row: Mapping[str, Any], place: str) -> _Judgement:
             shown = shown and (shown[1], shown[0])
     else:
         p_first, mass = _of_log_probs(
-            row.get("log_prob_first_label"), row.get("log_prob_second_label")
+            _log_prob(row, "log_prob_first_label", place),
+            _log_prob(row, "log_prob_second_label", place),
         )
     return _Judgement(
-        judge=str(row.get("judge", ALONE)),
-        seed=str(row.get("seed", "")),
-        item=str(row["item"]),
+        judge=_name(row, "judge", place, ALONE),
+        seed=_name(row, "seed", place),
+        item=name_of(row["item"], f"{place}, item"),
         first=first,
         second=second,
         p_first=p_first,
         mass=mass,
         labels=shown,
         facts=facts,
-        state=str(row.get("state", "ok")),
+        state=_name(row, "state", place, "ok"),
         place=place,
     )
+
+
+def _is_control(row: Mapping[str, Any], place: str) -> bool:
+    value = row.get("control")
+    return value not in (None, "") and boolean_of(value, f"{place}, control")
+
+
+def _name(row: Mapping[str, Any], field: str, place: str, default: str = "") -> str:
+    """Returns a name, or `default` where the row has none."""
+    value = row.get(field)
+    if value is None or value == "":
+        return default
+    return name_of(value, f"{place}, {field}")
 
 
 def _check_fields(row: Mapping[str, Any], names: Iterable[str], place: str) -> None:
@@ -283,22 +316,35 @@ def _facts(
 
 def _number(row: Mapping[str, Any], name: str, place: str) -> float:
     value = row.get(name)
-    if value is None:
+    if value is None or value == "":
         return math.nan
-    if not isinstance(value, int | float):
-        raise InputError(f"{place}: {name} is {value!r}. Write a number, or leave it out.")
-    return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return value  # an infinite log-perplexity, or unknown
+    if isinstance(value, bool):
+        return float(value)  # correct or not
+    return number_of(value, f"{place}, {name}")
 
 
 def _probability(value: Any, place: str) -> float | None:
-    if value is None:
+    if value is None or value == "" or value != value:
         return None
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
+    probability = number_of(value, f"{place}, p_a")
+    if not 0 <= probability <= 1:
         raise InputError(
             f"{place}: p_a is {value!r}. Write the probability of choosing a, from 0 to 1, or "
             "null where the judge gave none."
         )
-    return float(value)
+    return probability
+
+
+def _log_prob(row: Mapping[str, Any], name: str, place: str) -> float | None:
+    """Returns a natural log-probability, which may be -inf; None where it is not known."""
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, float):
+        return value
+    return -math.inf if value in ("-inf", "-Infinity") else number_of(value, f"{place}, {name}")
 
 
 def _of_log_probs(first: float | None, second: float | None) -> tuple[float | None, float]:
@@ -385,7 +431,8 @@ def _averages(one: str, of_pair: list[_Judgement]) -> tuple[float, float, float,
                 if j.p_first is not None
             ]
         )
-    return _mean(first), _mean(second), _mean([j.mass for j in of_pair]), label
+    mass = _mean([judgement.mass for judgement in of_pair])
+    return _mean(first or second), _mean(second or first), mass, label
 
 
 def _mean(values: Iterable[float | None]) -> float:
