@@ -48,6 +48,17 @@ def test_duplicates_and_rows_left_out_are_counted(config: dict[str, Any], tmp_pa
     assert summary[-1].endswith("61 rows, 1 duplicates of a prompt left out")
 
 
+@pytest.mark.parametrize("value", [["a", "b"], None, " "])
+def test_a_source_without_any_text_is_refused(
+    config: dict[str, Any], tmp_path: Path, value: object
+) -> None:
+    rows = [{**row, "response": value} for row in ROWS]
+    path = tmp_path / "old.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ((key, text),) = _checked(config).problems
+    assert key == "sources.old.recorded" and "no response is a text" in text
+
+
 def test_recorded_samples_are_counted(config: dict[str, Any], tmp_path: Path) -> None:
     config["mixes"]["old"]["select"] = {"verifier": {"by": "length"}, "best_of": 2}
     notes = _checked(config).notes

@@ -143,6 +143,11 @@ def _coverage(study: Study, splits: Splits, checked: Checked) -> None:
         if lacking:
             text = recorded.missing_message(settings, lacking, prompts)
             checked.problems.append((key, text))
+        elif not recording.has_text:
+            first = recording.first_missing or "empty"
+            text = f"{path}: no response is a text; {first}. Name their field under fields."
+            checked.problems.append((key, text))
+            continue
         needed = max(mix.samples for mix in study.own_mixes.values() if name in mix.origins)
         notes = recording.notes(prompts, needed)
         checked.notes.extend(f"{key}: {path}: {note}" for note in notes)

@@ -50,6 +50,11 @@ class Recording:
         """Returns the prompts without a response."""
         return [row for row in rows if not self.of(row)]
 
+    @property
+    def has_text(self) -> bool:
+        """Whether a prompt of the study has a response that is a text and not empty."""
+        return any((one.text or "").strip() for ones in self.samples.values() for one in ones)
+
     def notes(self, rows: Sequence[Row], needed: int) -> list[str]:
         """Returns what a study with `needed` samples per prompt does with the file's rows."""
         texts = []

@@ -152,6 +152,11 @@ def test_a_name_that_does_not_occur_is_refused(tmp_path: Path, fields: dict[str,
         _records(tmp_path, {"prompt": "P", "response": "R", "a": {"b": 1}}, **fields)
 
 
+def test_a_wrong_name_in_a_known_shape_comes_with_that_shape(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="or remove fields to read the file as chat messages"):
+        _records(tmp_path, {"messages": [USER, ASSISTANT]}, prompt="instruction")
+
+
 def test_an_unknown_shape_is_refused_with_its_fields(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the rows have colour, size\. Name them under fields"):
         _records(tmp_path, {"colour": "red", "size": "big"})

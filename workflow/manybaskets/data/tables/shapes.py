@@ -206,7 +206,8 @@ def shape_of(table: Table, named: RowFields | None = None, needs_response: bool 
         if not any(has(fields, field) for fields in first):
             raise InputError(
                 f"{table.path}: the field '{field}' is missing; the rows have "
-                f"{', '.join(names[:20]) or 'no fields'}. Correct its name."
+                f"{', '.join(names[:20]) or 'no fields'}. Correct its name"
+                f"{_alternative(_recognised(names, first, needs_response))}."
             )
     is_named = named.messages or named.prompt or named.response or named.context
     if is_named:
@@ -222,6 +223,10 @@ def shape_of(table: Table, named: RowFields | None = None, needs_response: bool 
             "{prompt: question, response: answer}."
         )
     return shape if not named.stratum else _with(shape, stratum=named.stratum)
+
+
+def _alternative(shape: Shape | None) -> str:
+    return f", or remove fields to read the file as {shape.describe()}" if shape else ""
 
 
 def _explicit(named: RowFields, names: Collection[str], needs_response: bool) -> Shape | None:
