@@ -1,14 +1,17 @@
 """Writes are atomic, and errors about unusable files name the line and the remedy."""
 
 import os
+import shutil
 import stat
+import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from manybaskets import files
-from manybaskets.files import InputError
+from manybaskets.files import MAX_MESSAGE, InputError, read_json, read_jsonl, whole_directory
 
 
 def test_a_failed_write_leaves_nothing_new_and_keeps_the_old(tmp_path: Path) -> None:
@@ -147,3 +150,43 @@ def test_a_fifo_without_a_reader_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(InputError, match="no process reads this FIFO"):
         files.write_for_person(tmp_path / "fifo", "text")
+
+
+def test_linked_directory_is_replaced_and_its_target_kept(tmp_path: Path) -> None:
+    other_disk = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    (other_disk / "weights").write_text("years")
+    (tmp_path / "model").symlink_to(other_disk)
+    with whole_directory(tmp_path / "model") as folder:
+        (folder / "weights").write_text("new")
+    assert (tmp_path / "model" / "weights").read_text() == "new"
+    assert not (tmp_path / "model").is_symlink()
+    assert (other_disk / "weights").read_text() == "years"
+    shutil.rmtree(other_disk)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a": ' * 50_000, "nested too deeply"),
+        ("1" * 5000, "an integer of thousands of digits"),
+        ("{", "not JSON"),
+        (b"\xe4\n", "not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_json, read_jsonl])
+def test_json_that_cannot_be_read(
+    tmp_path: Path, read: Callable[[Path], object], content: str | bytes, problem: str
+) -> None:
+    path = tmp_path / "rows.json"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(InputError, match=problem) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_message_of_an_input_error_is_bounded() -> None:
+    error = InputError(f"rows.jsonl: {'x' * 100_000}. Correct the row.")
+    assert len(str(error)) == MAX_MESSAGE
+    assert str(error).startswith("rows.jsonl: ")
+    assert str(error).endswith(". Correct the row.")

@@ -62,13 +62,16 @@ def whole_directory(path: Path) -> Iterator[Path]:
     """Yields an empty temporary directory in the folder of `path`, to be filled.
 
     The temporary directory replaces `path` when the block succeeds, and is deleted when it raises.
+    A link is replaced, and its target stays as it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(UNFINISHED, f".{path.name}.", path.parent))
     temporary.chmod(0o777 & ~_umask())
     try:
         yield temporary
-        if path.is_dir():
+        if path.is_symlink():  # to another disk, for example; its target is kept
+            path.unlink()
+        elif path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
     finally:
