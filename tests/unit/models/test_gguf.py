@@ -20,6 +20,8 @@ from manybaskets.stages.registry import STAGES
 from manybaskets.study import keys
 from manybaskets.study.layout import Study
 from tests.support import gguf_files
+from tests.support import hub as local
+from tests.unit.data.test_hub import command
 
 PACKAGE = "llm-tiny"
 
@@ -199,6 +201,31 @@ def test_a_file_of_the_hub_has_a_repository_and_a_path() -> None:
     for wrong in ("model.gguf", "org/model", "/data/model.gguf"):
         with pytest.raises(InputError, match="is not a file of the hub"):
             gguf.hub_file(wrong, "models.a")
+
+
+@pytest.mark.slow
+def test_a_file_of_the_hub_is_converted_at_its_revision(
+    gguf_file: Path, study_config: dict[str, Any], tmp_path: Path
+) -> None:
+    files = {
+        "q8/tiny.gguf": gguf_file.read_bytes(),
+        "other.gguf": b"GGUF",
+        "README.md": b"---\nlicense: mit\n---\n",
+    }
+    with local.serving() as served:
+        sha = served.add("birds/wren-GGUF", files)
+        served.add("birds/wren-GGUF", {"q8/tiny.gguf": b"a newer file"})
+        model = {"gguf": "birds/wren-GGUF/q8/tiny.gguf", "revision": sha}
+        study_config["models"]["smol"] = model
+        study = Study(validation.load(study_config, "test"))
+        spec = STAGES["download_model"].spec(study, keys.Model("smol")).model_dump(mode="json")
+        output = tmp_path / "smol"
+        done = command(served, tmp_path / "cache", "download_model", spec, "--output", str(output))
+        assert done.returncode == 0, done.stderr
+        assert not served.downloads("other.gguf")
+    assert hub.license_of(output) == "mit"
+    assert f"tiny.gguf of birds/wren-GGUF at {sha}" in (output / "README.md").read_text()
+    assert load_tokenizer(output).chat_template == CHAT_TEMPLATE
 
 
 def test_the_size_of_a_model_comes_from_the_name_of_its_file(
