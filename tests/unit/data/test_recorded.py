@@ -69,6 +69,13 @@ def test_input_and_system_message_are_part_of_the_prompt(tmp_path: Path) -> None
         recorded.response_rows(settings, [asked("Translate.\n\nOne.")])
 
 
+def test_an_item_of_judges_is_found_by_its_transcript(tmp_path: Path) -> None:
+    row = {"system": "Be brief.", "prompt": "Name a bird.", "response": "The gull."}
+    settings = source(tmp_path / "r.jsonl", [row])
+    item = asked("System: Be brief.\n\nUser: Name a bird.")
+    assert recorded.response_rows(settings, [item])[0]["response"] == "The gull."
+
+
 def test_a_prompt_without_a_response_is_an_error_that_names_it(tmp_path: Path) -> None:
     settings = source(tmp_path / "r.jsonl", [{"q": "x", "a": "b"}], **FIELDS)
     with pytest.raises(InputError, match="no response to 1 of 1 prompts; the first is 'other"):

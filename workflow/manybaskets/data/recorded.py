@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from manybaskets.config.dataset import RowFields
 from manybaskets.data.conversations import context_of
 from manybaskets.data.responses import UNFINISHED, Response, Rule, split
+from manybaskets.data.splits import transcript
 from manybaskets.data.tables import shapes
 from manybaskets.data.tables.shapes import Record, prompt_key
 from manybaskets.files import InputError
@@ -92,8 +93,12 @@ class Recording:
         if record.response is None:
             self.missing += 1
             self.first_missing = self.first_missing or f"{where}: {record.reason}"
-        if record.key in wanted:
-            self.samples.setdefault(record.key, []).append(Recorded(record.response, record.reason))
+        keys = {record.key}
+        if record.context_messages:  # an item of judges is one text
+            row = {"prompt": record.prompt, "context_messages": record.context_messages}
+            keys.add(prompt_key(transcript(row)))
+        for key in keys & wanted:
+            self.samples.setdefault(key, []).append(Recorded(record.response, record.reason))
 
 
 def read(source: Mapping[str, Any], prompts: Iterable[Row]) -> Recording:
