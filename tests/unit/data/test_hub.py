@@ -354,3 +354,28 @@ def test_texts_for_judges_come_from_a_dataset_of_their_own(
     assert {item["text"] for item in items} <= {row["article"] for row in news}
     assert items[0]["request"].startswith("Your task is to summarize")
     assert items[0]["human"] == items[0]["text"].replace("Text", "Line")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        "{secret}",
+        "[{{split: train, path: {secret}}}]",
+        "[{{split: train, path: [a.jsonl, ../../../x.jsonl]}}]",
+        "{{train: http://127.0.0.1:1/x.jsonl}}",
+        "hf://datasets/other/set/a.jsonl",
+        "zip://x.jsonl::http://127.0.0.1:1/x.zip",
+        "~/x.jsonl",
+    ],
+)
+def test_a_card_does_not_lead_to_files_of_this_machine_or_to_urls(
+    hub: local.Hub, cache: Path, tmp_path: Path, files: str
+) -> None:
+    (tmp_path / "secret.jsonl").write_bytes(lines())
+    named = files.format(secret=tmp_path / "secret.jsonl")
+    card = f"---\nconfigs:\n- config_name: default\n  data_files: {named}\n---\n"
+    sha = hub.add("people/asked", {"README.md": card.encode(), "a.jsonl": lines()}, "dataset")
+    done = prepare(hub, cache, tmp_path / "one", dataset_spec(sha))
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "the card of people/asked names the file" in done.stderr
+    assert not (tmp_path / "one").exists()

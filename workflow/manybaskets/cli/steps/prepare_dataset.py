@@ -1,17 +1,15 @@
 """Splits the study's human rows into train and test; chooses prompts and judges' items."""
 
 import argparse
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.config.dataset import Rows
-from manybaskets.data import hub, human_rows
+from manybaskets.data import hub_rows, human_rows
 from manybaskets.data import splits as dataset_splits
-from manybaskets.files import InputError, read_jsonl, write_jsonl
+from manybaskets.files import read_jsonl, write_jsonl
 from manybaskets.paths import RESOURCES
 from manybaskets.stages.data import DatasetSpec
 
@@ -65,27 +63,11 @@ def _rows(spec: Rows) -> Iterator[dataset_splits.Row]:
         rows = human_rows.open_rows(spec)
     else:
         assert spec.hub is not None and spec.revision is not None
-        table = human_rows.table_of(spec.hub, _hub_rows(spec, spec.hub, spec.revision))
+        table = human_rows.table_of(
+            spec.hub, hub_rows.read(spec.hub, spec.revision, spec.files, spec.config, spec.split)
+        )
         rows = human_rows.of_table(table, spec, "drop")
     print(f"{rows.table.path}: {rows.table.describe()}; {rows.shape.describe()}")
     yield from rows
     if rows.left_out_total:
         print(f"left out: {rows.complaint()}")
-
-
-def _hub_rows(spec: Rows, repo: str, revision: str) -> list[dict[str, Any]]:
-    """Returns the rows of a hub dataset at its pinned revision, from verified files."""
-    from datasets import load_dataset
-
-    patterns = [*spec.files, "README.md"]  # the card maps files to splits
-    folder = hub.fetch(repo, revision, "dataset", patterns, kind="dataset")
-    with tempfile.TemporaryDirectory() as cache:
-        try:
-            loaded = load_dataset(str(folder), name=spec.config, split=spec.split, cache_dir=cache)
-        except (ValueError, FileNotFoundError) as error:
-            reason = " ".join(str(error).split()).replace(str(folder), repo)
-            raise InputError(
-                f"dataset.hub: {repo} cannot be read with config '{spec.config}' and split "
-                f"'{spec.split}': {reason}. Set dataset.config, dataset.split or dataset.files."
-            ) from None
-        return list(loaded)
