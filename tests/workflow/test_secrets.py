@@ -1,6 +1,7 @@
 """A key is read from the environment and found nowhere afterwards, whether it is right or wrong."""
 
 import json
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +91,31 @@ def test_a_key_that_is_not_set_is_told_before_anything_runs(study: Path) -> None
     assert done.returncode != 0
     assert "PLANTED_KEY is not set" in done.stdout
     assert not (study / "results").exists()
+
+
+def test_a_system_message_is_on_no_command_line(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED_KEY", KEY)
+    config = yaml.safe_load((study / "secret.yaml").read_text())
+    config["sources"]["api"]["system"] = "planted system message"
+    (study / "secret.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    dry = snakemake(
+        study, "-n", "-p", "--quiet", "host", "--configfile", "secret.yaml", "--", TARGET
+    )
+    assert "--spec results/secret/records/generate/api/seed=1.spec" in dry.stdout
+    assert not (study / "results").exists()
+    done = snakemake(study, "-p", "--quiet", "host", "--configfile", "secret.yaml", "--", TARGET)
+    assert done.returncode == 0, done.stdout
+    spec = study / "results/secret/records/generate/api/seed=1.spec"
+    assert "planted system message" in spec.read_text()
+    assert stat.S_IMODE(spec.stat().st_mode) == 0o600
+    for output in (dry, done):
+        assert "planted system message" not in output.stdout
+    logs = [
+        *where(study / ".snakemake", "planted system"),
+        *where(study / "results/secret/logs", "planted system"),
+    ]
+    assert not logs
+    again = snakemake(study, "-n", "--configfile", "secret.yaml", "--", TARGET)
+    assert "Nothing to be done" in again.stdout

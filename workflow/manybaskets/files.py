@@ -188,6 +188,13 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_private(path: Path, text: str) -> None:
+    """Writes `text` like `write_text`, to a file that only its owner can read."""
+    with whole_file(path) as temporary:
+        temporary.chmod(0o600)
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` to `path` atomically, as indented JSON with sorted keys.
 

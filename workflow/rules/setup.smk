@@ -179,8 +179,10 @@ def log_of(stage):
 
 
 def job(stage):
-    """Returns a function for the `--spec` and `--record` arguments of a job."""
-    return lambda wildcards: graph.arguments(graph.job(stage, wildcards))
+    """Returns a function for the `--spec` and `--record` arguments of a job that starts."""
+    return lambda wildcards: graph.rule_arguments(
+        graph.job(stage, wildcards), plan.is_real
+    )
 
 
 def priority(stage):

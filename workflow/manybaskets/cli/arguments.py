@@ -84,13 +84,30 @@ def config_value_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def spec_argument(parser: argparse.ArgumentParser, spec: type[Spec]) -> None:
-    """Adds `--spec`, which parses a job's spec from JSON; the help lists its fields."""
+    """Adds `--spec`, which parses a job's spec from JSON or a file; the help lists its fields."""
     parser.add_argument(
-        "--spec", type=spec.parse, required=True, metavar="JSON", help="spec of the job, see below"
+        "--spec",
+        type=lambda given: spec.parse(_spec_text(given)),
+        required=True,
+        metavar="FILE",
+        help="spec of the job, see below: a JSON file, or the JSON itself",
     )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     description = " ".join((spec.__doc__ or "").split())
     parser.epilog = "\n".join(["spec of the job:", *_indented(description, 2), "", *_fields(spec)])
+
+
+def _spec_text(given: str) -> str:
+    if given.lstrip().startswith("{"):
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise argparse.ArgumentTypeError(
+            f"{given}: this spec cannot be read ({reason}). Snakemake writes it when it starts the "
+            "job."
+        ) from None
 
 
 def describe_paths(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from manybaskets.files import write_private
 from manybaskets.stages.base import Inputs, Stage
 from manybaskets.stages.registry import STAGES
 from manybaskets.study import keys
@@ -83,6 +84,20 @@ class Graph:
     def arguments(self, job: Job) -> str:
         """Returns the `--spec` and `--record` arguments of a job, quoted for a shell."""
         return f"--spec {shlex.quote(self.spec(job))} --record {shlex.quote(self.record(job))}"
+
+    def spec_file(self, job: Job) -> Path:
+        """Returns the file of a job's spec: command lines, which others can see, have its path."""
+        return Path(self.study.path("records", f"{job.path}.spec"))
+
+    def rule_arguments(self, job: Job, is_started: bool) -> str:
+        """Returns the arguments of a job in its rule, with the spec in a file of the owner.
+
+        The file is written if the job is started, so that dry runs write nothing.
+        """
+        spec = self.spec_file(job)
+        if is_started:
+            write_private(spec, self.spec(job))
+        return f"--spec {shlex.quote(str(spec))} --record {shlex.quote(self.record(job))}"
 
     def model(self, job: Job) -> str | None:
         """Returns a job's model: a name in `models`, or an endpoint's own; None without one."""
