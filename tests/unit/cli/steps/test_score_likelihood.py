@@ -11,9 +11,8 @@ import pytest
 
 from manybaskets.cli.steps import score_likelihood
 from manybaskets.files import read_json, write_jsonl
-from manybaskets.models import scoring
+from manybaskets.models import embeddings, scoring
 from manybaskets.models.loading import load_scorer, load_tokenizer
-from manybaskets.probes.collapse import embeddings
 from manybaskets.stages.collapse import LikelihoodSpec
 from tests.support.scored_rows import ROWS
 

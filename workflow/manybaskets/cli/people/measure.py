@@ -21,7 +21,6 @@ from manybaskets.metrics import registry
 from manybaskets.metrics.measurement import Measurement, with_remark
 from manybaskets.paths import cache_folder
 from manybaskets.probes.collapse import subsampling
-from manybaskets.probes.collapse.embeddings import embed, embedder_folder, language_remark
 
 HELP = "Measures the diversity of any file of responses, and their distance from human ones."
 NONE = "none"

@@ -11,8 +11,8 @@ from manybaskets.cli.arguments import spec_argument
 from manybaskets.files import read_json, read_jsonl, write_json
 from manybaskets.metrics import rouge
 from manybaskets.metrics.measurement import Measurement, to_json, with_remark
+from manybaskets.models.embeddings import read_embeddings, read_remark
 from manybaskets.probes.collapse import likelihood, subsampling
-from manybaskets.probes.collapse.embeddings import read_embeddings, read_remark
 from manybaskets.seeds import derived_seed
 from manybaskets.stages.collapse import CollapseSpec
 

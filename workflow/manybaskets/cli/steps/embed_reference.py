@@ -6,7 +6,7 @@ from pathlib import Path
 from manybaskets.cli.arguments import spec_argument
 from manybaskets.devices import lease
 from manybaskets.files import read_jsonl
-from manybaskets.probes.collapse.embeddings import embed_for, language_remark, write_embeddings
+from manybaskets.models.embeddings import embed_for, language_remark, write_embeddings
 from manybaskets.stages.collapse import ReferenceSpec
 
 HELP = "Embeds the human test responses."

@@ -10,8 +10,8 @@ from manybaskets.cli.arguments import spec_argument
 from manybaskets.devices import lease
 from manybaskets.files import read_jsonl, write_json
 from manybaskets.models import scoring
+from manybaskets.models.embeddings import embed_for, language_remark, write_embeddings
 from manybaskets.models.loading import load_scorer, load_tokenizer
-from manybaskets.probes.collapse.embeddings import embed_for, language_remark, write_embeddings
 from manybaskets.probes.collapse.token_table import Views, token_counts, write_table
 from manybaskets.stages.collapse import LikelihoodSpec
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from manybaskets.files import InputError
-from manybaskets.probes.collapse import embeddings
+from manybaskets.models import embeddings
 from tests.support import samples
 
 PERSON = "That is a happy person"
