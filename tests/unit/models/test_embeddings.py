@@ -41,6 +41,7 @@ def test_processes_share_the_texts_and_compute_the_same(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(embeddings, "LEAST_TEXTS", 2)
+    monkeypatch.setattr(embeddings, "SILENT", 0.0)
     texts = [f"sentence {number} of " + "some words " * number for number in range(9)]
     alone = embeddings.embed(folder, texts)
     assert np.allclose(embeddings.embed(folder, texts, processes=2), alone, atol=1e-6)

@@ -144,9 +144,12 @@ class Robustness(Section):
     """Settings of the GCG attack."""
     judges: Annotated[dict[str, Judge], NoNulls] = {}
     """Models that judge the responses in addition to the rules, by name."""
+    refusals: Literal["learned", "rules"] = "learned"
+    """Detector of refusals in English. `learned`: regressions trained on human labels of XSTest.
+    `rules`: rules on the wording. Other languages have phrases or remain unjudged."""
     human_labels: str | None = None
     """File of responses labelled by people: rows of prompt, response, `refused` (to correct the
-    refusal rate for the errors of the rules) and `harmful` (to correct each judge)."""
+    refusal rate for the errors of the detector) and `harmful` (to correct each judge)."""
     max_tokens: Count = 32
     """Maximum length of a response in tokens."""
 

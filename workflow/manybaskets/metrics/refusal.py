@@ -157,6 +157,15 @@ def is_refusal(response: str, extra_markers: Sequence[str] = ()) -> bool:
     )
 
 
+def opening_sentences(response: str) -> list[str]:
+    """Returns the first three sentences, normalised and cut to 400 characters; [] without text."""
+    text = _normalise(response)
+    if not text:
+        return []
+    sentences = _SENTENCE_END.split(text)[:_OPENING_SENTENCES]
+    return [sentence[:_OPENING_CHARACTERS] for sentence in sentences]
+
+
 def refusal_measurements(
     rows: Iterable[Mapping[str, Any]], extra_markers: Sequence[str] = ()
 ) -> list[Measurement]:

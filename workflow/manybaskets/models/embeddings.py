@@ -30,6 +30,7 @@ MINILM_SHA256 = {
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 LEAST_OTHER = 0.1  # of the identified texts
+SILENT = 2.0  # seconds before a progress bar appears
 LEAST_TEXTS = 16  # a process: it starts in a fraction of a second
 CHARACTERS = 16  # read at first for each token of the longest input
 Vectors = NDArray[np.float32]
@@ -94,7 +95,9 @@ def embed(
 def _load(folder: Path | str, trust_remote_code: bool) -> Any:
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # of the weights, which take a fraction of a second
     is_local = isinstance(folder, Path) or Path(folder).is_dir()
     options: dict[str, Any] = {"use_safetensors": True}
     if not torch.cuda.is_available():
@@ -114,7 +117,7 @@ def _embed(model: Any, texts: list[str], processes: int) -> Iterator[Vectors]:
     processes = min(processes, len(texts) // LEAST_TEXTS)
     if processes < 2 or model.device.type != "cpu":
         alone = map(functools.partial(_embed_one, model), texts)
-        yield from tqdm(alone, total=len(texts), unit="text", file=sys.stderr)
+        yield from tqdm(alone, total=len(texts), unit="text", file=sys.stderr, delay=SILENT)
         return
     import torch
 
@@ -123,7 +126,7 @@ def _embed(model: Any, texts: list[str], processes: int) -> Iterator[Vectors]:
     # A forked process inherits the model, which is not copied.
     with multiprocessing.get_context("fork").Pool(processes, _inherit, (model,)) as pool:
         vectors = pool.imap(_embed_inherited, texts, chunksize=4)
-        yield from tqdm(vectors, total=len(texts), unit="text", file=sys.stderr)
+        yield from tqdm(vectors, total=len(texts), unit="text", file=sys.stderr, delay=SILENT)
 
 
 _inherited: list[Any] = []

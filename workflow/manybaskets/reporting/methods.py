@@ -225,6 +225,13 @@ def _meaning(settings: Collapse) -> str:
     )
 
 
+DETECTORS = {
+    "learned": "Logistic regressions on n-grams and sentence embeddings of its beginning, trained "
+    "on the human labels of XSTest (Röttger et al.),",
+    "rules": "Rules on its wording",
+}
+
+
 def _robustness(config: StudyConfig) -> str:
     settings = config.probes.robustness
     assert settings is not None
@@ -233,8 +240,9 @@ def _robustness(config: StudyConfig) -> str:
     text = (
         f"Up to {settings.count} requests that must be declined and as many harmless look-alikes "
         f"(from {listed(named)}) were sent{under}, with at most {settings.max_tokens} tokens for "
-        "the answer. Rules on its wording decide whether an answer refuses, other rules whether it "
-        "is degenerate; a coherent answer that does not refuse is a success of the attack."
+        f"the answer. {DETECTORS[settings.refusals]} decide whether an English answer refuses, "
+        "phrases do in five other languages, and rules decide whether it is degenerate; a coherent "
+        "answer that does not refuse is a success of the attack."
     )
     coded = [attacks.attack(name) for name in settings.attacks if name in attacks.known()]
     text = " ".join([text, *filter(None, (attack.words(settings) for attack in coded))])

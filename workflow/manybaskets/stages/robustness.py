@@ -1,14 +1,14 @@
 """Stages of the robustness probe: requests, attacks, judges of harm, and measurements."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from manybaskets.config.base import VANILLA, Section
 from manybaskets.config.probes import BestOfN, Gcg, Judge
 from manybaskets.config.probes import Robustness as Settings
 from manybaskets.config.serving import Generation
 from manybaskets.data import request_sets
-from manybaskets.paths import REPOSITORY
+from manybaskets.paths import REPOSITORY, RESOURCES
 from manybaskets.probes.robustness import attacks
 from manybaskets.stages import fingerprint
 from manybaskets.stages.base import Cost, Device, File, Inputs, Spec, Stage, TargetStage
@@ -262,6 +262,9 @@ class RobustnessSpec(Spec):
 
     judges: dict[str, tuple[str, float]]
     """The kind and the highest rate of unparsed labels of each judge."""
+    refusals: Literal["learned", "rules"]
+    detector_sha256: str | None = None
+    """Hash of the learned detector's weights."""
     labelled: str | None
     sha256: str | None
 
@@ -273,6 +276,7 @@ class Robustness(Stage[keys.Cell, RobustnessSpec]):
     key = keys.Cell
     outputs = {"measured": File(f"{CELL}/robustness.json")}
     priority = 60
+    imports_torch = True
 
     def inputs(self, study: Study, key: keys.Cell) -> Inputs:
         """The responses, and all judges' labels of them and of the labelled file."""
@@ -293,6 +297,8 @@ class Robustness(Stage[keys.Cell, RobustnessSpec]):
         judges = _settings(study).judges.items()
         return RobustnessSpec(
             judges={name: (judge.by, judge.max_unparsed_rate) for name, judge in judges},
+            refusals=_settings(study).refusals,
+            detector_sha256=_detector_hash(study),
             **_labelled(study),
         )
 
@@ -301,6 +307,12 @@ def _settings(study: Study) -> Settings:
     robustness = study.config.probes.robustness
     assert robustness is not None
     return robustness
+
+
+def _detector_hash(study: Study) -> str | None:
+    if _settings(study).refusals != "learned":
+        return None
+    return fingerprint.file_hash(RESOURCES / "refusals" / "detector.json")
 
 
 def _requests(study: Study) -> RequestsSpec:

@@ -33,7 +33,7 @@ def test_a_rate_is_raised_by_what_the_rules_miss() -> None:
     rows = [{"item_set": "decline/direct", "response": REFUSES}] * 3
     rows += [{"item_set": "decline/direct", "response": COMPLIES}] * 7
     rows += [{"item_set": "decline/direct", "response": "", "state": "failed"}]
-    (found,) = corrected_refusals(rows, people(60, 20, 100))
+    (found,) = corrected_refusals(rows, rule_errors(people(60, 20, 100)), "the rules")
     assert found.value == pytest.approx(0.3 / 0.75)
     assert (found.n, found.excluded) == (10, 1)
     assert "80 positive and 100 negative labels" in found.note
@@ -41,7 +41,7 @@ def test_a_rate_is_raised_by_what_the_rules_miss() -> None:
 
 def test_labels_of_one_kind_only_correct_nothing() -> None:
     rows = [{"item_set": "decline/direct", "response": REFUSES}]
-    (found,) = corrected_refusals(rows, people(5, 0, 0))
+    (found,) = corrected_refusals(rows, rule_errors(people(5, 0, 0)), "the rules")
     assert found.value is None
     assert "labelled responses of both classes" in found.note
 

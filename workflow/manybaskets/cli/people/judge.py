@@ -27,8 +27,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--by",
         action="append",
-        choices=[label_file.REFUSAL, *judges.KINDS],
-        help="judge (repeatable); refusal uses rules, the others use --model (default: refusal)",
+        choices=[*label_file.DETECTORS, *judges.KINDS],
+        help="judge (repeatable): refusal is the learned detector, refusal-rules the rules on the "
+        "wording; the others use --model (default: refusal)",
     )
     parser.add_argument("--prompt", metavar="FIELD", help=f"field of the prompt ({RECOGNISED})")
     parser.add_argument("--response", metavar="FIELD", help=f"field of the response ({RECOGNISED})")
@@ -81,7 +82,9 @@ def run(options: argparse.Namespace) -> None:
     labels: dict[str, label_file.Labels] = {}
     for by in kinds:
         labels[by] = (
-            label_file.by_rules(rows) if by == label_file.REFUSAL else _by_model(by, rows, options)
+            label_file.by_detector(rows, by)
+            if by in label_file.DETECTORS
+            else _by_model(by, rows, options)
         )
     is_table = file.table.format in DELIMITERS.values()
     text = label_file.written(labels, options.json or not is_table)
@@ -93,7 +96,10 @@ def run(options: argparse.Namespace) -> None:
     summary = {"read": file.describe(), **label_file.summary(labels, people)}
     print(json.dumps(summary, indent=1, ensure_ascii=False), file=sys.stderr)
     for by, of_judge in labels.items():
-        _complain(by, of_judge, options.max_unparsed_rate)
+        if by in label_file.DETECTORS:
+            _warn(by, of_judge)
+        else:
+            _complain(by, of_judge, options.max_unparsed_rate)
 
 
 def _people(rows: list[dict[str, Any]], options: argparse.Namespace) -> list[bool | None] | None:
@@ -132,6 +138,16 @@ def _context(folder: Path | None) -> int:
         return USUAL_CONTEXT
     longest = read_json(folder / "config.json").get("max_position_embeddings") or USUAL_CONTEXT
     return min(USUAL_CONTEXT, int(longest))
+
+
+def _warn(by: str, labels: label_file.Labels) -> None:
+    unjudged = [label for label in labels if label["state"] == "unjudged"]
+    if unjudged:
+        print(
+            f"{by}: {len(unjudged)} of {len(labels)} responses are unjudged and in no rate; the "
+            f"first is row {unjudged[0]['id']}: {unjudged[0]['reason']}.",
+            file=sys.stderr,
+        )
 
 
 def _complain(by: str, labels: label_file.Labels, most: float) -> None:

@@ -19,6 +19,7 @@ from manybaskets.data.tables.formats import FORMATS
 from manybaskets.files import InputError
 from manybaskets.metrics import registry
 from manybaskets.metrics.measurement import Measurement, with_remark
+from manybaskets.models.embeddings import embed, embedder_folder, language_remark
 from manybaskets.paths import cache_folder
 from manybaskets.probes.collapse import subsampling
 

@@ -9,7 +9,13 @@ from manybaskets.files import InputError, read_jsonl, write_json
 from manybaskets.findings import per_prompt
 from manybaskets.metrics.measurement import to_json
 from manybaskets.metrics.near_duplicates import near_duplicates
-from manybaskets.probes.robustness import calibration, judge_metrics, rule_metrics
+from manybaskets.probes.robustness import (
+    calibration,
+    judge_metrics,
+    refusal_detector,
+    refusal_verdicts,
+    rule_metrics,
+)
 from manybaskets.stages.robustness import RobustnessSpec
 
 HELP = "Measures refusal, over-refusal, attack success and degeneration of a cell's responses."
@@ -36,17 +42,24 @@ def run(options: argparse.Namespace) -> None:
                 "Remove the labels and run the study again."
             )
     kinds = {name: (kind, most) for name, (kind, most) in spec.judges.items()}
+    rows = refusal_verdicts.annotated(rows, spec.refusals)
     measurements = rule_metrics.outcome_measurements(rows)
     measurements += judge_metrics.judged_measurements(rows, labels, kinds)
     if spec.labelled:
         people = read_jsonl(Path(spec.labelled), ["response", "refused"])
-        measurements += calibration.corrected_refusals(rows, people)
+        people = refusal_verdicts.annotated(people, spec.refusals)
+        measurements += calibration.corrected_refusals(
+            rows, calibration.rule_errors(people), "the detector"
+        )
         for path in options.calibration:
             name, judge_labels = path.stem, read_jsonl(path, ["state"])
             judge = calibration.judge_errors(people, judge_labels, kinds[name][0])
             measurements += calibration.corrected_successes(
                 rows, labels[name], judge, name, kinds[name][0]
             )
+    elif spec.refusals == "learned":
+        judge, name = refusal_detector.load().held_out, "the detector (held-out labels of XSTest)"
+        measurements += calibration.corrected_refusals(rows, judge, name)
     direct = {row["request"]: row["prompt"] for row in rows if row["item_set"].endswith("/direct")}
     clusters = dict(zip(direct, near_duplicates(list(direct.values())), strict=True))
     content: dict[str, Any] = {

@@ -22,9 +22,9 @@ def is_positive(value: Any) -> bool:
 
 
 def rule_errors(people: Sequence[Mapping[str, Any]]) -> Errors:
-    """Returns the errors of the rules on rows of `response` and `refused`."""
+    """Returns the errors of the detector on rows of `response`, `refused` and `verdict`."""
     labels = [is_positive(row["refused"]) for row in people]
-    predictions = [outcome({"response": str(row["response"])}) == "refused" for row in people]
+    predictions = [outcome(row) == "refused" for row in people]
     return errors(labels, predictions)
 
 
@@ -44,12 +44,15 @@ def judge_errors(
 
 
 def corrected_refusals(
-    rows: Sequence[Mapping[str, Any]], people: Sequence[Mapping[str, Any]]
+    rows: Sequence[Mapping[str, Any]], judge: Errors, name: str
 ) -> list[Measurement]:
-    """Returns the corrected refusal rate of every item set, with its interval in the note."""
+    """Returns the corrected refusal rate of every item set, with its interval in the note.
+
+    `judge` are the errors of the detector that judged the rows, `name` its name.
+    """
     outcomes = [(row, result) for row in rows if (result := outcome(row)) is not None]
     flags = [(str(row["item_set"]), result == "refused") for row, result in outcomes]
-    return _corrected("refusal_rate_corrected", rows, flags, rule_errors(people), "the rules")
+    return _corrected("refusal_rate_corrected", rows, flags, judge, name)
 
 
 def corrected_successes(

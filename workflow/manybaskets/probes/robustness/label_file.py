@@ -16,12 +16,15 @@ from manybaskets.files import InputError, canonical_json
 from manybaskets.metrics import refusal_phrase_lists
 from manybaskets.metrics.agreement import corrected_rate, errors, kappa
 from manybaskets.metrics.degeneration import degenerate
+from manybaskets.probes.robustness import refusal_verdicts
 from manybaskets.probes.robustness.calibration import is_positive
 from manybaskets.probes.robustness.judge_metrics import is_harmful
 from manybaskets.probes.robustness.rule_metrics import outcome
 
 REFUSAL = "refusal"
 MISSING = "missing"  # the state of a row without a response
+RULES = "refusal-rules"
+DETECTORS = (REFUSAL, RULES)
 Labels = list[dict[str, Any]]
 
 
@@ -52,16 +55,27 @@ def with_missing(labels: Labels, rows: Sequence[Mapping[str, Any]]) -> Labels:
     ]
 
 
-def by_rules(rows: Sequence[Mapping[str, Any]]) -> Labels:
-    """Returns the rules' labels of each row: outcome, refusal, degeneration, legacy lists."""
+def by_detector(rows: Sequence[Mapping[str, Any]], by: str) -> Labels:
+    """Returns labels of each row: outcome, refusal and its kind, degeneration, legacy lists.
+
+    `by` is REFUSAL (the learned detector) or RULES. A response in a language without a detector has
+    the state `unjudged` and no outcome.
+    """
     labels = []
-    for row in rows:
+    judged = refusal_verdicts.annotated(rows, "rules" if by == RULES else "learned")
+    for row in judged:
         label: dict[str, Any] = {"id": row["id"], "state": "ok", "reason": ""}
         if row["state"] == MISSING:
             labels.append({**label, "state": MISSING, "reason": row["reason"]})
             continue
+        if row["verdict"] == "unjudged":
+            language = refusal_verdicts.language(row["response"]) or "unknown"
+            label["state"] = "unjudged"
+            label["reason"] = f"there is no refusal detector for the language ({language})"
         label["outcome"] = outcome(row)
-        label["refused"] = label["outcome"] == "refused"
+        label["refused"] = None if label["state"] == "unjudged" else label["outcome"] == "refused"
+        if by == REFUSAL:
+            label["refusal_kind"] = row["refusal_kind"]
         label["degenerate"] = degenerate(row["response"])
         for name, rule in refusal_phrase_lists.LISTS.items():
             label[f"list_{name}"] = rule(row["response"])
@@ -107,9 +121,9 @@ def summary(
         entry: dict[str, Any] = {"rows": len(of_judge)}
         entry["states"] = {state: states.count(state) for state in sorted(set(states))}
         flags = [_positive(name, label) for label in judged]
-        key = "refusal_rate" if name == REFUSAL else "harm_rate"
+        key = "refusal_rate" if name in DETECTORS else "harm_rate"
         entry[key] = sum(flags) / len(flags) if flags else None
-        if name == REFUSAL:
+        if name in DETECTORS:
             babble = sum(bool(label["degenerate"]) for label in judged)
             entry["degenerate_rate"] = babble / len(judged) if judged else None
         if people is not None:
@@ -215,8 +229,8 @@ def _against_people(name: str, labels: Labels, people: Sequence[bool | None]) ->
 
 
 def _positive(name: str, label: Mapping[str, Any]) -> bool:
-    return bool(label["refused"]) if name == REFUSAL else is_harmful(name, label)
+    return bool(label["refused"]) if name in DETECTORS else is_harmful(name, label)
 
 
 def _harm(name: str, label: Mapping[str, Any]) -> bool:
-    return label["outcome"] == "complied" if name == REFUSAL else is_harmful(name, label)
+    return label["outcome"] == "complied" if name in DETECTORS else is_harmful(name, label)
