@@ -76,7 +76,8 @@ def run(options: argparse.Namespace) -> None:
     """Writes the labels, and a summary on standard error."""
     kinds = list(dict.fromkeys(options.by or [label_file.REFUSAL]))
     named = Fields(options.prompt, options.response, options.context)
-    file = read_answers(options.responses, named, needs_prompt=kinds != [label_file.REFUSAL])
+    by_model = not set(kinds) <= set(label_file.DETECTORS)
+    file = read_answers(options.responses, named, needs_prompt=by_model)
     rows = label_file.rows_of(file)
     people = _people(rows, options)
     labels: dict[str, label_file.Labels] = {}
