@@ -180,7 +180,7 @@ def test_rows_that_cannot_be_understood_are_refused_by_place(
 ) -> None:
     with pytest.raises(InputError, match=said) as refused:
         tabulate([row], where="j.jsonl")
-    assert str(refused.value).startswith("j.jsonl, row 1:")
+    assert str(refused.value).startswith("j.jsonl, row 1")
 
 
 def test_an_order_judged_twice_is_refused() -> None:

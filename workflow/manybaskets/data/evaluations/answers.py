@@ -5,18 +5,18 @@ with its reason. Reasoning is not part of a response. Two prompts are the same o
 before and after them (context, input, system message, earlier turns) is the same, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from manybaskets.config.dataset import RowFields
-from manybaskets.data import responses
+from manybaskets.data.evaluations.answer import Answer, answer_of
+from manybaskets.data.evaluations.formats import format_of, inspect_log
 from manybaskets.data.tables import shapes
 from manybaskets.data.tables.formats import Table, open_table
 from manybaskets.data.tables.shapes import Record, Shape
-from manybaskets.data.tables.turns import Message
 from manybaskets.files import InputError
 
 
@@ -26,36 +26,6 @@ class Fields(NamedTuple):
     prompt: str | None = None
     response: str | None = None
     context: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A prompt and a response. A missing response is None, with its reason."""
-
-    number: int
-    """Line or row in the file, from 1."""
-    prompt: str
-    """"" where the file has no prompts."""
-    context: Sequence[Message]
-    """System message and earlier turns."""
-    response: str | None
-    """Without reasoning."""
-    reason: str
-    fields: Mapping[str, Any]
-    """All fields of the row."""
-
-    @property
-    def key(self) -> str:
-        """The identity of the prompt with everything before it."""
-        return shapes.prompt_key(self.prompt, self.context)
-
-    @property
-    def whole_prompt(self) -> str:
-        """System message, earlier turns and prompt as one text, with the speakers' names."""
-        if not self.context:
-            return self.prompt
-        earlier = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in self.context]
-        return "\n\n".join((*earlier, f"User: {self.prompt}"))
 
 
 @dataclass(frozen=True)
@@ -90,7 +60,11 @@ def read_answers(path: Path, named: Fields | None = None, needs_prompt: bool = T
     Raises InputError for a file that cannot be read, has no fields for them, or has no response at
     all.
     """
-    table = open_table(path)
+    table = inspect_log.archive(path) if inspect_log.is_archive(path) else open_table(path)
+    (first,) = islice(table.rows(), 1)
+    known = None if named and any(named) else format_of(first.fields, "answers")
+    if known:
+        return _checked(AnswerFile(table, known.NAME, list(known.answers(table.rows()))))
     shape = _shape(table, named or Fields(), needs_prompt)
     answers = [_of_record(record, bool(shape.prompt)) for record in shapes.records(table, shape)]
     return _checked(AnswerFile(table, shape.describe(), answers))
@@ -104,23 +78,6 @@ def _checked(file: AnswerFile) -> AnswerFile:
             "Name another field with --response, or correct the file."
         )
     return file
-
-
-def answer_of(
-    number: int,
-    prompt: str,
-    response: str | None,
-    fields: Mapping[str, Any],
-    context: Sequence[Message] = (),
-    reason: str = "",
-) -> Answer:
-    """Returns an answer, normalised and without reasoning."""
-    if response is None:
-        return Answer(number, prompt, context, None, reason or "there is no response", fields)
-    split = responses.split(response)
-    if not split.is_complete:
-        return Answer(number, prompt, context, None, responses.UNFINISHED, fields)
-    return Answer(number, prompt, context, split.text, "", fields)
 
 
 def _of_record(record: Record, has_prompt: bool) -> Answer:
