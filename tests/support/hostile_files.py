@@ -150,3 +150,16 @@ def contents(draw: Callable[..., Any], texts: st.SearchStrategy[str]) -> bytes:
     elif damage == "random":
         content = draw(st.binary(max_size=200))
     return gzip.compress(content) if draw(st.integers(0, 9)) == 0 else content
+
+
+FORMS = (
+    *("#thescore: ", "score: ", "1.b ", "2.b 5", "3.b", "#### ", "safe", "unsafe\nS1", "\n", "-$"),
+    *("Harmful request: yes", "Response refusal: no", "I cannot ", "\u0663", "\u00b2"),
+)
+LONG = ("1", "1,", "a ", "(((", "no ", "\u2500", "S1,", '"', "<think>", "aeiouy", ". ", "x")
+
+
+def replies() -> st.SearchStrategy[str]:
+    """Texts that models may write to judges: forms, numbers, loops, and unusual characters."""
+    loops = st.sampled_from(LONG).map(lambda text: text * 5000)
+    return st.lists(st.one_of(_TEXTS, st.sampled_from(FORMS), loops), max_size=6).map("".join)

@@ -58,19 +58,17 @@ def split(text: str, rule: Rule = "drop") -> Response:
 
 def _without(text: str, opening: str, closing: str, thoughts: list[str]) -> tuple[str, bool]:
     """Returns the text without its reasoning, and whether the reasoning is closed."""
-    begin, end = (rf"(?<!`){re.escape(tag)}(?!`)" for tag in (opening, closing))
-    first = re.search(rf"{begin}|{end}", text)
-    if first and first[0] == closing:
-        thoughts.append(text[: first.start()])
-        text = text[first.end() :]
-
-    def collect(match: re.Match[str]) -> str:
-        thoughts.append(match[1])
-        return ""
-
-    text = re.sub(rf"{begin}(.*?){end}", collect, text, flags=re.DOTALL)
-    rest = re.search(rf"{begin}(.*)", text, flags=re.DOTALL)
-    if rest is None:
-        return text, True
-    thoughts.append(rest[1])
-    return text[: rest.start()], False
+    begin, end = (re.compile(rf"(?<!`){re.escape(tag)}(?!`)") for tag in (opening, closing))
+    first_open, first_close = begin.search(text), end.search(text)
+    if first_close and (first_open is None or first_close.start() < first_open.start()):
+        thoughts.append(text[: first_close.start()])
+        text = text[first_close.end() :]
+    kept, place = [], 0
+    while opened := begin.search(text, place):  # not one expression: its time would be quadratic
+        kept.append(text[place : opened.start()])
+        closed = end.search(text, opened.end())
+        thoughts.append(text[opened.end() : closed.start() if closed else None])
+        if closed is None:
+            return "".join(kept), False
+        place = closed.end()
+    return "".join(kept) + text[place:], True
