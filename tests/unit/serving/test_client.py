@@ -136,6 +136,7 @@ def test_lasting_trouble_is_told_and_asked_again_the_next_time(
         assert reply.reason == "Given up after 3 tries; the last: 503: overloaded"
         server.answer = replied
         assert client.chat([asked(1)], partial)[0].state == "ok"
+    assert partial.stat().st_mode & 0o777 == 0o600
     assert len(server.asked) == 4
 
 

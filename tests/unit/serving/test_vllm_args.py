@@ -57,3 +57,20 @@ def test_a_declared_type_and_gpus_are_left_alone(
     assert dtype_argument(folder, "bfloat16") == "bfloat16"
     monkeypatch.setattr(vllm_args, "on_cpu", lambda: False)
     assert dtype_argument(folder) == "auto"
+
+
+def test_a_server_inherits_no_keys(tmp_path: Path) -> None:
+    variables = {
+        "OPENAI_API_KEY": "x", "HF_TOKEN": "x", "aws_secret_access_key": "x", "DB_PASSWORD": "x",
+        "GITHUB_PAT": "x", "MY_PROVIDER": "x",
+        "MANYBASKETS_ENDPOINTS": '{"far": {"api_key_env": "MY_PROVIDER"}}',
+        "PATH": "p", "CUDA_VISIBLE_DEVICES": "0", "TOKENIZERS_PARALLELISM": "false",
+        "NCCL_DEBUG": "INFO", "HF_HUB_CACHE": "c", "LD_LIBRARY_PATH": "l", "KEYBOARD": "us",
+    }  # fmt: skip
+    kept = {"PATH", "CUDA_VISIBLE_DEVICES", "TOKENIZERS_PARALLELISM", "NCCL_DEBUG", "HF_HUB_CACHE"}
+    kept |= {"LD_LIBRARY_PATH", "KEYBOARD"}
+    local = vllm_args.Base(str(tmp_path), "", True, [])
+    remote = vllm_args.Base("org/name", "0" * 40, False, [])
+    assert vllm_args.inherited(variables, local).keys() == kept
+    assert vllm_args.inherited(variables, remote).keys() == kept | {"HF_TOKEN"}
+    assert vllm_args.inherited({"MANYBASKETS_ENDPOINTS": "["}, local) == {}

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -93,7 +93,12 @@ def _end_with(run: int) -> None:
 def _lock_file(root: Path, name: str) -> IO[str]:
     folder = root / "records"
     folder.mkdir(parents=True, exist_ok=True)
-    return (folder / f"{name}.lock").open("a+")
+    # Another user who can read the file could lock it, and so stop the study.
+    descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    file = os.fdopen(descriptor, "a+")
+    with suppress(PermissionError):  # the file of another user, as in a shared study
+        os.fchmod(descriptor, 0o600)
+    return file
 
 
 def holder(study: Study) -> str | None:
@@ -106,6 +111,8 @@ def holder(study: Study) -> str | None:
                 return lock.read().strip()
     except FileNotFoundError:
         pass
+    except PermissionError:
+        return None  # of another user
     return None
 
 

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import itertools
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -393,7 +394,10 @@ class _Appending:
             return lambda *_: None
         self._path.parent.mkdir(parents=True, exist_ok=True)
         is_incomplete = self._path.is_file() and _last_byte(self._path) not in (b"", b"\n")
-        self._file = self._path.open("a", encoding="utf-8", buffering=1)
+        # Only the owner: it may contain what models answer to harmful requests.
+        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        os.fchmod(descriptor, 0o600)
+        self._file = os.fdopen(descriptor, "a", encoding="utf-8", buffering=1)
         if is_incomplete:
             self._file.write("\n")
         return self._append

@@ -48,6 +48,7 @@ from manybaskets.serving.vllm_args import (
     EngineSettings,
     arguments,
     environment,
+    inherited,
     python_path,
     resolve_base,
     weights_dtype,
@@ -301,7 +302,7 @@ class _Session:
             fcntl.flock(alive, fcntl.LOCK_EX)  # inherited by the supervisor until it ends
             subprocess.run(
                 [sys.executable, "-m", "manybaskets.serving.supervisor", str(self.directory)],
-                env=os.environ | {"PYTHONPATH": python_path()},
+                env=inherited(os.environ, self._base) | {"PYTHONPATH": python_path()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

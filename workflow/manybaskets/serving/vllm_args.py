@@ -3,9 +3,11 @@
 The numbers in the comments were measured with vLLM 0.32 on 2 cores.
 """
 
+import json
 import os
+import re
 import sys
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
@@ -15,6 +17,7 @@ from manybaskets.devices import on_cpu
 from manybaskets.files import read_json
 from manybaskets.machine import cpu_computes
 from manybaskets.paths import WORKFLOW, cache_folder
+from manybaskets.processes import private_directory
 
 GIB = 1024**3
 ADAPTERS_IN_MEMORY = 16  # vLLM drops the least recently used adapter, and reloads it from its file
@@ -158,11 +161,39 @@ def environment(base: Base, settings: EngineSettings) -> dict[str, str]:
         # first request of each kind: 26 s per server.
         added["TORCH_COMPILE_DISABLE"] = "1"
     else:
-        # a cache in the server's own temporary directory would be deleted with it
+        # A cache in the server's own temporary directory would be deleted with it; in a folder that
+        # other users can write, it could be code of theirs.
         added["TORCHINDUCTOR_CACHE_DIR"] = os.environ.get(
-            "TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor-{os.getuid()}"
+            "TORCHINDUCTOR_CACHE_DIR", f"{private_directory()}/torchinductor"
         )
     return added | _bytecode()
+
+
+_SECRET = re.compile(
+    r"(^|_)(KEYS?|APIKEY|TOKENS?|SECRETS?|PASSWORDS?|PASSWD|PASS|PAT|CREDENTIALS?|AUTH|COOKIES?)(_|$)"
+    r"|^MANYBASKETS_ENDPOINTS$",
+    re.IGNORECASE,
+)
+
+
+def inherited(variables: Mapping[str, str], base: Base) -> dict[str, str]:
+    """Returns the variables of a job that the server of a base model inherits.
+
+    Variables named like keys and passwords, and those with the keys of endpoints, are left out. A
+    list of allowed names would have to contain all of CUDA, NCCL, MKL and vLLM. The token of the
+    hub stays for a base that vLLM downloads.
+    """
+    try:
+        endpoints = json.loads(variables.get("MANYBASKETS_ENDPOINTS") or "{}").values()
+        keys = {endpoint.get("api_key_env") for endpoint in endpoints}
+    except (ValueError, AttributeError):
+        keys = set()
+    return {
+        name: value
+        for name, value in variables.items()
+        if (name == "HF_TOKEN" and not base.is_local)
+        or (name not in keys and not _SECRET.search(name))
+    }
 
 
 def _bytecode() -> dict[str, str]:
