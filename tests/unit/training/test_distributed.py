@@ -81,3 +81,22 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     while any(start_time(process) is not None for process in ids):
         assert time.monotonic() < until, "a process outlived its parent"
         time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_an_exit_code_that_appears_late_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may end between two reads of its exit code; each code is read once a round."""
+    from multiprocessing.process import BaseProcess
+
+    read = BaseProcess.exitcode.fget
+    reads: dict[int, int] = {}
+
+    def late(process: BaseProcess) -> int | None:
+        reads[id(process)] = reads.get(id(process), 0) + 1
+        return read(process) if reads[id(process)] > 1 else None
+
+    monkeypatch.setattr(BaseProcess, "exitcode", property(late))
+    with pytest.raises(RuntimeError, match="one of 2 training processes"):
+        distributed_module.run_ranks(one_fails, (tmp_path, False), 2, gpu=False)

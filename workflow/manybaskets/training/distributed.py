@@ -43,10 +43,10 @@ def run_ranks(work: Callable[..., None], arguments: tuple[Any, ...], ranks: int,
         running = list(processes)
         while running:
             wait([process.sentinel for process in running])
-            for process in running:
-                process.join(0)
-            ended = [process.exitcode for process in running if process.exitcode is not None]
-            running = [process for process in running if process.exitcode is None]
+            # read once: a code that appears between two reads would be lost
+            codes = [(process, process.exitcode) for process in running]
+            ended = [code for _, code in codes if code is not None]
+            running = [process for process, code in codes if code is None]
             for code in ended:
                 if code == OUT_OF_MEMORY:
                     raise RankOutOfMemory("one training process was out of memory on its device")
