@@ -193,7 +193,11 @@ def test_what_is_pushed_is_what_was_written(study: Path, served: local.Hub) -> N
     folder = study / "published" / "mine-llama-mixed-seed2"
     repository = served.repositories["model", "me/specimen"]
     pushed = repository.commits[repository.branches["main"]]
-    assert {k: v for k, v in pushed.items() if k != ".gitattributes"} == local.read_folder(folder)
+    assert {k: v for k, v in pushed.items() if k != ".gitattributes"} == {
+        name: content
+        for name, content in local.read_folder(folder).items()
+        if name != publishing.MARKER
+    }
     create = json.loads(next(body for path, body in served.sent if path == "/api/repos/create"))
     assert create["visibility"] == "private"
 
