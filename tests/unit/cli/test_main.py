@@ -203,7 +203,7 @@ def test_which_texts_are_a_judges_own_can_be_said(
     [
         ({"item": 1, "a": "x", "b": "y", "order": "both", "p_a": 0.5}, "row 1: order is 'both'"),
         ({"item": 1}, "row 1: the field 'first' is missing"),
-        ({"item": 1, "question": "rating"}, "it contains no judgement of a pair"),
+        ({"item": 1, "question": "rating"}, "the field 'candidate' is missing"),
     ],
 )
 def test_judgements_that_cannot_be_used_are_named_by_file_and_row(

@@ -61,6 +61,11 @@ class Speed(NamedTuple):
 ASSUMED = Speed(2e10, {"float32": 5e10}, 1e10, 1.0)
 
 
+def kept_or_assumed() -> Speed:
+    """Returns the kept speed of this host, or `ASSUMED`; measures nothing."""
+    return _kept() or ASSUMED
+
+
 @functools.cache
 def of_this_machine() -> Speed:
     """Returns the kept speed of this host, or measures and keeps it.

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from manybaskets.cli.people import _duration
 from manybaskets.cli.people.measure import matched
 from manybaskets.probes.collapse import subsampling
 from tests.support.command_line import run
@@ -173,3 +174,45 @@ def test_several_rows_of_a_prompt_are_several_samples() -> None:
     of_model, of_human, paired = matched(rows, human, 3)
     assert paired and [text for _, text in of_model] == ["1", "2", "3"]
     assert [text for _, text in of_human] == ["h1", "h2", "h3"]
+
+
+def test_several_files_are_shown_side_by_side_and_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [write(tmp_path / f"{n}.jsonl", answers(30, seed=n)) for n in range(2)]
+    human = write(tmp_path / "human.jsonl", answers(30, seed=2))
+    options = (*SMALL, "--embedder", "none", "--against", human)
+    alone = []
+    for path in paths:
+        assert run(monkeypatch, "measure", path, *options, "--json") == 0
+        alone.append(json.loads(capsys.readouterr().out))
+    assert run(monkeypatch, "measure", *paths, *options, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == dict(
+        zip(["0.jsonl", "1.jsonl"], alone, strict=True)
+    )
+    figure = tmp_path / "out.svg"
+    assert run(monkeypatch, "measure", *paths, *options, "--plot", figure) == 0
+    output = capsys.readouterr()
+    lines = output.out.splitlines()
+    assert lines[0].split() == ["metric", "0.jsonl", "1.jsonl"]
+    bleu = next(line for line in lines if line.startswith("self_bleu "))
+    assert [float(value) for value in bleu.replace("±", "").split()[1::2]] == [
+        float(f"{of_file['self_bleu']['value']:.4g}") for of_file in alone
+    ]
+    heaps = next(line for line in lines if line.startswith("heaps_exponent "))
+    assert heaps.split()[1:] == heaps.split()[1:3] * 2 and heaps.split()[1] == "–"
+    assert output.err.count("This takes about ") == 1
+    drawn = figure.read_text(encoding="utf-8")
+    assert "self-BLEU" in drawn and "1.jsonl" in drawn
+    assert run(monkeypatch, "measure", *paths, *options, "--plot", tmp_path / "out.doc") == 2
+    assert "name a file that ends in .svg, .png, .pdf" in capsys.readouterr().err
+
+
+def test_an_estimate_of_the_time_grows_with_the_files() -> None:
+    design = subsampling.Design(20, 8, 200, 0)
+    texts = words(2_000, 12, 50, 0)
+    one, four = (_duration._seconds_of_words([texts] * n, design) for n in (1, 4))
+    assert four > 2 * one > 0
+    assert [_duration.duration(s) for s in (1, 31, 60, 150, 9000)] == [
+        *("5 seconds", "30 seconds", "1 minute", "2 minutes", "2.5 hours")
+    ]
