@@ -177,6 +177,31 @@ def test_logs_of_inspect(tmp_path: Path, name: str) -> None:
     assert file.answers[0].key == file.answers[1].key  # epochs are samples of one prompt
 
 
+@pytest.mark.parametrize("value", [None, 7, "text", [], [None], {"a": 1}, [[]], [{"a": []}]])
+def test_values_of_other_kinds_are_missing_responses(tmp_path: Path, value: Any) -> None:
+    good = inspect_sample(1, 1, COMPLIES)
+    for change in (
+        {"output": {"choices": value}},
+        {"output": {"choices": [{"message": value}]}},
+        {"output": {"choices": [{"message": {"content": [value]}}]}},
+        {"output": {"choices": [], "error": value}, "error": value},
+        {"input": value, "messages": value, "attachments": value},
+    ):
+        path = write(tmp_path / "log.json", {"samples": [good, {**good, **change}]})
+        first, second = read_answers(path).answers
+        assert first.response == COMPLIES
+        assert second.response is None or change.get("input") == "text"
+        assert second.response is not None or second.reason
+    path = write(tmp_path / "a.json", {"parameters": {}, "jailbreaks": [value, jailbreak()]})
+    assert read_answers(path).answers[0].response is None
+    path = lines(tmp_path / "s.jsonl", [sample(0, [["text"]]), sample(1, value, arguments=value)])
+    assert read_answers(path).answers[0].response == "text"
+
+
+def jailbreak() -> dict[str, Any]:
+    return {"prompt": "p", "response": COMPLIES, "jailbroken": True}
+
+
 def test_archives_that_are_not_logs_are_named(tmp_path: Path) -> None:
     path = tmp_path / "sheet.xlsx"
     with zipfile.ZipFile(path, "w") as archive:

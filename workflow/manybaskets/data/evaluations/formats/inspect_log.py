@@ -49,7 +49,8 @@ def archive(path: Path) -> Table:
 def answers(rows: Iterable[Row]) -> Iterator[Answer]:
     """Yields the answer of each sample; several epochs are several samples of one prompt."""
     for row in rows:
-        fields = _resolved(row.fields, row.fields.get("attachments") or {})
+        attachments = row.fields.get("attachments")
+        fields = _resolved(row.fields, attachments if isinstance(attachments, Mapping) else {})
         context, prompt, reason = _asked(fields)
         response, why = _response(fields)
         if reason:
@@ -107,7 +108,7 @@ def _asked(fields: Mapping[str, Any]) -> tuple[list[Message], str, str]:
         asked = [{"role": "user", "content": asked}]
     try:
         messages = turns.messages_of(asked)
-        first = (fields.get("messages") or [{}])[0]
+        first = _first(fields.get("messages"))
         is_system = isinstance(first, dict) and first.get("role") == "system"
         if is_system and messages[0]["role"] != "system":
             messages = [*turns.messages_of([first]), *messages]
@@ -120,14 +121,14 @@ def _asked(fields: Mapping[str, Any]) -> tuple[list[Message], str, str]:
 def _response(fields: Mapping[str, Any]) -> tuple[str | None, str]:
     """Returns the text of the first choice without reasoning parts, or None with the reason."""
     output = fields["output"]
-    choices = output.get("choices") or []
-    if not choices and not output.get("completion"):
+    choice = _first(output.get("choices"))
+    if choice is None and not output.get("completion"):
         error = output.get("error") or (fields.get("error") or {})
         message = error.get("message") if isinstance(error, dict) else error
         return None, f"the sample has no output{f' ({str(message)[:120]})' if message else ''}"
     content = output.get("completion")
-    if choices:
-        message = choices[0].get("message") if isinstance(choices[0], Mapping) else None
+    if choice is not None:
+        message = choice.get("message") if isinstance(choice, Mapping) else None
         content = message.get("content") if isinstance(message, Mapping) else None
     if isinstance(content, list):
         parts = [part for part in content if isinstance(part, Mapping)]
@@ -135,3 +136,8 @@ def _response(fields: Mapping[str, Any]) -> tuple[str | None, str]:
         content = "\n".join(filter(None, texts)) if texts else None
     text = text_or_none(content)
     return text, "" if text is not None else "the first choice of the output contains no text"
+
+
+def _first(value: Any) -> Any:
+    """Returns the first element of a list; None for an empty list and for other values."""
+    return value[0] if isinstance(value, list) and value else None
