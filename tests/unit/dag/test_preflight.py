@@ -238,3 +238,34 @@ def test_a_package_that_training_lacks_is_named_before_the_run(
     assert f"training.{key}" in said and f"needs the package {package}" in said
     monkeypatch.setattr(preflight, "find_spec", lambda name: object())
     assert preflight.checked_study(recorded, [])
+
+
+def test_templates_are_checked_before_the_first_job(
+    study_config: dict[str, Any], tiny_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    study_config["models"] = {"wren": {"path": str(folder)}}
+    study_config["sources"] = {"wren": {"model": "wren"}}
+    study_config["mixes"] = {"single": {"origins": {"wren": 1.0}}}
+    study_config["targets"] = ["wren"]
+    study_config["engine"] = {"dtype": "float32"}  # no note about the machine
+    body = "{% for m in messages %}|{{ m.content }}{% if m.role != 'user' %}END END{% endif %}"
+    for template, problem in (
+        (body + "{% endfor %}", ""),
+        ("{{ messages[0].content }}", "changes or drops the response"),
+        (body.replace("END END", "") + "{{ 1 / 0 }}{% endfor %}", "division by zero"),
+    ):
+        (folder / "chat_template.jinja").write_text(template)
+        preflight._checked_template.cache_clear()
+        if problem:
+            message = refused(study_config)
+            assert "models.wren.chat_template" in message and problem in message
+        else:
+            preflight.checked_study(study_config, [])
+    study_config["models"]["wren"]["system"] = "Be brief."
+    (folder / "chat_template.jinja").write_text(
+        body.replace("|", "<think></think>") + "{% endfor %}"
+    )
+    (note,) = preflight.notes(preflight.checked_study(study_config, []))
+    assert note.startswith("models.wren: ") and "<think></think>" in note

@@ -221,10 +221,10 @@ def _template(study: Study, name: str) -> Iterator[tuple[str, str]]:
 
 @functools.cache
 def _checked_template(study: Study, name: str) -> template_check.Checked | None:
-    """The check of a model's chat template; None if the model is not on this machine."""
+    """The check of a model's chat template; None if its tokenizer is not on this machine."""
     model = study.config.models[name]
     folder = Path(model.path or study.path("models", name))
-    if model.scratch or name == study.embedder or not (folder / "config.json").is_file():
+    if model.scratch or name == study.embedder or not template_check.has_tokenizer(folder):
         return None
     template = chat_templates.path_of(model.chat_template) if model.chat_template else None
     if not template and not chat_templates.has_template(folder):

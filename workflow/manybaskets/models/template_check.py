@@ -13,6 +13,7 @@ from manybaskets.models import chat_templates
 from manybaskets.models.chat_encoding import Frame, Render, common_prefix, frame_of
 
 QUESTION = "Which bird lives at the shore?"
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
 SPECIAL_TOKENS = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token")
 
 
@@ -22,6 +23,11 @@ class Checked:
 
     problem: str = ""
     notes: tuple[str, ...] = ()
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Returns whether a folder contains a tokenizer, without which its template is not used."""
+    return any((folder / name).is_file() for name in TOKENIZERS)
 
 
 def check(
