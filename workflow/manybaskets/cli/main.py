@@ -1,6 +1,7 @@
 """Parses the command line and runs a step of the workflow or a command for users."""
 
 import argparse
+import contextlib
 import errno
 import importlib
 import json
@@ -89,8 +90,10 @@ def main() -> int:
     """Runs one command and returns its exit status; 2 and a message for bad input."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal that is not UTF-8 shows "?"
-            stream.reconfigure(errors="replace")
+        # A terminal that is not UTF-8 shows "?". A pipe that another process shares cannot seek.
+        with contextlib.suppress(OSError):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     parser = argparse.ArgumentParser(prog="manybaskets", description=DESCRIPTION)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="<command>")
