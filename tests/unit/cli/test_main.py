@@ -412,4 +412,5 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     )
     assert told.stdout is not None and told.stderr is not None
     told.stdout.close()
-    assert (told.stderr.read(), told.wait()) == (b"", 0)
+    read = b"judgements.jsonl: JSON lines, UTF-8; judgements; 120 judgements.\n"
+    assert (told.stderr.read(), told.wait()) == (read, 0)
