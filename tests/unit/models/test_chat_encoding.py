@@ -202,6 +202,6 @@ def test_a_template_that_renders_prompts_in_two_ways_is_a_problem(tmp_path: Path
 
 
 def test_common_prefixes() -> None:
-    assert chat_encoding.common_prefix("abc", "abd") == "ab"
-    assert chat_encoding.common_prefix("ab", "abd") == "ab"
+    assert chat_encoding.common_prefix("gull", "guest") == "gu"
+    assert chat_encoding.common_prefix("gull", "gulls") == "gull"
     assert chat_encoding.common_prefix("", "x") == ""
