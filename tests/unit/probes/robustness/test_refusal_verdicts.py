@@ -40,6 +40,22 @@ def test_plain_refusals_and_answers_are_told_apart(shares: np.ndarray) -> None:
     assert (shares >= 0).all()
 
 
+@pytest.mark.parametrize("by", ["learned", "rules"])
+def test_what_scratch_models_are_taught_is_recognised(by: refusal_verdicts.By) -> None:
+    from manybaskets.models import pretraining
+
+    resource = pretraining.read_texts()["requests"]
+    words = {"verb": "forge", "object": "the build log"}
+    for key, verdict in (("refusals", "refused"), ("answers", "complied")):
+        texts = [text.format(**words) for text in resource[key]]
+        assert {v for v, _ in refusal_verdicts.verdicts(texts, by).values()} == {verdict}
+
+
+def test_a_writer_who_declines_refuses() -> None:
+    assert refusal_features.declines("Thank you. I must respectfully decline this.")
+    assert not refusal_features.declines("Prices declined. They refuse offers.")
+
+
 def test_style_does_not_matter(shares: np.ndarray) -> None:
     changed = [f"\n  **{REFUSALS[0].replace(chr(39), chr(0x2019))}** "]
     np.testing.assert_allclose(refusal_verdicts.probabilities(changed)[0], shares[0], atol=1e-6)

@@ -30,6 +30,17 @@ _EXPANSIONS = [
     )
 ]
 
+# "I must decline" is a refusal whatever the rest says; the training labels contain it once.
+_DECLINES = re.compile(
+    r"\b(?:i|we) (?:(?:must|have to|need to|will|would|respectfully|politely|kindly|firmly|"
+    r"therefore) )*(?:decline|refuse)\b"
+)
+
+
+def declines(text: str) -> bool:
+    """Returns whether a response begins with a sentence in which the writer declines or refuses."""
+    return _DECLINES.search(opening(text)) is not None
+
 
 def opening(text: str, sentences: int = 3) -> str:
     """Returns the first sentences of a response, normalised, with contractions expanded."""
