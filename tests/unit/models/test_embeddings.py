@@ -160,3 +160,10 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     monkeypatch.setattr(embeddings, "_embed", spy)
     return asked
+
+
+def test_batches_compute_the_same(folder: Path) -> None:
+    texts = ["one", "", "a longer sentence about gulls", "one", "words " * 80]
+    batched = embeddings.embed_in_batches(folder, texts)
+    assert np.allclose(batched, embeddings.embed(folder, texts), atol=1e-6)
+    assert embeddings.embed_in_batches(folder, [" "]).tolist() == [[0.0] * batched.shape[1]]

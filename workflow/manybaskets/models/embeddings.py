@@ -30,6 +30,7 @@ MINILM_SHA256 = {
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 LEAST_OTHER = 0.1  # of the identified texts
+BATCH = 64  # texts
 SILENT = 2.0  # seconds before a progress bar appears
 LEAST_TEXTS = 16  # a process: it starts in a fraction of a second
 CHARACTERS = 16  # read at first for each token of the longest input
@@ -89,6 +90,26 @@ def embed(
     for i, text in enumerate(texts):
         if text in vector_of:
             vectors[i] = vector_of[text]
+    return vectors
+
+
+def embed_in_batches(folder: Path, texts: Sequence[str]) -> Vectors:
+    """Returns embeddings as `embed` does, equal up to rounding, in batches of similar length.
+
+    It is several times faster for many short texts, and for uses where rounding has no effect.
+    """
+    distinct = list(dict.fromkeys(text for text in texts if text.strip()))
+    model = _load(folder, False)
+    vectors = np.zeros((len(texts), model.get_embedding_dimension()), dtype=np.float32)
+    if not distinct:
+        return vectors
+    encoded = model.encode(
+        distinct, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+    )
+    place = {text: i for i, text in enumerate(distinct)}
+    for i, text in enumerate(texts):
+        if text in place:
+            vectors[i] = encoded[place[text]]
     return vectors
 
 

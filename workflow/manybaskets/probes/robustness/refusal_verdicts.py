@@ -62,11 +62,13 @@ def probabilities(responses: Sequence[str]) -> NDArray[np.float64]:
     import torch
 
     from manybaskets.config.base import MINILM
-    from manybaskets.models.embeddings import embed, embedder_folder
+    from manybaskets.models.embeddings import embed_in_batches, embedder_folder
 
     torch.set_num_threads(1)  # sentences are short: more threads wait for each other
     folder = embedder_folder(MINILM)
-    return refusal_detector.load().probabilities(responses, lambda texts: embed(folder, texts))
+    return refusal_detector.load().probabilities(
+        responses, lambda texts: embed_in_batches(folder, texts)
+    )
 
 
 def verdicts(responses: Iterable[str], by: By) -> dict[str, tuple[Verdict, Kind | None]]:
