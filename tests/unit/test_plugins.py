@@ -60,6 +60,7 @@ ATTACK = "ATTACK = None\n"
 JUDGE = "def asked(*_):\n    return []\n\n\ndef verdict(_):\n    return {}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "text", "changed"),
     [

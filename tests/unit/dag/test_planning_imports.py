@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.paths import ROOT
 
 HEAVY = (
@@ -12,6 +14,7 @@ HEAVY = (
 )
 
 
+@pytest.mark.slow
 def test_rule_files_import_no_heavy_library() -> None:
     files = [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]
     texts = [file.read_text(encoding="utf-8") for file in files]

@@ -97,17 +97,20 @@ def small(folder: Path, rules: str) -> Path:
 # ---- which jobs run ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_touched_files_run_nothing(folder: Path) -> None:
     for file in folder.rglob("*.jsonl"):
         file.touch()
     assert due() == set()
 
 
+@pytest.mark.slow
 def test_a_lost_result_runs_its_job_and_no_other(folder: Path) -> None:
     (folder / CELL / "likelihood.json").unlink()
     assert due() == {"score_likelihood"}
 
 
+@pytest.mark.slow
 def test_a_forced_rule_runs_with_all_that_is_made_from_it(folder: Path) -> None:
     assert due("--forcerun", "findings") == {"findings", "figures", "report", "all"}
 
@@ -191,6 +194,7 @@ def test_two_modules_with_one_name_and_two_configs_are_refused(folder: Path) -> 
     assert "study: scale: two modules have this name" in done.stdout
 
 
+@pytest.mark.slow
 def test_rules_may_be_used_again_with_other_resources(folder: Path) -> None:
     again = "use rule score_likelihood from mb as mb_score_likelihood with:\n    threads: 1\n"
     (folder / CELL / "likelihood.json").unlink()
@@ -205,6 +209,7 @@ def test_a_prefix_is_refused_with_what_to_do(folder: Path) -> None:
     assert "module: prefix:" in done.stdout and "--directory" in done.stdout
 
 
+@pytest.mark.slow
 def test_commands_of_other_rules_have_no_prefix(folder: Path) -> None:
     rules = """
 rule environment:

@@ -1,4 +1,4 @@
-"""Responses are normalised at one place, and reasoning is no part of them unless asked for."""
+"""Responses are normalised at one place, without reasoning unless the study keeps it."""
 
 import pytest
 

@@ -94,8 +94,8 @@ class Rows(RemoteFile):
     incomplete_rows: Literal["error", "drop"] = Field(
         "error", exclude_if=lambda value: value == "error"
     )
-    """What becomes of rows of a file without a text as prompt or response: an error, or they are
-    left out and counted. Such rows of a hub dataset are always left out."""
+    """Rows of a file without a text as prompt or response are an error, or are left out and
+    counted. Such rows of a hub dataset are always left out."""
 
 
 class Dataset(Rows):

@@ -47,7 +47,7 @@ def checked_file(url: str) -> str:
 
 
 def is_private(url: str) -> bool:
-    """Returns whether a key in a request to a URL can be read by nobody on the way."""
+    """Returns whether a key in a request to a URL is encrypted or stays on this machine."""
     parts = urlsplit(url)
     if parts.scheme == "https" or parts.hostname == "localhost":
         return True

@@ -197,7 +197,7 @@ def _source_prompts(prompts: Iterable[Row]) -> list[Row]:
 
 
 def _asked(row: Row) -> Row:
-    """Returns the part of a row that a source is asked."""
+    """Returns the part of a row that a source receives."""
     return {"prompt": row["prompt"]} | context_of(row)
 
 

@@ -55,6 +55,7 @@ def test_completions_of_harmbench(tmp_path: Path, counts: tuple[int, int]) -> No
     }
 
 
+@pytest.mark.slow
 def test_artifacts_of_jailbreakbench(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,7 +102,7 @@ def test_every_format_is_read_compressed(tmp_path: Path, name: str, compression:
     table = open_table(path)
     assert table.compression
     assert [row.fields for row in table.rows()] == ROWS
-    assert [row.fields for row in table.rows()] == ROWS  # as often as it is asked
+    assert [row.fields for row in table.rows()] == ROWS  # also the second time
 
 
 @pytest.mark.parametrize("name", WRITERS)

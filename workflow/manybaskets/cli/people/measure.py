@@ -252,7 +252,7 @@ def matched(
     """Returns responses and human texts, and whether row i of both answers the same prompt.
 
     They are paired if both sets have at least `enough` rows of the same prompts, and unchanged
-    otherwise. Of a prompt with several rows, the first of both are a pair, then the second, …
+    otherwise. The first rows of a prompt in both sets are a pair, then the second rows, …
     """
     left: dict[str, deque[Row]] = {}
     for row in human or []:

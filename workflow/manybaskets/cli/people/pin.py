@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Asks the hub once for each branch or tag, and rewrites the configs that have any."""
+    """Resolves each branch or tag once at the hub, and rewrites the configs that have any."""
     for config in options.configs:
         raw = yaml_files.read(config)
         text = config.read_bytes().decode("utf-8")

@@ -247,7 +247,7 @@ class _Stream:
         return True
 
     def _is_cut(self, error: json.JSONDecodeError) -> bool:
-        """Returns whether more text may mend an error."""
+        """Returns whether an error may be due to missing text."""
         return error.msg.startswith("Unterminated string") or error.pos + _NEAR >= len(self.text)
 
     def _error(self, text: str, position: int | None = None) -> InputError:
