@@ -4,7 +4,6 @@ Needs: the installed packages, or the study's own file, URL or hub dataset.
 Makes: data/documentation.jsonl; data/files/; data/{train,test,prompts,items}.jsonl
 """
 
-
 if study.remote_files:
 
     rule download_file:
