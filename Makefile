@@ -1,7 +1,7 @@
 # make study          installs .venv and runs the embedded study (config.yaml)
 # make study-real     installs a real model of 135 million weights and runs resources/studies/real.yaml
 # make test           installs .venv and runs all tests but those below
-# make test-fast      unit tests without the slow ones (about 100 seconds on two cores)
+# make test-fast      unit tests without the slow ones (about 80 seconds on two cores)
 # make test-network   tests with public data that is pinned by hash and downloaded once
 # make test-cluster   tests with a real SLURM on this machine (as root; installs Debian packages)
 # make test-faults    kills, full disks, damaged files (15 minutes)
