@@ -14,7 +14,6 @@ import glob
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -30,7 +29,7 @@ from manybaskets.config.urls import checked_endpoint, is_private
 from manybaskets.devices import CPU, leased, visible
 from manybaskets.files import InputError, canonical_json, read_json, write_json
 from manybaskets.processes import locked, private_directory, start_time
-from manybaskets.serving import stall
+from manybaskets.serving import engine_log, stall
 from manybaskets.serving.client import Client
 from manybaskets.serving.http import ServerAddress
 from manybaskets.serving.repeated_errors import EndpointError
@@ -54,19 +53,8 @@ from manybaskets.serving.vllm_args import (
     weights_dtype,
 )
 
-ERRORS_IN_MESSAGES = 5
-LOG_LINES_IN_MESSAGES = 20
 LOST_SECONDS = 30.0  # a lost engine that has not ended by then is terminated
 POLL_SECONDS = 0.1
-MORE_MEMORY = (
-    " It was out of memory. If other processes use the GPU, lower engine.gpu_memory_utilization. "
-    "If the KV cache is too small, raise it (on a CPU, raise engine.kv_cache_gib), or lower "
-    "engine.max_model_len."
-)
-_OUT_OF_MEMORY = re.compile(r"out of memory|Free memory on device|memory for the cache|max seq len")
-_NOISE = re.compile(r"Route: |nanobind|^ - (leaked|\.\.\. skipped)|^\S* *[\^~]+$")
-_PREFIX = re.compile(r"^\(\w+ pid=\d+\) (?:\w+ [\d-]+ [\d:]+ \[[^\]]*\] )?")
-_ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception)\b: ?")
 
 
 @dataclass(frozen=True)
@@ -271,7 +259,7 @@ class _Session:
                     _clear(self.directory)
                     start_lock(self.directory).unlink(missing_ok=True)
                     log = self._log_tail()
-                    remedy = MORE_MEMORY if _OUT_OF_MEMORY.search(log) else ""
+                    remedy = engine_log.remedy(log)
                     raise RuntimeError(
                         f"The engine of {self._base.name} did not start.{remedy} "
                         f"Its log ends:\n{log}"
@@ -369,10 +357,7 @@ class _Session:
         if self._log is None:
             return "(no log)"
         self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").splitlines()
-        lines = [_PREFIX.sub("", line) for line in lines if not _NOISE.search(line)]
-        errors = list(dict.fromkeys(line for line in lines if _ERROR.match(line)))
-        return "\n".join(errors[-ERRORS_IN_MESSAGES:] + lines[-LOG_LINES_IN_MESSAGES:])
+        return engine_log.tail(self._log.read().decode(errors="replace"))
 
 
 def _run() -> str:
